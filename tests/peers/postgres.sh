@@ -1,0 +1,50 @@
+# A PostgreSQL of one run's own: its own directory and port, loopback only.
+# Sourced.  Sets PGBIN, POSTGRES_DIR and POSTGRES_PORT.
+
+# postgres_start DIR [FSYNC]: a new cluster in DIR, listening on a free port.
+# FSYNC is off unless said otherwise: tests throw the data away, figures do not.
+postgres_start() {
+  local fsync=${2:-off} owner=()
+  PGBIN=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1)
+  [ -x "$PGBIN/initdb" ] || { echo "postgres: no server programs under /usr/lib/postgresql" >&2; return 1; }
+  mkdir -p "$1"
+  # PostgreSQL refuses to run as root
+  if [ "$(id -u)" = 0 ]; then
+    chown postgres "$1"
+    owner=(setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp)
+  fi
+  "${owner[@]}" "$PGBIN/initdb" -N -D "$1/data" -A trust -U postgres -E UTF8 --locale=C >"$1.initdb.log" 2>&1 ||
+    { echo "postgres: initdb failed, see $1.initdb.log" >&2; return 1; }
+  POSTGRES_PORT=$(free_port)
+  "${owner[@]}" "$PGBIN/pg_ctl" -w -D "$1/data" -l "$1/server.log" \
+    -o "-c listen_addresses=127.0.0.1 -p $POSTGRES_PORT -k $1/data -c fsync=$fsync" start >"$1.start.log" 2>&1 ||
+    { echo "postgres: the server did not start, see $1/server.log" >&2; return 1; }
+  POSTGRES_DIR=$1
+  POSTGRES_OWNER=("${owner[@]}")
+}
+
+# postgres_stop [MODE]: stops it, at once unless MODE (fast, smart) says otherwise.
+postgres_stop() {
+  [ -n "${POSTGRES_DIR:-}" ] || return 0
+  "${POSTGRES_OWNER[@]}" "$PGBIN/pg_ctl" -D "$POSTGRES_DIR/data" -m "${1:-immediate}" stop >/dev/null 2>&1 || true
+  POSTGRES_DIR=
+}
+
+# sql DATABASE [ARGS]: psql on it, stopping at the first error
+sql() {
+  local database=$1
+  shift
+  psql -qXh 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -v ON_ERROR_STOP=1 "$@" "$database"
+}
+
+# reference_database server|signer: makes the database and the tables of that
+# half of the reference, and prints the storage section that leads to it.
+reference_database() {
+  local schema
+  schema=$(dirname "${BASH_SOURCE[0]}")/../fixtures/db/notary$1.postgres.schema.sql
+  sql postgres -c "create database notary$1" >&2
+  sql "notary$1" <"$schema" >&2
+  # the schema dump has no rows, and the change records refer to these
+  [ "$1" != server ] || sql notaryserver -c "insert into change_category values ('update'),('deletion') on conflict do nothing" >&2
+  printf '{"backend": "postgres", "default_alias": "k1", "db_url": "postgres://postgres@127.0.0.1:%s/notary%s?sslmode=disable"}' "$POSTGRES_PORT" "$1"
+}

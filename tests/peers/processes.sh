@@ -1,0 +1,92 @@
+# Starting, configuring and stopping a content-trust server and its signer, the
+# reference's or Bulla's: both are called alike and read the same JSON.  Sourced.
+#
+# From the environment: TRUST_STATE (private directory), TRUST_TLS_CERT,
+# TRUST_TLS_KEY, TRUST_TLS_CA (one certificate for server and client use), and
+# what auth_section names.  CHILDREN holds the processes started.
+CHILDREN=()
+
+free_port() { python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])'; }
+
+# wait_port PORT PID NAME: until PORT on loopback accepts, at most 30 s; fails
+# when the process PID ends before that.
+wait_port() {
+  local _
+  for _ in $(seq 1 300); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
+    kill -0 "$2" 2>/dev/null || { echo "$3 ended before it listened on port $1" >&2; return 1; }
+    sleep 0.1
+  done
+  echo "$3 does not listen on port $1 after 30 s" >&2
+  return 1
+}
+
+# start_signer PROGRAM STORAGE_JSON: sets SIGNER_PORT and SIGNER_PID.
+start_signer() {
+  SIGNER_PORT=${SIGNER_PORT:-$(free_port)}
+  cat >"$TRUST_STATE/signer.json" <<JSON
+{"server": {"grpc_addr": "127.0.0.1:$SIGNER_PORT", "tls_cert_file": "$TRUST_TLS_CERT", "tls_key_file": "$TRUST_TLS_KEY",
+            "client_ca_file": "$TRUST_TLS_CA", "allowed_clients": ["notary.test"]},
+ "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
+ "storage": $2}
+JSON
+  NOTARY_SIGNER_K1=a-long-signer-passphrase "$1" -config "$TRUST_STATE/signer.json" >>"$TRUST_STATE/signer.log" 2>&1 &
+  SIGNER_PID=$!
+  CHILDREN+=("$SIGNER_PID")
+  wait_port "$SIGNER_PORT" "$SIGNER_PID" "$1" || { tail -5 "$TRUST_STATE/signer.log" >&2; return 1; }
+}
+
+# sqlite_storage server|signer: the storage section for a SQLite file, which
+# only Bulla knows.
+sqlite_storage() {
+  printf '{"backend": "sqlite", "db_url": "%s/bulla-%s.db", "default_alias": "k1"}' "$TRUST_STATE" "$1"
+}
+
+# remote_trust: the trust_service section for the signer that was started.
+remote_trust() {
+  printf '{"type": "remote", "hostname": "localhost", "port": "%s", "key_algorithm": "ecdsa", "tls_ca_file": "%s", "tls_client_cert": "%s", "tls_client_key": "%s"}' \
+    "$SIGNER_PORT" "$TRUST_TLS_CA" "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
+}
+
+# auth_section: the auth section, with its comma, or nothing.
+auth_section() {
+  [ "${TRUST_AUTH:-none}" = token ] || return 0
+  printf '"auth": {"type": "token", "options": {"realm": "%s", "service": "%s", "issuer": "%s", "rootcertbundle": "%s"}},' \
+    "$TRUST_TOKEN_REALM" "$TRUST_TOKEN_SERVICE" "$TRUST_TOKEN_ISSUER" "$TRUST_TOKEN_CERTS"
+}
+
+# start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON: sets SERVER_PID.
+start_server() {
+  cat >"$TRUST_STATE/server.json" <<JSON
+{"server": {"http_addr": "$2", "tls_cert_file": "$TRUST_TLS_CERT", "tls_key_file": "$TRUST_TLS_KEY"},
+ $(auth_section) "trust_service": $4,
+ "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
+ "storage": $3}
+JSON
+  "$1" -config "$TRUST_STATE/server.json" >>"$TRUST_STATE/server.log" 2>&1 &
+  SERVER_PID=$!
+  CHILDREN+=("$SERVER_PID")
+  wait_port "${2##*:}" "$SERVER_PID" "$1" || { tail -5 "$TRUST_STATE/server.log" >&2; return 1; }
+}
+
+# stop_children: ends them by SIGTERM, the last started first.  One that does
+# not end within 10 s is killed, and that is said: it is a defect of the program.
+stop_children() {
+  local i pid _
+  for ((i = ${#CHILDREN[@]} - 1; i >= 0; i--)); do
+    pid=${CHILDREN[i]}
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 1 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    if kill -KILL "$pid" 2>/dev/null; then echo "process $pid did not end within 10 s of SIGTERM" >&2; fi
+    wait "$pid" 2>/dev/null || true
+  done
+  CHILDREN=()
+}
+
+# serve_until_end: stays in the foreground until a child ends by itself, which
+# is a failure.  Signals are the caller's: its EXIT trap stops the children.
+serve_until_end() {
+  wait -n "${CHILDREN[@]}" || true
+  echo "a server process ended by itself" >&2
+  exit 1
+}
