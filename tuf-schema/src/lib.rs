@@ -1,0 +1,16 @@
+//! Content-trust metadata without IO: types, canonical JSON, keys, and every rule that decides whether a document may
+//! be believed. Server, signer and client fetch, store, sign and print; what is valid is decided here.
+//!
+//! Reads no clock, draws no randomness of its own, opens no file and no socket.
+
+pub mod digest;
+pub mod gun;
+pub mod role;
+pub mod time;
+pub mod version;
+
+pub use digest::{Digests, Sha256};
+pub use gun::Gun;
+pub use role::{BaseRole, DelegationName, Role};
+pub use time::UtcTime;
+pub use version::Version;
