@@ -1,1 +1,12 @@
-//! placeholder
+//! The metadata server: validates uploads, makes snapshots and timestamps through the signer, serves what was stored.
+
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+mod http;
+pub mod keys;
+pub mod publish;
+pub mod read;
+pub mod signer;
+pub mod store;
