@@ -1,0 +1,103 @@
+//! Proof that a caller may act on a repository. Nothing here decides: see [`crate::auth`].
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use tuf_schema::Gun;
+use tuf_schema::gun::GunError;
+
+/// A right on a repository: what a token must grant, and what an [`Access`] proves.
+pub trait Right {
+    /// The actions a token must grant, in the order the challenge names them.
+    const ACTIONS: &'static [&'static str];
+}
+
+/// The right to read metadata.
+#[derive(Debug)]
+pub enum Pull {}
+
+/// The right to publish, and to ask for the server's public keys.
+#[derive(Debug)]
+pub enum Push {}
+
+/// The right to rotate the server's keys and to delete the repository.
+#[derive(Debug)]
+pub enum Admin {}
+
+impl Right for Pull {
+    const ACTIONS: &'static [&'static str] = &["pull"];
+}
+
+impl Right for Push {
+    const ACTIONS: &'static [&'static str] = &["push", "pull"];
+}
+
+impl Right for Admin {
+    const ACTIONS: &'static [&'static str] = &["*"];
+}
+
+/// Proof that the caller has the right `R` on one repository.
+///
+/// What acts on a repository takes the name from here, so that authorisation and action cannot disagree. Only
+/// [`crate::auth::Authenticator`] makes one:
+///
+/// ```compile_fail,E0451
+/// use std::marker::PhantomData;
+/// use bulla_server::auth::{Access, Push};
+///
+/// let gun = tuf_schema::Gun::parse("example.com/app").unwrap();
+/// let forged = Access::<Push> { gun, right: PhantomData };
+/// ```
+pub struct Access<R> {
+    gun: Gun,
+    right: PhantomData<fn() -> R>,
+}
+
+/// A right that was granted on a name which need not be a valid GUN.
+///
+/// Whether the name is valid is looked at only after the token, so that a caller without rights learns nothing.
+pub struct Permit<R> {
+    name: String,
+    right: PhantomData<fn() -> R>,
+}
+
+/// Proof that the caller may see what concerns every repository, such as the whole change feed.
+#[derive(Debug)]
+pub struct CatalogAccess(pub(super) ());
+
+impl<R> Permit<R> {
+    /// Only [`crate::auth`] grants.
+    pub(super) fn granted(name: &str) -> Self {
+        Self { name: name.to_owned(), right: PhantomData }
+    }
+
+    /// The access to the repository of that name.
+    ///
+    /// # Errors
+    /// [`GunError`] when the name is no GUN.
+    pub fn access(self) -> Result<Access<R>, GunError> {
+        Ok(Access { gun: Gun::parse(&self.name)?, right: PhantomData })
+    }
+}
+
+impl<R> Access<R> {
+    /// The repository that may be acted on.
+    #[must_use]
+    pub fn gun(&self) -> &Gun {
+        &self.gun
+    }
+
+    /// Access that nobody granted, for tests of what lies below the edge.
+    #[cfg(test)]
+    #[must_use]
+    #[allow(dead_code, reason = "for the tests of every module")]
+    pub(crate) fn for_tests(gun: Gun) -> Self {
+        Self { gun, right: PhantomData }
+    }
+}
+
+impl<R: Right> fmt::Debug for Access<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("gun", &self.gun).field("actions", &R::ACTIONS).finish()
+    }
+}
