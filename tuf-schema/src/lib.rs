@@ -5,12 +5,18 @@
 
 pub mod digest;
 pub mod gun;
+pub mod key;
 pub mod role;
+pub mod sign;
+pub mod signature;
 pub mod time;
 pub mod version;
 
 pub use digest::{Digests, Sha256};
 pub use gun::Gun;
+pub use key::{KeyId, KeyType, PublicKey};
 pub use role::{BaseRole, DelegationName, Role};
+pub use sign::SigningKey;
+pub use signature::{Signature, SignatureMethod};
 pub use time::UtcTime;
 pub use version::Version;
