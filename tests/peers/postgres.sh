@@ -34,7 +34,7 @@ postgres_stop() {
 sql() {
   local database=$1
   shift
-  psql -qXh 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -v ON_ERROR_STOP=1 "$@" "$database"
+  psql -qXo /dev/null -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -v ON_ERROR_STOP=1 "$@" "$database"
 }
 
 # reference_database server|signer: makes the database and the tables of that

@@ -1,0 +1,140 @@
+#!/bin/bash
+# The benchmark of `make bench`: the Go reference (notary-server and
+# notary-signer on PostgreSQL) and Bulla (server and signer on SQLite) in turn
+# on this machine, all with TLS and with every commit synced to disk.
+#
+#   bench/run.sh            measures, and writes docs/performance.md
+#
+#   BENCH_SERVERS="reference bulla"   which, in this order, each round
+#   BENCH_ROUNDS=3                    how often each
+#   BENCH_SECONDS=10                  length of each measurement
+#   BENCH_REPOSITORIES=64 BENCH_TAGS=100 BENCH_CLIENTS=8
+#   BENCH_UPDATES=80                  uploads prepared for each repository
+#   BENCH_WRITE=no                    print the table only
+#   BULLA_BIN_DIR                     default: the release build
+#
+# Measured in each round, each server on new databases:
+#   publish  signed uploads, prepared ahead of the clock, replayed by
+#            BENCH_CLIENTS clients on kept connections; each adds one tag to a
+#            repository of BENCH_TAGS, and snapshot and timestamp are the server's
+#   kept     GET timestamp.json by name on kept TLS connections (wrk, 8 connections)
+#   new      the same, each on a TLS connection of its own
+set -eu
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPOSITORY=$(dirname "$HERE")
+. "$REPOSITORY/tests/peers/processes.sh"
+. "$REPOSITORY/tests/peers/postgres.sh"
+. "$REPOSITORY/tests/peers/pki.sh"
+bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
+rounds=${BENCH_ROUNDS:-3}
+seconds=${BENCH_SECONDS:-10}
+export BENCH_REPOSITORIES=${BENCH_REPOSITORIES:-64}
+tags=${BENCH_TAGS:-100}
+clients=${BENCH_CLIENTS:-8}
+updates=${BENCH_UPDATES:-80}
+export TRUST_LOG_LEVEL=error
+
+"$REPOSITORY/tests/install-peers.sh" >/dev/null || true
+command -v wrk >/dev/null || { echo "wrk is missing: tests/install-peers.sh names what the benchmark needs"; exit 1; }
+read -ra servers <<<"${BENCH_SERVERS:-reference bulla}"
+if ! command -v notary-server >/dev/null || ! command -v notary-signer >/dev/null; then
+  echo "the reference is not installed: Bulla is measured alone"
+  servers=(bulla)
+fi
+for program in bulla-bench $([[ " ${servers[*]} " != *" bulla "* ]] || echo bulla-server bulla-signer); do
+  [ -x "$bin/$program" ] || { echo "$bin/$program is missing: cargo build --release first"; exit 1; }
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-bench.XXXXXX")
+chmod 711 "$work"
+clean_up() { stop_children; postgres_stop; rm -rf "$work"; }
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+pki_trust_server "$work/pki"
+results=$work/results
+: >"$results"
+
+# start_peer NAME: a server and its signer with empty databases; sets URL.
+start_peer() {
+  local port
+  port=$(free_port)
+  URL=https://localhost:$port
+  SIGNER_PORT=
+  case $1 in
+    reference)
+      postgres_start "$TRUST_STATE/postgres" on
+      start_signer notary-signer "$(reference_database signer)"
+      start_server notary-server "127.0.0.1:$port" "$(reference_database server)" "$(remote_trust)"
+      ;;
+    bulla)
+      start_signer "$bin/bulla-signer" "$(sqlite_storage signer)"
+      start_server "$bin/bulla-server" "127.0.0.1:$port" "$(sqlite_storage server)" "$(remote_trust)"
+      ;;
+  esac
+}
+
+# record NAME MEASURE: takes the RESULT line from standard input, shows the rest on failure
+record() {
+  local output line
+  output=$(cat)
+  line=$(sed -n 's/^RESULT //p' <<<"$output")
+  if [ -z "$line" ]; then
+    echo "no result for $2 of $1:" >&2
+    echo "$output" >&2
+    exit 1
+  fi
+  echo "$1 $2 $line $(cut -d' ' -f1 /proc/loadavg)" >>"$results"
+  printf '%-10s %-8s %9s/s  errors %s  ms min %s median %s p99 %s max %s\n' "$1" "$2" $line
+}
+
+reads() { # CONNECTIONS
+  BENCH_CONNECTIONS=$1 wrk -c8 -t2 -d"${seconds}s" --latency -s "$HERE/read.lua" "$URL" 2>&1
+}
+
+started=$(date -u +%Y-%m-%dT%H:%MZ)
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+for round in $(seq 1 "$rounds"); do
+  for server in "${servers[@]}"; do
+    export TRUST_STATE=$work/$round-$server
+    mkdir -p "$TRUST_STATE"
+    chmod 711 "$TRUST_STATE"
+    echo "# round $round of $rounds: $server"
+    start_peer "$server"
+    "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+      --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates"
+    "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+      --clients "$clients" --seconds "$seconds" | record "$server" publish
+    reads kept | record "$server" kept
+    reads new | record "$server" new
+    stop_children
+    postgres_stop fast
+    rm -rf "$TRUST_STATE"
+  done
+done
+
+version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
+report() {
+  echo "Taken $started on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
+  echo "clients on the same machine; load averages at the start: $load."
+  echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build, SQLite, \`synchronous=FULL\`); notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`; wrk $(version_of wrk)."
+  echo "Command: \`BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients make bench\`; servers in turn: ${servers[*]}."
+  echo
+  "$HERE/table.awk" "$results"
+}
+report >"$work/report.md"
+echo
+cat "$work/report.md"
+
+# The page keeps its words; only what stands between the marks is ours.
+page=$REPOSITORY/docs/performance.md
+if [ "${BENCH_WRITE:-yes}" = yes ] && grep -q '^<!-- bench:begin -->$' "$page"; then
+  awk -v report="$work/report.md" '
+    /^<!-- bench:begin -->$/ { print; print ""; while ((getline line < report) > 0) print line; print ""; skipping = 1; next }
+    /^<!-- bench:end -->$/ { skipping = 0 }
+    !skipping
+  ' "$page" >"$work/page.md"
+  cat "$work/page.md" >"$page"
+  echo "written to docs/performance.md"
+fi
+errors=$(awk '{ sum += $4 } END { print sum + 0 }' "$results")
+[ "$errors" = 0 ] || { echo "$errors requests failed: these figures do not count"; exit 1; }

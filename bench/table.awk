@@ -1,0 +1,42 @@
+#!/usr/bin/awk -f
+# Makes the table of docs/performance.md from lines of
+# SERVER MEASURE PER_SECOND ERRORS MIN MEDIAN P99 MAX LOAD
+# (latencies in milliseconds): lowest, median and highest of all rounds, and the
+# ratio of the medians where both servers were measured.
+{
+  key = $1 SUBSEP $2
+  count[key]++
+  rate[key, count[key]] = $3
+  middle[key, count[key]] = $6
+  tail[key, count[key]] = $7
+  errors[key] += $4
+  if (!($1 in seen)) { seen[$1] = 1; server[++servers] = $1 }
+}
+function sorted(values, key, n,   i, j, swap) {
+  for (i = 1; i <= n; i++) list[i] = values[key, i] + 0
+  for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (list[j] < list[i]) { swap = list[i]; list[i] = list[j]; list[j] = swap }
+}
+function median(values, key, n) {
+  sorted(values, key, n)
+  return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+}
+END {
+  title["publish"] = "publishes a second"
+  title["kept"] = "timestamp reads a second, kept TLS connections"
+  title["new"] = "timestamp reads a second, new TLS connections"
+  split("publish kept new", order, " ")
+  print "| measure | server | min | median | max | latency, median (ms) | latency, p99 (ms) | errors | ratio of medians |"
+  print "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+  for (m = 1; m <= 3; m++) for (s = 1; s <= servers; s++) {
+    key = server[s] SUBSEP order[m]
+    n = count[key]
+    if (!n) continue
+    base = "reference" SUBSEP order[m]
+    ratio = "–"
+    if (server[s] != "reference" && count[base]) ratio = sprintf("**%.1f**", median(rate, key, n) / median(rate, base, count[base]))
+    latency = median(middle, key, n)
+    worst = median(tail, key, n)
+    mid = median(rate, key, n)
+    printf "| %s | %s | %.0f | %.0f | %.0f | %.2f | %.2f | %d | %s |\n", title[order[m]], server[s], list[1], mid, list[n], latency, worst, errors[key], ratio
+  }
+}
