@@ -1,0 +1,88 @@
+//! The proof that an update may be stored; nothing else can be committed.
+
+use bytes::Bytes;
+use tuf_schema::{Gun, Role, Sha256, Version};
+
+/// Files of one GUN that passed every check, among them exactly one timestamp.
+///
+/// Only `publish` makes one, so a store cannot be handed anything that was not validated:
+///
+/// ```compile_fail,E0451
+/// let update = bulla_server::publish::ValidatedUpdate { gun: todo!(), timestamp: todo!(), others: Vec::new() };
+/// ```
+#[derive(Debug, Clone)]
+pub struct ValidatedUpdate {
+    gun: Gun,
+    timestamp: NewFile,
+    others: Vec<NewFile>,
+}
+
+/// One file to store.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    role: Role,
+    version: Version,
+    sha256: Sha256,
+    bytes: Bytes,
+}
+
+impl ValidatedUpdate {
+    /// `timestamp` vouches for `others`.
+    pub(in crate::publish) fn new(gun: Gun, timestamp: NewFile, others: Vec<NewFile>) -> Self {
+        Self { gun, timestamp, others }
+    }
+
+    /// The GUN that the files belong to: the one the publisher was let in for.
+    #[must_use]
+    pub fn gun(&self) -> &Gun {
+        &self.gun
+    }
+
+    /// The timestamp that makes the update visible.
+    #[must_use]
+    pub fn timestamp(&self) -> &NewFile {
+        &self.timestamp
+    }
+
+    /// Every file, the timestamp last.
+    pub fn files(&self) -> impl Iterator<Item = &NewFile> + Send {
+        self.others.iter().chain(std::iter::once(&self.timestamp))
+    }
+
+    /// An update of no meaning, for the tests of stores.
+    #[cfg(test)]
+    pub(crate) fn for_store_tests(gun: &Gun, timestamp: NewFile, others: Vec<NewFile>) -> Self {
+        Self::new(gun.clone(), timestamp, others)
+    }
+}
+
+impl NewFile {
+    pub(crate) fn new(role: Role, version: Version, bytes: Bytes) -> Self {
+        let sha256 = Sha256::of(&bytes);
+        Self { role, version, sha256, bytes }
+    }
+
+    /// The role.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The version in the signed part.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The digest of the bytes.
+    #[must_use]
+    pub fn sha256(&self) -> &Sha256 {
+        &self.sha256
+    }
+
+    /// The bytes to store and to serve.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}

@@ -1,0 +1,294 @@
+//! SQLite: one writer, several readers, and nothing answered before it is on the disk.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row, SqlSafeStr, SqlStr};
+use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
+
+use super::{from_micros, is_unique_violation, statements, to_micros, to_sha256, to_version, unavailable};
+use crate::clock::Clock;
+use crate::publish::ValidatedUpdate;
+use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Stored, StoreError};
+
+/// How long a connection waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that only read.
+const READERS: u32 = 4;
+
+/// Metadata in one SQLite file.
+pub struct SqliteStore {
+    clock: Arc<dyn Clock>,
+    /// A pool of one: writers queue here and not at the file's lock.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it (mode 0600) when it is missing, and brings its tables up to date; `clock` dates what
+    /// is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be made, opened or migrated.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        create_private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: in WAL mode NORMAL would lose answered commits when the power goes.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
+        migrations().run(&writer).await.map_err(unavailable)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "on"))
+            .await
+            .map_err(unavailable)?;
+        Ok(Self { clock, writer, readers })
+    }
+
+    /// Waits for what is being written and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn write_files(
+        transaction: &mut SqliteConnection,
+        update: &ValidatedUpdate,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        let gun = update.gun();
+        for file in update.files() {
+            let newest = newest_version(transaction, gun, file.role()).await?;
+            let conflict = || StoreError::Conflict { role: file.role().clone(), current: newest };
+            if newest.is_some_and(|newest| newest >= file.version()) {
+                return Err(conflict());
+            }
+            sqlx::query(statements::INSERT_FILE)
+                .bind(to_micros(now))
+                .bind(gun.as_str())
+                .bind(file.role().as_str())
+                .bind(i64::from(file.version().number()))
+                .bind(file.sha256().to_hex())
+                .bind(file.bytes().as_ref())
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| if is_unique_violation(&error) { conflict() } else { unavailable(error) })?;
+        }
+        let timestamp = update.timestamp();
+        let (version, sha256) = (timestamp.version().number(), timestamp.sha256().to_hex());
+        write_change(transaction, now, gun, version, &sha256, ChangeCategory::Update).await
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError> {
+        let query = sqlx::query(statements::LATEST).bind(gun.as_str()).bind(role.as_str());
+        let row = query.fetch_optional(&self.readers).await.map_err(unavailable)?;
+        row.as_ref().map(to_stored).transpose()
+    }
+
+    async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {
+        let query = sqlx::query(statements::BY_VERSION).bind(gun.as_str()).bind(role.as_str());
+        let row = query.bind(i64::from(version.number())).fetch_optional(&self.readers).await.map_err(unavailable)?;
+        row.as_ref().map(to_stored).transpose()
+    }
+
+    async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
+        let query = sqlx::query(statements::BY_SHA256).bind(gun.as_str()).bind(role.as_str());
+        let row = query.bind(sha256.to_hex()).fetch_optional(&self.readers).await.map_err(unavailable)?;
+        row.as_ref().map(to_stored).transpose()
+    }
+
+    async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
+        // IMMEDIATE takes the write lock before the first read, so what is compared is what is there at the commit.
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        Self::write_files(&mut transaction, update, self.clock.now()).await?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        let deleted =
+            sqlx::query(statements::DELETE_FILES).bind(gun.as_str()).execute(&mut *transaction).await.map_err(unavailable)?;
+        let removed = deleted.rows_affected() > 0;
+        if removed {
+            write_change(&mut transaction, self.clock.now(), gun, 0, "", ChangeCategory::Deletion).await?;
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(removed)
+    }
+
+    async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
+        let window = query.window();
+        let (statement, edge, limit) = match (window, &query.gun) {
+            (ChangeWindow::Forward { after, limit }, None) => (statements::CHANGES_FORWARD, after, limit),
+            (ChangeWindow::Forward { after, limit }, Some(_)) => (statements::CHANGES_FORWARD_OF_GUN, after, limit),
+            (ChangeWindow::Backward { before, limit }, None) => {
+                (statements::CHANGES_BACKWARD, before.unwrap_or(i64::MAX), limit)
+            }
+            (ChangeWindow::Backward { before, limit }, Some(_)) => {
+                (statements::CHANGES_BACKWARD_OF_GUN, before.unwrap_or(i64::MAX), limit)
+            }
+        };
+        let mut statement = sqlx::query(statement).bind(edge).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        if let Some(gun) = &query.gun {
+            statement = statement.bind(gun.as_str());
+        }
+        let rows = statement.fetch_all(&self.readers).await.map_err(unavailable)?;
+        let mut changes = rows.iter().map(to_change).collect::<Result<Vec<_>, _>>()?;
+        changes.sort_by_key(|change| change.id);
+        Ok(changes)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query(statements::CHECK).fetch_one(&self.readers).await.map(|_| ()).map_err(unavailable)
+    }
+}
+
+async fn newest_version(
+    transaction: &mut SqliteConnection,
+    gun: &Gun,
+    role: &Role,
+) -> Result<Option<Version>, StoreError> {
+    let query = sqlx::query(statements::NEWEST_VERSION).bind(gun.as_str()).bind(role.as_str());
+    let row = query.fetch_one(transaction).await.map_err(unavailable)?;
+    row.try_get::<Option<i64>, _>(0).map_err(unavailable)?.map(to_version).transpose()
+}
+
+async fn write_change(
+    transaction: &mut SqliteConnection,
+    now: UtcTime,
+    gun: &Gun,
+    version: u32,
+    sha256: &str,
+    category: ChangeCategory,
+) -> Result<(), StoreError> {
+    sqlx::query(statements::INSERT_CHANGE)
+        .bind(to_micros(now))
+        .bind(gun.as_str())
+        .bind(i64::from(version))
+        .bind(sha256)
+        .bind(category.as_str())
+        .execute(transaction)
+        .await
+        .map(|_| ())
+        .map_err(unavailable)
+}
+
+fn to_stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        version: to_version(row.try_get("version").map_err(unavailable)?)?,
+        sha256: to_sha256(row.try_get("sha256").map_err(unavailable)?)?,
+        bytes: Bytes::from(row.try_get::<Vec<u8>, _>("data").map_err(unavailable)?),
+        created_at: from_micros(row.try_get("created_at").map_err(unavailable)?)?,
+    })
+}
+
+fn to_change(row: &SqliteRow) -> Result<Change, StoreError> {
+    let version: i64 = row.try_get("version").map_err(unavailable)?;
+    let category: &str = row.try_get("category").map_err(unavailable)?;
+    Ok(Change {
+        id: row.try_get("id").map_err(unavailable)?,
+        created_at: from_micros(row.try_get("created_at").map_err(unavailable)?)?,
+        gun: row.try_get("gun").map_err(unavailable)?,
+        version: u32::try_from(version).map_err(|_| StoreError::Corrupt { what: format!("version {version}") })?,
+        sha256: row.try_get("sha256").map_err(unavailable)?,
+        category: [ChangeCategory::Update, ChangeCategory::Deletion]
+            .into_iter()
+            .find(|known| known.as_str() == category)
+            .ok_or_else(|| StoreError::Corrupt { what: format!("change category {category:?}") })?,
+    })
+}
+
+/// Makes the file with the owner's rights only; SQLite gives its side files the same.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unavailable(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn migrations() -> Migrator {
+    let steps = [(1, "tables", include_str!("../../../migrations/sqlite/0001_tables.sql"))];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| -> Migration {
+        let sql: SqlStr = sql.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(steps.into_iter().map(migration).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    async fn store(directory: &tempfile::TempDir) -> SqliteStore {
+        SqliteStore::open(&directory.path().join("server.db"), Arc::new(SystemClock)).await.unwrap()
+    }
+
+    async fn pragma(pool: &SqlitePool, statement: &'static str) -> i64 {
+        sqlx::query(statement).fetch_one(pool).await.unwrap().get(0)
+    }
+
+    #[tokio::test]
+    async fn the_writer_waits_for_the_disk_at_each_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(&directory).await;
+        const FULL: i64 = 2;
+        assert_eq!(pragma(&store.writer, "PRAGMA synchronous").await, FULL);
+        let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap().get(0);
+        assert_eq!(mode, "wal");
+        assert_eq!(pragma(&store.writer, "PRAGMA foreign_keys").await, 1);
+        assert_eq!(pragma(&store.writer, "PRAGMA busy_timeout").await, 10_000);
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(&directory).await;
+        assert!(sqlx::query("DELETE FROM changefeed").execute(&store.readers).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_file_and_its_side_files_belong_to_their_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let _store = store(&directory).await;
+        for name in ["server.db", "server.db-wal", "server.db-shm"] {
+            let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_unknown_category_is_refused_by_the_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(&directory).await;
+        let insert = "INSERT INTO changefeed (created_at, gun, version, category) VALUES (0, 'g', 0, 'other')";
+        assert!(sqlx::query(insert).execute(&store.writer).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_missing_is_an_error() {
+        let path = Path::new("/nonexistent/directory/server.db");
+        let opened = SqliteStore::open(path, Arc::new(SystemClock)).await;
+        assert!(matches!(opened, Err(StoreError::Unavailable(_))));
+    }
+}

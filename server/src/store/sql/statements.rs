@@ -1,0 +1,35 @@
+//! The statements, for SQLite. Columns are listed, never `*`; rows marked deleted are not there.
+
+pub(super) const LATEST: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = $2 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+
+pub(super) const BY_VERSION: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = $2 AND version = $3 AND deleted_at IS NULL";
+
+pub(super) const BY_SHA256: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = $2 AND sha256 = $3 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+
+/// Rows marked deleted count here: the unique constraint counts them too.
+pub(super) const NEWEST_VERSION: &str = "SELECT max(version) FROM tuf_files WHERE gun = $1 AND role = $2";
+
+pub(super) const INSERT_FILE: &str = "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
+     VALUES ($1, $1, $2, $3, $4, $5, $6)";
+
+pub(super) const INSERT_CHANGE: &str =
+    "INSERT INTO changefeed (created_at, gun, version, sha256, category) VALUES ($1, $2, $3, $4, $5)";
+
+pub(super) const DELETE_FILES: &str = "DELETE FROM tuf_files WHERE gun = $1";
+
+pub(super) const CHANGES_FORWARD: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
+     WHERE id > $1 ORDER BY id ASC LIMIT $2";
+
+pub(super) const CHANGES_FORWARD_OF_GUN: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
+     WHERE id > $1 AND gun = $3 ORDER BY id ASC LIMIT $2";
+
+pub(super) const CHANGES_BACKWARD: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
+     WHERE id < $1 ORDER BY id DESC LIMIT $2";
+
+pub(super) const CHANGES_BACKWARD_OF_GUN: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
+     WHERE id < $1 AND gun = $3 ORDER BY id DESC LIMIT $2";
+
+pub(super) const CHECK: &str = "SELECT count(*) FROM change_category";
