@@ -1,0 +1,52 @@
+# The front door.  `make help` lists what there is; CONTRIBUTING.md says more.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help test test-full test-ha lint bench fuzz certs toolchain binaries
+
+phase := tests/phase.sh
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export BULLA_BIN_DIR ?= $(target)/debug
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: binaries ## Rust tests, then the stories with real clients (as root on Debian 12: installs what they need)
+	@$(phase) "peers" bash -c 'tests/install-peers.sh || { [ $$? = 3 ] && [ "$${CI:-}" != true ]; }'
+	@$(phase) "Rust tests" cargo test --workspace --locked
+	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
+	@$(phase) "pairings with the reference" tests/pairing/run.sh
+
+# FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
+test-full: export FUZZ_SECONDS ?= 60
+test-full: export KILL_ROUNDS ?= 50
+test-full: export RUNS ?= 3
+test-full: test fuzz ## make test with more rounds, then fuzzing (FUZZ_SECONDS, KILL_ROUNDS, RUNS)
+
+test-ha: ## high-availability tests: there are none yet, so this fails
+	@echo "make: no high-availability tests exist yet" >&2; exit 1
+
+lint: toolchain ## format, clippy, documentation and the rules of tests/lint
+	@$(phase) "format" cargo fmt --all --check
+	@$(phase) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(phase) "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
+	@$(phase) "rules" tests/lint/rules.sh
+	@$(phase) "rules can fail" tests/lint/rules-selftest.sh
+
+bench: export BULLA_BIN_DIR := $(target)/release
+bench: toolchain ## Bulla beside the reference; writes docs/performance.md
+	@cargo build --workspace --locked --bins --release
+	@bench/run.sh
+
+fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)
+	@[ -x fuzz/run.sh ] || { echo "make: no fuzz targets exist yet" >&2; exit 1; }
+	@fuzz/run.sh
+
+certs: binaries ## a development PKI in certs-dev/out, which must not exist
+	@$(BULLA_BIN_DIR)/certs-dev certs-dev/out $(foreach host,$(HOSTS),--host $(host))
+
+toolchain:
+	@tests/lint/toolchain.sh
+
+binaries: toolchain
+	@cargo build --workspace --locked --bins
