@@ -148,7 +148,11 @@ impl Digests {
             known = true;
             let found = algorithm.digest(bytes);
             if found.as_ref() != expected.as_slice() {
-                return Err(DigestMismatch::Differs { algorithm, expected: hex::encode(expected), found: hex::encode(found) });
+                return Err(DigestMismatch::Differs {
+                    algorithm,
+                    expected: hex::encode(expected),
+                    found: hex::encode(found),
+                });
             }
         }
         if known { Ok(()) } else { Err(DigestMismatch::NoKnownAlgorithm) }
@@ -164,7 +168,10 @@ mod tests {
         let mut listed = Digests::of(b"content");
         assert_eq!(listed.check(b"content"), Ok(()));
         listed.0.insert("sha512".into(), vec![0; 64]);
-        assert!(matches!(listed.check(b"content"), Err(DigestMismatch::Differs { algorithm: HashAlgorithm::Sha512, .. })));
+        assert!(matches!(
+            listed.check(b"content"),
+            Err(DigestMismatch::Differs { algorithm: HashAlgorithm::Sha512, .. })
+        ));
     }
 
     #[test]

@@ -3,16 +3,23 @@
 //!
 //! Reads no clock, draws no randomness of its own, opens no file and no socket.
 
+pub mod dialect;
 pub mod digest;
+pub mod envelope;
 pub mod gun;
+pub mod json;
 pub mod key;
+pub mod model;
 pub mod role;
 pub mod sign;
 pub mod signature;
 pub mod time;
+pub mod verify;
 pub mod version;
 
+pub use dialect::Dialect;
 pub use digest::{Digests, Sha256};
+pub use envelope::{Draft, Envelope, Unverified};
 pub use gun::Gun;
 pub use key::{KeyId, KeyType, PublicKey};
 pub use role::{BaseRole, DelegationName, Role};

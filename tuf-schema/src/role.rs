@@ -124,7 +124,9 @@ impl DelegationName {
     pub fn parse(text: &str) -> Result<Self, RoleError> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '/');
         let fits = text.strip_prefix(TARGETS_PREFIX).is_some_and(|rest| {
-            text.len() <= MAX_DELEGATION_CHARACTERS && rest.chars().all(allowed) && rest.split('/').all(|s| !s.is_empty())
+            text.len() <= MAX_DELEGATION_CHARACTERS
+                && rest.chars().all(allowed)
+                && rest.split('/').all(|s| !s.is_empty())
         });
         if fits { Ok(Self(text.into())) } else { Err(RoleError(text.to_owned())) }
     }
@@ -192,7 +194,18 @@ mod tests {
 
     #[test]
     fn upper_case_climbing_and_empty_segments_are_no_roles() {
-        for text in ["targets/A", "targets/a/../b", "targets/", "targets//a", "targets/a/", "foo", "", "Root", "targets/a b", "targets/é"] {
+        for text in [
+            "targets/A",
+            "targets/a/../b",
+            "targets/",
+            "targets//a",
+            "targets/a/",
+            "foo",
+            "",
+            "Root",
+            "targets/a b",
+            "targets/é",
+        ] {
             assert_eq!(Role::parse(text), Err(RoleError(text.into())));
         }
     }

@@ -1,0 +1,125 @@
+//! Dialects: how metadata is written. The one place that knows which dialect a document is in.
+
+use serde_json::Value;
+
+use crate::json::canonical::NotIntegral;
+use crate::model::{Root, Snapshot, Targets, Timestamp};
+use crate::role::{BaseRole, Role};
+use crate::version::VersionError;
+
+mod notary;
+
+/// A way of writing metadata. Chosen once, at the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Notary v1, as the reference implementation 0.7.0 writes it.
+    Notary,
+}
+
+/// A document whose `signed` part does not mean what its role demands.
+///
+/// The texts are the reference's where it refuses for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{role} type metadata invalid: {fault}")]
+pub struct DecodeError {
+    /// The role that the document was given for.
+    pub role: Role,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with the meaning of a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The document says to be of another type.
+    #[error("expected type {expected}, not {found}")]
+    Type {
+        /// What the role demands.
+        expected: &'static str,
+        /// What the document says.
+        found: String,
+    },
+    /// The version is out of range.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// A threshold below one, or above what fits.
+    #[error("invalid threshold specified for {role}: {threshold} ")]
+    Threshold {
+        /// The role that has the threshold, as written.
+        role: String,
+        /// The threshold.
+        threshold: i64,
+    },
+    /// Root lacks a base role.
+    #[error("missing {} role specification", Role::from(*.0))]
+    MissingRole(BaseRole),
+    /// A role names a key that the document does not hold.
+    #[error("key ID {key_id} specified in {role} without corresponding key")]
+    KeyIdWithoutKey {
+        /// The id.
+        key_id: String,
+        /// The role that names it.
+        role: String,
+    },
+    /// A delegation that is no direct child of the role, or has no valid name.
+    #[error("delegation role {0} invalid")]
+    ForeignDelegation(String),
+    /// One delegation is declared twice.
+    #[error("delegation role {0} declared twice")]
+    DuplicateDelegation(String),
+    /// A snapshot or timestamp does not list what it must.
+    #[error("missing {0} sha256 checksum information")]
+    MissingChecksum(Role),
+    /// A snapshot lists something that is no role.
+    #[error("{0:?} is listed and is not the name of a role")]
+    UnknownRole(String),
+    /// A member is missing or of another type.
+    #[error("{0}")]
+    Member(String),
+}
+
+/// A document that cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// Custom data with a fraction.
+    #[error(transparent)]
+    NotIntegral(#[from] NotIntegral),
+    /// A structure that JSON cannot hold.
+    #[error("cannot be written as JSON: {0}")]
+    Unwritable(String),
+}
+
+/// A document type: root, targets, snapshot or timestamp.
+///
+/// Sealed: the four models implement it, in the dialect's folder.
+pub trait Document: Sized + sealed::Sealed {
+    /// Reads the meaning of the `signed` part.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the role and the fault.
+    fn decode(dialect: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError>;
+
+    /// Writes the `signed` part.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for custom data that has no wire form.
+    fn encode(&self, dialect: Dialect) -> Result<Value, EncodeError>;
+
+    /// The `signed` part as the reference would write it after reading it: unknown members dropped, absent ones filled
+    /// in, dates in its form. `None` when it cannot be read.
+    fn reencode(dialect: Dialect, signed: &Value) -> Option<Value>;
+
+    /// The document's version.
+    fn version(&self) -> crate::Version;
+
+    /// When the document stops being valid.
+    fn expires(&self) -> crate::UtcTime;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Root {}
+    impl Sealed for super::Targets {}
+    impl Sealed for super::Snapshot {}
+    impl Sealed for super::Timestamp {}
+}

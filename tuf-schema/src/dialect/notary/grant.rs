@@ -1,0 +1,72 @@
+//! Keys, and which of them a role names.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::bytes::WireBytes;
+use crate::dialect::Fault;
+use crate::key::{KeyId, KeyType, PublicKey};
+
+/// A key object.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct WireKey {
+    keytype: String,
+    keyval: WireKeyValue,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct WireKeyValue {
+    /// Always null: whoever sends the private part of a key is told so, and it is not stored.
+    #[serde(default)]
+    private: Option<NeverPresent>,
+    public: WireBytes,
+}
+
+/// A value that no document has.
+#[derive(Clone, Serialize, Deserialize)]
+enum NeverPresent {}
+
+/// The keys of a document by the id under which it lists them; null reads as none.
+pub(super) type WireKeys = Option<BTreeMap<String, WireKey>>;
+
+pub(super) fn keys(wire: WireKeys) -> BTreeMap<KeyId, PublicKey> {
+    let key = |k: WireKey| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.public.0);
+    wire.unwrap_or_default().into_iter().map(|(id, k)| (KeyId::from_wire(&id), key(k))).collect()
+}
+
+pub(super) fn wire_keys(keys: &BTreeMap<KeyId, PublicKey>) -> WireKeys {
+    let wire = |key: &PublicKey| WireKey {
+        keytype: key.key_type().name().to_owned(),
+        keyval: WireKeyValue { private: None, public: WireBytes(key.public_bytes().to_vec()) },
+    };
+    Some(keys.iter().map(|(id, key)| (id.as_str().to_owned(), wire(key))).collect())
+}
+
+/// Reads a threshold of `role`.
+pub(super) fn threshold(role: &str, threshold: i64) -> Result<NonZeroU32, Fault> {
+    let small = u32::try_from(threshold).ok().and_then(NonZeroU32::new);
+    small.ok_or_else(|| Fault::Threshold { role: role.to_owned(), threshold })
+}
+
+/// Reads the key ids of `role`, each of which must stand in `keys`.
+pub(super) fn key_ids(
+    role: &str,
+    ids: Option<Vec<String>>,
+    keys: &BTreeMap<KeyId, PublicKey>,
+) -> Result<Vec<KeyId>, Fault> {
+    let check = |id: String| {
+        let key_id = KeyId::from_wire(&id);
+        if keys.contains_key(&key_id) {
+            Ok(key_id)
+        } else {
+            Err(Fault::KeyIdWithoutKey { key_id: id, role: role.to_owned() })
+        }
+    };
+    ids.unwrap_or_default().into_iter().map(check).collect()
+}
+
+pub(super) fn wire_key_ids(ids: &[KeyId]) -> Option<Vec<String>> {
+    Some(ids.iter().map(|id| id.as_str().to_owned()).collect())
+}

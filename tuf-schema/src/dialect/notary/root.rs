@@ -1,0 +1,85 @@
+//! The root document on the wire.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::grant::{self, WireKeys};
+use super::{WireTime, expect_type, fault, read, reread, write};
+use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
+use crate::model::{KeyGrant, Root};
+use crate::role::{BaseRole, Role};
+use crate::version::Version;
+
+const TYPE: &str = "Root";
+
+#[derive(Serialize, Deserialize)]
+struct WireRoot {
+    #[serde(rename = "_type")]
+    kind: String,
+    #[serde(default)]
+    consistent_snapshot: bool,
+    expires: WireTime,
+    keys: WireKeys,
+    #[serde(default)]
+    roles: BTreeMap<String, WireGrant>,
+    version: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireGrant {
+    keyids: Option<Vec<String>>,
+    #[serde(default)]
+    threshold: i64,
+}
+
+impl Document for Root {
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
+        let mut wire: WireRoot = read(role, signed)?;
+        expect_type(role, TYPE, &wire.kind)?;
+        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+        let keys = grant::keys(wire.keys);
+        let mut take = |base: BaseRole| {
+            let name = Role::from(base);
+            let entry = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;
+            let threshold = grant::threshold(name.as_str(), entry.threshold)?;
+            let key_ids = grant::key_ids(name.as_str(), entry.keyids, &keys)?;
+            Ok(KeyGrant { key_ids, threshold })
+        };
+        let mut grant = |base| take(base).map_err(|e| fault(role, e));
+        let (root, snapshot) = (grant(BaseRole::Root)?, grant(BaseRole::Snapshot)?);
+        let (targets, timestamp) = (grant(BaseRole::Targets)?, grant(BaseRole::Timestamp)?);
+        let consistent_snapshot = wire.consistent_snapshot;
+        Ok(Self { version, expires: wire.expires.0, consistent_snapshot, keys, root, targets, snapshot, timestamp })
+    }
+
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+        let wire_grant = |grant: &KeyGrant| WireGrant {
+            keyids: grant::wire_key_ids(&grant.key_ids),
+            threshold: i64::from(grant.threshold.get()),
+        };
+        let roles = BaseRole::ALL.map(|base| (Role::from(base).as_str().to_owned(), wire_grant(self.grant(base))));
+        let wire = WireRoot {
+            kind: TYPE.to_owned(),
+            consistent_snapshot: self.consistent_snapshot,
+            expires: WireTime(self.expires),
+            keys: grant::wire_keys(&self.keys),
+            roles: BTreeMap::from(roles),
+            version: i64::from(self.version.number()),
+        };
+        write(&wire)
+    }
+
+    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
+        reread::<WireRoot>(signed)
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn expires(&self) -> crate::UtcTime {
+        self.expires
+    }
+}

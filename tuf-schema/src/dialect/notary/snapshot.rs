@@ -1,0 +1,70 @@
+//! The snapshot document on the wire.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bytes::WireFile;
+use super::{WireTime, expect_type, fault, read, reread, write};
+use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
+use crate::model::Snapshot;
+use crate::role::Role;
+use crate::version::Version;
+
+const TYPE: &str = "Snapshot";
+
+#[derive(Serialize, Deserialize)]
+struct WireSnapshot {
+    #[serde(rename = "_type")]
+    kind: String,
+    expires: WireTime,
+    #[serde(default)]
+    meta: BTreeMap<String, WireFile>,
+    version: i64,
+}
+
+impl Document for Snapshot {
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
+        let wire: WireSnapshot = read(role, signed)?;
+        expect_type(role, TYPE, &wire.kind)?;
+        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+        let mut meta = BTreeMap::new();
+        for (name, file) in wire.meta {
+            let listed = Role::parse(&name).map_err(|e| fault(role, Fault::UnknownRole(e.0)))?;
+            let file = file.into_meta();
+            if file.digests.sha256().is_none() {
+                return Err(fault(role, Fault::MissingChecksum(listed)));
+            }
+            meta.insert(listed, file);
+        }
+        for needed in [Role::Root, Role::Targets] {
+            if !meta.contains_key(&needed) {
+                return Err(fault(role, Fault::MissingChecksum(needed)));
+            }
+        }
+        Ok(Self { version, expires: wire.expires.0, meta })
+    }
+
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+        let wire = WireSnapshot {
+            kind: TYPE.to_owned(),
+            expires: WireTime(self.expires),
+            meta: self.meta.iter().map(|(role, file)| (role.as_str().to_owned(), WireFile::of(file))).collect(),
+            version: i64::from(self.version.number()),
+        };
+        write(&wire)
+    }
+
+    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
+        reread::<WireSnapshot>(signed)
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn expires(&self) -> crate::UtcTime {
+        self.expires
+    }
+}

@@ -1,0 +1,116 @@
+//! The document of `targets` and of delegations on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bytes::{WireFile, digests, hashes};
+use super::grant::{self, WireKeys};
+use super::{WireTime, expect_type, fault, read, reread, write};
+use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
+use crate::model::{DelegatedRole, Delegations, Target, Targets};
+use crate::role::{DelegationName, Role};
+use crate::version::Version;
+
+const TYPE: &str = "Targets";
+
+#[derive(Serialize, Deserialize)]
+struct WireTargets {
+    #[serde(rename = "_type")]
+    kind: String,
+    #[serde(default)]
+    delegations: WireDelegations,
+    expires: WireTime,
+    #[serde(default)]
+    targets: Option<BTreeMap<String, WireFile>>,
+    version: i64,
+}
+
+/// Both members can be null: `roles` after the last delegation was removed.
+#[derive(Serialize, Deserialize, Default)]
+struct WireDelegations {
+    keys: WireKeys,
+    roles: Option<Vec<WireDelegatedRole>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireDelegatedRole {
+    /// Null after the last key was removed.
+    keyids: Option<Vec<String>>,
+    name: String,
+    #[serde(default, skip_serializing_if = "is_none_or_empty")]
+    paths: Option<Vec<String>>,
+    #[serde(default)]
+    threshold: i64,
+}
+
+#[expect(clippy::ref_option, reason = "the shape that serde calls")]
+fn is_none_or_empty(paths: &Option<Vec<String>>) -> bool {
+    paths.as_ref().is_none_or(Vec::is_empty)
+}
+
+impl Document for Targets {
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
+        let wire: WireTargets = read(role, signed)?;
+        expect_type(role, TYPE, &wire.kind)?;
+        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+        let delegations = delegations(role, wire.delegations).map_err(|e| fault(role, e))?;
+        let target =
+            |file: WireFile| Target { length: file.length, digests: digests(file.hashes), custom: file.custom };
+        let targets = wire.targets.unwrap_or_default().into_iter().map(|(name, file)| (name, target(file))).collect();
+        Ok(Self { version, expires: wire.expires.0, targets, delegations })
+    }
+
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+        let file = |t: &Target| WireFile { custom: t.custom.clone(), hashes: hashes(&t.digests), length: t.length };
+        let role = |r: &DelegatedRole| WireDelegatedRole {
+            keyids: grant::wire_key_ids(&r.key_ids),
+            name: r.name.as_str().to_owned(),
+            paths: Some(r.paths.clone()),
+            threshold: i64::from(r.threshold.get()),
+        };
+        let wire = WireTargets {
+            kind: TYPE.to_owned(),
+            delegations: WireDelegations {
+                keys: grant::wire_keys(&self.delegations.keys),
+                roles: Some(self.delegations.roles.iter().map(role).collect()),
+            },
+            expires: WireTime(self.expires),
+            targets: Some(self.targets.iter().map(|(name, t)| (name.clone(), file(t))).collect()),
+            version: i64::from(self.version.number()),
+        };
+        write(&wire)
+    }
+
+    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
+        reread::<WireTargets>(signed)
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn expires(&self) -> crate::UtcTime {
+        self.expires
+    }
+}
+
+fn delegations(role: &Role, wire: WireDelegations) -> Result<Delegations, Fault> {
+    let keys = grant::keys(wire.keys);
+    let mut seen = BTreeSet::new();
+    let mut roles = Vec::new();
+    for entry in wire.roles.unwrap_or_default() {
+        let Ok(name) = DelegationName::parse(&entry.name) else { return Err(Fault::ForeignDelegation(entry.name)) };
+        if name.parent() != *role {
+            return Err(Fault::ForeignDelegation(entry.name));
+        }
+        if !seen.insert(name.clone()) {
+            return Err(Fault::DuplicateDelegation(entry.name));
+        }
+        let threshold = grant::threshold(name.as_str(), entry.threshold)?;
+        let key_ids = grant::key_ids(name.as_str(), entry.keyids, &keys)?;
+        roles.push(DelegatedRole { name, key_ids, threshold, paths: entry.paths.unwrap_or_default() });
+    }
+    Ok(Delegations { keys, roles })
+}

@@ -1,0 +1,105 @@
+//! The proof that enough distinct keys signed a document, and the one place that counts them.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::envelope::Unverified;
+use crate::key::KeyId;
+use crate::role::Role;
+use crate::verify::Authority;
+
+/// A document that enough distinct keys of its role signed. Says nothing about dates.
+///
+/// Only [`Unverified::verify`] makes one; the fields are private so that nobody else can:
+///
+/// ```compile_fail,E0451
+/// # fn forge(role: tuf_schema::Role, model: tuf_schema::model::Root) {
+/// let forged = tuf_schema::verify::Verified { role, raw: Default::default(), model };
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Verified<M> {
+    role: Role,
+    raw: Bytes,
+    model: M,
+}
+
+/// Why a document's signatures do not suffice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The document carries no signature at all.
+    #[error("tuf: data has no signatures")]
+    Unsigned,
+    /// A signature by a key that the document's authority lists under an id that is not the key's.
+    #[error("key ID is not valid for key content")]
+    KeyIdMismatch(KeyId),
+    /// Fewer distinct keys signed than needed.
+    #[error("valid signatures did not meet threshold for {role}: {got} of {need} required keys have signed")]
+    BelowThreshold {
+        /// The role.
+        role: Role,
+        /// How many distinct keys made a good signature.
+        got: usize,
+        /// How many are needed.
+        need: u32,
+    },
+}
+
+impl<M> Unverified<M> {
+    /// Checks the signatures against `authority` and gives the proof.
+    ///
+    /// # Errors
+    /// [`SignatureError`] says what is missing.
+    pub fn verify(self, authority: &Authority) -> Result<Verified<M>, SignatureError> {
+        self.check_signed_by(authority)?;
+        Ok(Verified { role: self.role, raw: self.raw, model: self.model })
+    }
+
+    /// Whether `authority` signed, when a second authority has to as well (root rotation).
+    ///
+    /// # Errors
+    /// [`SignatureError`] says what is missing.
+    pub fn check_signed_by(&self, authority: &Authority) -> Result<(), SignatureError> {
+        if self.signatures.is_empty() {
+            return Err(SignatureError::Unsigned);
+        }
+        // Distinct keys, not distinct ids or signatures: one key under two ids counts once.
+        let mut signers = BTreeSet::new();
+        for signature in &self.signatures {
+            let Some(key) = authority.key(&signature.key_id) else { continue };
+            if key.id() != &signature.key_id {
+                return Err(SignatureError::KeyIdMismatch(signature.key_id.clone()));
+            }
+            let Some(material) = key.material() else { continue };
+            if !signers.contains(material) && key.verifies(&self.message, signature) {
+                signers.insert(material);
+            }
+        }
+        let need = authority.threshold();
+        if u64::try_from(signers.len()).is_ok_and(|got| got >= u64::from(need)) {
+            return Ok(());
+        }
+        Err(SignatureError::BelowThreshold { role: authority.role().clone(), got: signers.len(), need })
+    }
+}
+
+impl<M> Verified<M> {
+    /// The role.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// What the document says.
+    #[must_use]
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The bytes as they came.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+}
