@@ -116,7 +116,13 @@ version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
 report() {
   echo "Taken $started on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
   echo "clients on the same machine; load averages at the start: $load."
-  echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build, SQLite, \`synchronous=FULL\`); notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`; wrk $(version_of wrk)."
+  if [[ " ${servers[*]} " == *" bulla "* ]]; then
+    echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build, SQLite, \`synchronous=FULL\`);"
+  fi
+  if [[ " ${servers[*]} " == *" reference "* ]]; then
+    echo "notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`;"
+  fi
+  echo "wrk $(version_of wrk)."
   echo "Command: \`BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients make bench\`; servers in turn: ${servers[*]}."
   echo
   "$HERE/table.awk" "$results"

