@@ -123,7 +123,7 @@ report() {
     echo "notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`;"
   fi
   echo "wrk $(version_of wrk)."
-  echo "Command: \`BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients make bench\`; servers in turn: ${servers[*]}."
+  echo "Command: \`BENCH_SERVERS='${servers[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients BENCH_UPDATES=$updates bench/run.sh\`, driver from the ${bin##*/} build."
   echo
   "$HERE/table.awk" "$results"
 }
