@@ -12,8 +12,7 @@ use p384::ecdsa::signature::hazmat::PrehashVerifier as _;
 use crate::digest::Sha256;
 
 /// `id-ecPublicKey` (RFC 5480).
-pub(crate) const EC_PUBLIC_KEY: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(crate) const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// The first byte of a point that is written with both coordinates (SEC 1, 2.3.3).
 const UNCOMPRESSED: u8 = 4;
@@ -32,9 +31,7 @@ pub enum Curve {
 impl Curve {
     /// The curve that has this object identifier.
     pub(crate) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521]
-            .into_iter()
-            .find(|curve| curve.oid() == oid)
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.oid() == oid)
     }
 
     /// The object identifier (RFC 5480, 2.1.1.1).
@@ -70,21 +67,9 @@ impl Curve {
             return None;
         }
         Some(match self {
-            Self::P256 => p256::PublicKey::from_sec1_bytes(point)
-                .ok()?
-                .to_sec1_point(false)
-                .as_bytes()
-                .to_vec(),
-            Self::P384 => p384::PublicKey::from_sec1_bytes(point)
-                .ok()?
-                .to_sec1_point(false)
-                .as_bytes()
-                .to_vec(),
-            Self::P521 => p521::PublicKey::from_sec1_bytes(point)
-                .ok()?
-                .to_sec1_point(false)
-                .as_bytes()
-                .to_vec(),
+            Self::P256 => p256::PublicKey::from_sec1_bytes(point).ok()?.to_sec1_point(false).as_bytes().to_vec(),
+            Self::P384 => p384::PublicKey::from_sec1_bytes(point).ok()?.to_sec1_point(false).as_bytes().to_vec(),
+            Self::P521 => p521::PublicKey::from_sec1_bytes(point).ok()?.to_sec1_point(false).as_bytes().to_vec(),
         })
     }
 
@@ -92,10 +77,7 @@ impl Curve {
     pub(crate) fn spki(self, uncompressed: &[u8]) -> Option<Vec<u8>> {
         let oid = self.oid();
         let info = SubjectPublicKeyInfoRef {
-            algorithm: AlgorithmIdentifierRef {
-                oid: EC_PUBLIC_KEY,
-                parameters: Some(AnyRef::from(&oid)),
-            },
+            algorithm: AlgorithmIdentifierRef { oid: EC_PUBLIC_KEY, parameters: Some(AnyRef::from(&oid)) },
             subject_public_key: BitStringRef::from_bytes(uncompressed).ok()?,
         };
         info.to_der().ok()
@@ -130,9 +112,7 @@ impl VerifyingKey {
         let point = match curve {
             Curve::P256 => Point::P256(point),
             Curve::P384 => Point::P384(p384::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?),
-            Curve::P521 => Point::P521(Box::new(
-                p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?,
-            )),
+            Curve::P521 => Point::P521(Box::new(p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?)),
         };
         Some(Self { point, spki })
     }
@@ -145,21 +125,13 @@ impl VerifyingKey {
     /// Whether `signature`, r and s of the field's width, was made over the message's SHA-256.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.point {
-            Point::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-                .verify(message, signature)
-                .is_ok(),
-            Point::P384(key) => {
-                p384::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
-                    key.verify_prehash(Sha256::of(message).as_bytes(), &signature)
-                        .is_ok()
-                })
+            Point::P256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
             }
-            Point::P521(key) => {
-                p521::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
-                    key.verify_prehash(Sha256::of(message).as_bytes(), &signature)
-                        .is_ok()
-                })
-            }
+            Point::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_prehash(Sha256::of(message).as_bytes(), &signature).is_ok()),
+            Point::P521(key) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_prehash(Sha256::of(message).as_bytes(), &signature).is_ok()),
         }
     }
 }

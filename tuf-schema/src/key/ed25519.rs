@@ -6,9 +6,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 pub(crate) const PUBLIC_BYTES: usize = 32;
 
 /// What stands before the 32 bytes in a SubjectPublicKeyInfo (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A public key.
 pub(super) struct VerifyingKey {
@@ -18,9 +16,7 @@ pub(super) struct VerifyingKey {
 impl VerifyingKey {
     /// A key of exactly 32 bytes.
     pub(super) fn from_bytes(public: &[u8]) -> Option<Self> {
-        (public.len() == PUBLIC_BYTES).then(|| Self {
-            spki: [&SPKI_PREFIX, public].concat(),
-        })
+        (public.len() == PUBLIC_BYTES).then(|| Self { spki: [&SPKI_PREFIX, public].concat() })
     }
 
     /// The SubjectPublicKeyInfo of RFC 8410.
@@ -31,8 +27,6 @@ impl VerifyingKey {
     /// Whether `signature`, 64 bytes, was made over the message itself.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let public = self.spki.get(SPKI_PREFIX.len()..).unwrap_or_default();
-        UnparsedPublicKey::new(&ED25519, public)
-            .verify(message, signature)
-            .is_ok()
+        UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
     }
 }

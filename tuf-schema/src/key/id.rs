@@ -67,21 +67,14 @@ mod tests {
         // From tests/fixtures/db/expected-keys.json, written by the reference's signer.
         let public = "3059301306072a8648ce3d020106082a8648ce3d03010703420004e006574ea3ee43897e205bb885610faa1d1920c988448b67a8fe4b0\
                       2974aac1bff466364a84b7e6bdc8039c10b42c434d943662918cc084553109142063d091f";
-        let id = KeyId::of(
-            &KeyType::Ecdsa,
-            &hex::decode(public.replace(' ', "")).unwrap(),
-        );
-        assert_eq!(
-            id.as_str(),
-            "d7e6c5cae1a3f099ad97bf270b14c646756059751e00ed77572f78dfa5c2417d"
-        );
+        let id = KeyId::of(&KeyType::Ecdsa, &hex::decode(public.replace(' ', "")).unwrap());
+        assert_eq!(id.as_str(), "d7e6c5cae1a3f099ad97bf270b14c646756059751e00ed77572f78dfa5c2417d");
     }
 
     #[test]
     fn the_type_is_part_of_the_id_with_its_quotes_escaped() {
         let named = |name: &str| KeyId::of(&KeyType::Other(name.into()), b"");
-        let expected =
-            Sha256::of(br#"{"keytype":"a\"b\\c","keyval":{"private":null,"public":""}}"#).to_hex();
+        let expected = Sha256::of(br#"{"keytype":"a\"b\\c","keyval":{"private":null,"public":""}}"#).to_hex();
         assert_eq!(named("a\"b\\c").as_str(), expected);
     }
 }

@@ -15,7 +15,10 @@ mod rsa;
 pub mod x509;
 
 pub use ecdsa::Curve;
+pub(crate) use ecdsa::EC_PUBLIC_KEY;
+pub(crate) use ed25519::PUBLIC_BYTES as ED25519_PUBLIC_BYTES;
 pub use id::KeyId;
+pub(crate) use rsa::{MINIMUM_BITS as RSA_MINIMUM_BITS, RSA_ENCRYPTION, spki as rsa_spki};
 
 /// The `keytype` of a key object: how its public bytes are to be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,12 +107,7 @@ impl PublicKey {
     pub fn new(key_type: KeyType, public: Vec<u8>) -> Self {
         let id = KeyId::of(&key_type, &public);
         let verifier = Verifier::parse(&key_type, &public);
-        Self(Arc::new(Parts {
-            id,
-            key_type,
-            public,
-            verifier,
-        }))
+        Self(Arc::new(Parts { id, key_type, public, verifier }))
     }
 
     /// The id that this key must have in a document.
@@ -147,9 +145,7 @@ impl PublicKey {
         match self.key_type() {
             KeyType::EcdsaX509 => Some(Self::new(KeyType::Ecdsa, material.to_vec())),
             KeyType::RsaX509 => Some(Self::new(KeyType::Rsa, material.to_vec())),
-            KeyType::Ecdsa | KeyType::Rsa | KeyType::Ed25519 | KeyType::Other(_) => {
-                Some(self.clone())
-            }
+            KeyType::Ecdsa | KeyType::Rsa | KeyType::Ed25519 | KeyType::Other(_) => Some(self.clone()),
         }
     }
 
@@ -165,12 +161,8 @@ impl PublicKey {
         match (verifier, &signature.method) {
             (Verifier::Ecdsa(key), SignatureMethod::Ecdsa) => key.verifies(message, bytes),
             (Verifier::Rsa(key), SignatureMethod::RsaPss) => key.verifies_pss(message, bytes),
-            (Verifier::Rsa(key), SignatureMethod::RsaPkcs1v15) => {
-                key.verifies_pkcs1v15(message, bytes)
-            }
-            (Verifier::RsaPem(key), SignatureMethod::PycryptoPss) => {
-                key.verifies_pss(message, bytes)
-            }
+            (Verifier::Rsa(key), SignatureMethod::RsaPkcs1v15) => key.verifies_pkcs1v15(message, bytes),
+            (Verifier::RsaPem(key), SignatureMethod::PycryptoPss) => key.verifies_pss(message, bytes),
             (Verifier::Ed25519(key), SignatureMethod::Eddsa) => key.verifies(message, bytes),
             _ => false,
         }
@@ -217,9 +209,6 @@ impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("id", self.id())
-            .field("type", self.key_type())
-            .finish_non_exhaustive()
+        f.debug_struct("PublicKey").field("id", self.id()).field("type", self.key_type()).finish_non_exhaustive()
     }
 }

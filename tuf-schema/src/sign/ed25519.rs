@@ -1,0 +1,73 @@
+//! Ed25519 private keys, in RFC 8410's form and in the reference's.
+
+use ring::rand::SecureRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use zeroize::Zeroizing;
+
+use super::{SecretForm, SecretKeyError, SignError};
+use crate::key::ED25519_PUBLIC_BYTES;
+
+/// The length of a seed, which is the private key of RFC 8032.
+const SEED_BYTES: usize = 32;
+
+/// A seed, with the public key that belongs to it.
+pub(super) struct EdSecret {
+    seed: Zeroizing<[u8; SEED_BYTES]>,
+    public: Vec<u8>,
+}
+
+impl EdSecret {
+    pub(super) fn generate(rng: &dyn SecureRandom) -> Result<Self, SecretKeyError> {
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
+        rng.fill(seed.as_mut()).map_err(|_| SecretKeyError::Randomness)?;
+        Self::from_seed(seed.as_ref(), None)
+    }
+
+    /// The key of a 32-byte seed, whose public key must be `public` if that is known.
+    pub(super) fn from_seed(seed: &[u8], public: Option<&[u8]>) -> Result<Self, SecretKeyError> {
+        let mut kept = Zeroizing::new([0; SEED_BYTES]);
+        if seed.len() != SEED_BYTES {
+            return Err(SecretKeyError::Malformed(SecretForm::Ed25519Seed));
+        }
+        kept.copy_from_slice(seed);
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SecretKeyError::Mismatched)?;
+        let derived = pair.public_key().as_ref().to_vec();
+        if public.is_some_and(|public| public != derived) {
+            return Err(SecretKeyError::Mismatched);
+        }
+        Ok(Self { seed: kept, public: derived })
+    }
+
+    /// Reads the reference's 96 bytes: public key, seed, public key again (the last two are Go's private key).
+    pub(super) fn from_reference(bytes: &[u8]) -> Result<Self, SecretKeyError> {
+        let malformed = SecretKeyError::Malformed(SecretForm::Ed25519Reference);
+        let Some((public, private)) = bytes.split_at_checked(ED25519_PUBLIC_BYTES) else {
+            return Err(malformed);
+        };
+        let Some((seed, again)) = private.split_at_checked(SEED_BYTES) else { return Err(malformed) };
+        if again.len() != ED25519_PUBLIC_BYTES {
+            return Err(malformed);
+        }
+        if again != public {
+            return Err(SecretKeyError::Mismatched);
+        }
+        Self::from_seed(seed, Some(public))
+    }
+
+    /// The reference's 96 bytes.
+    pub(super) fn to_reference(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new([self.public.as_slice(), self.seed.as_ref(), self.public.as_slice()].concat())
+    }
+
+    /// The 32 bytes of the public key.
+    pub(super) fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// Signs the message itself.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let pair = Ed25519KeyPair::from_seed_and_public_key(self.seed.as_ref(), &self.public)
+            .map_err(|_| SignError::Refused)?;
+        Ok(pair.sign(message).as_ref().to_vec())
+    }
+}

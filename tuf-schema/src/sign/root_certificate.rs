@@ -1,0 +1,154 @@
+//! The certificate that a new root key gets, made as the reference makes it.
+
+use rcgen::{
+    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, PublicKeyData, SerialNumber, SignatureAlgorithm,
+};
+use ring::digest::{SHA384, digest};
+use ring::rand::SecureRandom;
+
+use super::secret::{Private, SecretKey, SecretKind};
+use super::{SignError, SigningKey};
+use crate::gun::Gun;
+use crate::key::{Curve, KeyType, PublicKey, x509};
+use crate::time::UtcTime;
+
+/// How long a root certificate is valid: the reference's ten years of 365 days, in seconds.
+pub const ROOT_CERTIFICATE_LIFETIME_SECONDS: u64 = 3650 * 24 * 60 * 60;
+
+/// The last second of the year 9999, after which X.509 has no dates.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// Why no certificate was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// The source of randomness gave none.
+    #[error("no randomness for a serial number")]
+    Randomness,
+    /// Keys of this kind cannot stand in a root certificate.
+    #[error("{0} keys cannot have a root certificate")]
+    UnsuitableKey(SecretKind),
+    /// A certificate's dates must lie between 1970 and 9999.
+    #[error("a certificate that starts at {0} cannot be written")]
+    TimeOutOfRange(UtcTime),
+    /// The key did not sign.
+    #[error("the certificate could not be signed")]
+    Sign,
+}
+
+/// Makes the certificate of a root key for `gun`, signed by the key itself, and gives the key that carries it.
+///
+/// As the reference: subject and issuer are the GUN, 128 bits of random serial number, valid for ten years from `now`,
+/// for digital signature, key encipherment and code signing, and not a certificate authority.
+///
+/// # Errors
+/// [`IssueError`]; Ed25519 cannot be in a certificate of the reference, P-521 is not offered.
+pub fn self_signed_root_certificate(
+    key: &SecretKey,
+    gun: &Gun,
+    now: UtcTime,
+    rng: &dyn SecureRandom,
+) -> Result<PublicKey, IssueError> {
+    let (key_type, signer) = CertificateSigner::new(key, rng)?;
+    let params = parameters(gun, now, rng)?;
+    let certificate = params.self_signed(&signer).map_err(|_| IssueError::Sign)?;
+    Ok(PublicKey::new(key_type, x509::pem_text(&[certificate.der().as_ref()])))
+}
+
+fn parameters(gun: &Gun, now: UtcTime, rng: &dyn SecureRandom) -> Result<CertificateParams, IssueError> {
+    let mut serial = [0; 16];
+    rng.fill(&mut serial).map_err(|_| IssueError::Randomness)?;
+    let start = u64::try_from(now.unix_seconds()).map_err(|_| IssueError::TimeOutOfRange(now))?;
+    let end = start.saturating_add(ROOT_CERTIFICATE_LIFETIME_SECONDS);
+    if end > LAST_SECOND {
+        return Err(IssueError::TimeOutOfRange(now));
+    }
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name(gun));
+
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.not_before = epoch + std::time::Duration::from_secs(start);
+    params.not_after = epoch + std::time::Duration::from_secs(end);
+    params.distinguished_name = name;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    // Saying so through `is_ca` would add a subject key identifier, which the reference does not write.
+    params.is_ca = IsCa::NoCa;
+    params.custom_extensions = vec![not_an_authority()];
+    Ok(params)
+}
+
+/// As Go chooses: a PrintableString where the characters allow it.
+fn common_name(gun: &Gun) -> DnValue {
+    match rcgen::string::PrintableString::try_from(gun.as_str()) {
+        Ok(printable) => DnValue::PrintableString(printable),
+        Err(_) => DnValue::Utf8String(gun.as_str().to_owned()),
+    }
+}
+
+/// BasicConstraints, critical, with `cA` at its default of false.
+fn not_an_authority() -> CustomExtension {
+    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 0x00]);
+    extension.set_criticality(true);
+    extension
+}
+
+/// A secret key as rcgen wants it.
+struct CertificateSigner<'a> {
+    key: &'a SecretKey,
+    /// The BIT STRING of the SubjectPublicKeyInfo.
+    public: Vec<u8>,
+    algorithm: &'static SignatureAlgorithm,
+    rng: &'a dyn SecureRandom,
+}
+
+impl<'a> CertificateSigner<'a> {
+    fn new(key: &'a SecretKey, rng: &'a dyn SecureRandom) -> Result<(KeyType, Self), IssueError> {
+        let unsuitable = IssueError::UnsuitableKey(key.kind());
+        let (key_type, algorithm) = match key.kind() {
+            SecretKind::EcdsaP256 => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P256_SHA256),
+            SecretKind::EcdsaP384 => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P384_SHA384),
+            SecretKind::Rsa => (KeyType::RsaX509, &rcgen::PKCS_RSA_SHA256),
+            SecretKind::EcdsaP521 | SecretKind::Ed25519 => return Err(unsuitable),
+        };
+        let public = x509::subject_public_key(key.public().public_bytes()).ok_or(unsuitable)?;
+        Ok((key_type, Self { key, public, algorithm, rng }))
+    }
+
+    /// The signature in the form certificates have: DER for ECDSA, PKCS #1 v1.5 for RSA.
+    fn certificate_signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match self.key.private() {
+            Private::Ec(key) => match key.curve() {
+                Curve::P256 => {
+                    let fixed = key.sign(message, self.rng)?;
+                    Ok(p256::ecdsa::Signature::from_slice(&fixed)?.to_der().as_bytes().to_vec())
+                }
+                Curve::P384 => {
+                    let fixed = key.sign_digest(digest(&SHA384, message).as_ref(), self.rng)?;
+                    Ok(p384::ecdsa::Signature::from_slice(&fixed)?.to_der().as_bytes().to_vec())
+                }
+                Curve::P521 => Err(SignError::Refused),
+            },
+            Private::Rsa(key) => key.sign_pkcs1v15(message, self.rng),
+            Private::Ed25519(_) => Err(SignError::Refused),
+        }
+    }
+}
+
+impl PublicKeyData for CertificateSigner<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+impl rcgen::SigningKey for CertificateSigner<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.certificate_signature(message).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
+}
