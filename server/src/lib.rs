@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+mod bounded;
 pub mod clock;
 pub mod config;
 mod http;

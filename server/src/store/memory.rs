@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use super::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Stored, StoreError};
+use super::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, StoreError, Stored};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 
@@ -63,8 +63,12 @@ impl MetadataStore for MemoryStore {
         }
         let roles = state.files.entry(update.gun().clone()).or_default();
         for file in update.files() {
-            let stored =
-                Stored { version: file.version(), sha256: *file.sha256(), bytes: file.bytes().clone(), created_at: now };
+            let stored = Stored {
+                version: file.version(),
+                sha256: *file.sha256(),
+                bytes: file.bytes().clone(),
+                created_at: now,
+            };
             roles.entry(file.role().clone()).or_default().insert(file.version(), stored);
         }
         let timestamp = update.timestamp();

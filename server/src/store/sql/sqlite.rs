@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr, SqlStr};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
@@ -19,7 +20,7 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 use super::{from_micros, is_unique_violation, statements, to_micros, to_sha256, to_version, unavailable};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
-use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Stored, StoreError};
+use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, StoreError, Stored};
 
 /// How long a connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +51,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
         migrations().run(&writer).await.map_err(unavailable)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -124,8 +126,11 @@ impl MetadataStore for SqliteStore {
 
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-        let deleted =
-            sqlx::query(statements::DELETE_FILES).bind(gun.as_str()).execute(&mut *transaction).await.map_err(unavailable)?;
+        let deleted = sqlx::query(statements::DELETE_FILES)
+            .bind(gun.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
         let removed = deleted.rows_affected() > 0;
         if removed {
             write_change(&mut transaction, self.clock.now(), gun, 0, "", ChangeCategory::Deletion).await?;

@@ -1,0 +1,286 @@
+//! The signer in another process, over gRPC and mutual TLS.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tuf_schema::{Gun, KeyId, KeyType, PublicKey, Signature, SignatureMethod};
+
+use self::proto::key_management_client::KeyManagementClient;
+use self::proto::signer_client::SignerClient;
+use super::{BadAnswer, Custody, KeyAlgorithm, RoleSigner, ServerRole, SignerError};
+use crate::bounded::BoundedMap;
+
+#[expect(unreachable_pub, unused_qualifications, clippy::allow_attributes_without_reason, reason = "generated code")]
+mod proto {
+    tonic::include_proto!("proto");
+}
+
+/// How many public keys are remembered. A key is below half a kilobyte.
+const REMEMBERED_KEYS: usize = 20_000;
+
+/// What a signer's answer may be long: a public key or a signature, far below a kilobyte.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Where the signer is and how to prove who asks.
+pub struct GrpcSettings {
+    /// Host name or address; the signer's certificate must name it.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// PEM of the authorities that the signer's certificate may come from; the system's when it is missing.
+    pub ca_pem: Option<Vec<u8>>,
+    /// PEM of the certificate chain and of the private key that this server shows.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+    /// How long one question may take, connecting included.
+    pub deadline: Duration,
+}
+
+/// Settings that make no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum GrpcSettingsError {
+    /// The host is none, or a PEM file cannot be used.
+    #[error("the signer's address or certificates cannot be used")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// Asks a signer over gRPC. Connects at the first question and again whenever the connection is lost.
+pub struct GrpcSigner {
+    channel: Channel,
+    deadline: Duration,
+    /// Keys the signer said it holds, so that a publish costs one question for each signature.
+    held: Mutex<BoundedMap<KeyId, PublicKey>>,
+}
+
+impl GrpcSigner {
+    /// Prepares the connection without making it. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`GrpcSettingsError`] when the settings cannot be used whatever the signer does.
+    pub fn new(settings: GrpcSettings) -> Result<Self, GrpcSettingsError> {
+        let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
+        let mut tls = ClientTlsConfig::new();
+        tls = match &settings.ca_pem {
+            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+            None => tls.ca_certificates(system_authorities()),
+        };
+        if let Some((certificates, key)) = &settings.client {
+            tls = tls.identity(Identity::from_pem(certificates, key));
+        }
+        let endpoint = Endpoint::from_shared(format!("https://{host}:{}", settings.port))?
+            .connect_timeout(settings.deadline)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(settings.deadline)
+            .tls_config(tls)?;
+        Ok(Self {
+            channel: endpoint.connect_lazy(),
+            deadline: settings.deadline,
+            held: Mutex::new(BoundedMap::new(REMEMBERED_KEYS)),
+        })
+    }
+
+    fn keys(&self) -> KeyManagementClient<Channel> {
+        KeyManagementClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    fn signer(&self) -> SignerClient<Channel> {
+        SignerClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    fn held(&self) -> MutexGuard<'_, BoundedMap<KeyId, PublicKey>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks within the deadline, once more if the connection turns out to be lost: every question may be repeated.
+    async fn ask<T, F>(&self, question: impl Fn() -> F + Send) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+    {
+        let asked_twice = async {
+            match question().await {
+                Err(status) if was_lost(&status) => question().await,
+                answer => answer,
+            }
+        };
+        match tokio::time::timeout(self.deadline, asked_twice).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(failure(status, self.deadline)),
+            Err(_) => Err(Failure::Other(SignerError::Deadline(self.deadline))),
+        }
+    }
+}
+
+#[async_trait]
+impl RoleSigner for GrpcSigner {
+    async fn create_key(&self, gun: &Gun, role: ServerRole, algorithm: KeyAlgorithm) -> Result<PublicKey, SignerError> {
+        let request = proto::CreateKeyRequest {
+            algorithm: algorithm.as_str().to_owned(),
+            gun: gun.as_str().to_owned(),
+            role: role.as_str().to_owned(),
+        };
+        let answer = self
+            .ask(|| {
+                let (mut client, request) = (self.keys(), request.clone());
+                async move { client.create_key(request).await }
+            })
+            .await
+            .map_err(Failure::without_key)?;
+        let key = read_key(answer.key_info, answer.public_key)?;
+        self.held().insert(key.id().clone(), key.clone());
+        Ok(key)
+    }
+
+    async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        // The reference's signer answers an empty id with any key it has.
+        if id.as_str().is_empty() {
+            return Ok(None);
+        }
+        if let Some(key) = self.held().get(id) {
+            return Ok(Some(key.clone()));
+        }
+        let request = proto::KeyId { id: id.as_str().to_owned() };
+        let answer = self
+            .ask(|| {
+                let (mut client, request) = (self.keys(), request.clone());
+                async move { client.get_key_info(request).await }
+            })
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Failure::NotFound(_)) => return Ok(None),
+            Err(Failure::Other(error)) => return Err(error),
+        };
+        let key = read_key(answer.key_info, answer.public_key)?;
+        if key.id() != id {
+            return Err(SignerError::BadAnswer(BadAnswer::OtherKey { named: key.id().clone(), expected: id.clone() }));
+        }
+        self.held().insert(id.clone(), key.clone());
+        Ok(Some(key))
+    }
+
+    async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
+        let request = proto::SignatureRequest {
+            key_id: Some(proto::KeyId { id: key.id().as_str().to_owned() }),
+            content: content.to_vec(),
+        };
+        let answer = self
+            .ask(|| {
+                let (mut client, request) = (self.signer(), request.clone());
+                async move { client.sign(request).await }
+            })
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Failure::NotFound(_)) => {
+                self.held().remove(key.id());
+                return Err(SignerError::NotHeld(key.id().clone()));
+            }
+            Err(Failure::Other(error)) => return Err(error),
+        };
+        let method = answer.algorithm.ok_or(SignerError::BadAnswer(BadAnswer::Missing("algorithm")))?.algorithm;
+        let signature =
+            Signature { key_id: key.id().clone(), method: SignatureMethod::parse(&method), bytes: answer.content };
+        if key.verifies(content, &signature) {
+            Ok(signature)
+        } else {
+            Err(SignerError::BadAnswer(BadAnswer::BadSignature(key.id().clone())))
+        }
+    }
+
+    async fn check(&self) -> Result<(), SignerError> {
+        let answer = self
+            .ask(|| {
+                let mut client = HealthClient::new(self.channel.clone());
+                async move { client.check(HealthCheckRequest { service: String::new() }).await }
+            })
+            .await
+            .map_err(Failure::without_key)?;
+        match answer.status() {
+            ServingStatus::Serving => Ok(()),
+            ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
+                let message = answer.status().as_str_name().to_owned();
+                Err(SignerError::Refused { code: "health".to_owned(), message })
+            }
+        }
+    }
+
+    fn custody(&self) -> Custody {
+        Custody::Remote
+    }
+}
+
+/// A question's end, before it is known whether "not found" means a key.
+enum Failure {
+    NotFound(String),
+    Other(SignerError),
+}
+
+impl Failure {
+    /// For questions to which "not found" is no answer.
+    fn without_key(self) -> SignerError {
+        match self {
+            Self::NotFound(message) => SignerError::Refused { code: "NotFound".to_owned(), message },
+            Self::Other(error) => error,
+        }
+    }
+}
+
+/// The inverse of the signer's table of statuses.
+fn failure(status: Status, deadline: Duration) -> Failure {
+    if status.source().is_some() {
+        return Failure::Other(SignerError::Unavailable(Box::new(status)));
+    }
+    let message = status.message().to_owned();
+    Failure::Other(match status.code() {
+        Code::NotFound => return Failure::NotFound(message),
+        Code::FailedPrecondition => SignerError::WrongPassphrase { message },
+        Code::Unavailable | Code::Cancelled | Code::Aborted => SignerError::Unavailable(Box::new(status)),
+        Code::DeadlineExceeded => SignerError::Deadline(deadline),
+        code @ (Code::Ok
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::DataLoss
+        | Code::Unauthenticated) => SignerError::Refused { code: format!("{code:?}"), message },
+    })
+}
+
+/// Whether the connection broke, as it does once after each restart of the signer.
+fn was_lost(status: &Status) -> bool {
+    status.source().is_some() || status.code() == Code::Unavailable
+}
+
+fn read_key(info: Option<proto::KeyInfo>, public: Vec<u8>) -> Result<PublicKey, SignerError> {
+    let missing = |what| SignerError::BadAnswer(BadAnswer::Missing(what));
+    let info = info.ok_or_else(|| missing("key info"))?;
+    let named = KeyId::from_wire(&info.key_id.ok_or_else(|| missing("key id"))?.id);
+    let algorithm = info.algorithm.ok_or_else(|| missing("algorithm"))?.algorithm;
+    let key = PublicKey::new(KeyType::parse(&algorithm), public);
+    if *key.id() == named {
+        Ok(key)
+    } else {
+        Err(SignerError::BadAnswer(BadAnswer::OtherKey { named, expected: key.id().clone() }))
+    }
+}
+
+fn system_authorities() -> Vec<Certificate> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate authority of the system cannot be read");
+    }
+    let to_pem = |der: &rustls_pki_types::CertificateDer<'_>| pem::encode(&pem::Pem::new("CERTIFICATE", der.to_vec()));
+    found.certs.iter().map(|der| Certificate::from_pem(to_pem(der))).collect()
+}
