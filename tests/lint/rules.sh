@@ -117,7 +117,7 @@ look '\bValidatedUpdate *\{' "$rust" '^server/src/publish/' | grep -vE '\b(struc
 # --- what is not in the tree ---------------------------------------------------
 look_raw '^name = "(aws-lc-rs|aws-lc-sys|openssl-sys|native-tls)"' '(^|/)Cargo\.lock$' |
   breaks BANNED "cryptography comes from ring, TLS from rustls"
-look_raw 'crates[.]io|docs[.]rs|npmjs|pypi[.]org|proxy[.]golang|rubygems[.]org' . "$not_code" |
+look_raw 'crates[.]io|docs[.]rs|npmj[s]|pypi[.]org|proxy[.]golang|rubygems[.]org' . "$not_code" |
   breaks REGISTRY "no package registry is named in the tree"
 look_raw '/wor[k]/|[.][.]/share[d]' . '^Cargo\.lock$' |
   breaks PLACE "the tree stands alone: no path of the machine it was written on"
