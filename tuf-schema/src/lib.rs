@@ -13,6 +13,8 @@ pub mod model;
 pub mod role;
 pub mod sign;
 pub mod signature;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod verify;
 pub mod version;

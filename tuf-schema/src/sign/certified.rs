@@ -33,6 +33,12 @@ impl<K: SigningKey> CertifiedKey<K> {
             _ => Err(ForeignCertificate { certificate: certificate.id().clone(), key: key.public().id().clone() }),
         }
     }
+
+    /// The key without its certificate.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.key
+    }
 }
 
 impl<K: SigningKey> SigningKey for CertifiedKey<K> {

@@ -1,1 +1,548 @@
-//! (being written) The client update as a machine that asks for bytes and is fed bytes.
+//! The client update as a machine: it asks for bytes, is fed bytes, and ends with metadata that may be used now.
+//!
+//! ```text
+//! root (cached, else first use) -> timestamp -> snapshot -> targets -> delegations, depth first in file order
+//! ```
+//!
+//! Whatever fails between timestamp and `targets` is answered once by looking for a newer root: roots are followed one
+//! by one, and the walk starts again under the new one. The same happens when the trusted root has expired and when
+//! the snapshot lists another root than the trusted one, so a revoked key is noticed with the next snapshot.
+//! Cached documents are verified like fetched ones, except for their date; they give the version floors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::dialect::{DecodeError, Dialect, Document};
+use crate::envelope::{Envelope, EnvelopeError, Unverified};
+use crate::gun::Gun;
+use crate::key::x509::Expiry;
+use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
+use crate::role::{BaseRole, Role};
+use crate::time::UtcTime;
+use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_ROOT_STEPS, MAX_TIMESTAMP_BYTES};
+use crate::verify::{
+    Authority, Current, FirstRootError, Floor, RootError, SignatureError, StaleError, Verified, follow, trust_first,
+};
+use crate::version::Version;
+
+mod request;
+mod trusted;
+
+pub use request::{Answer, DocumentName, Request, Which};
+pub use trusted::{Reach, Skipped, Trusted, Visible};
+
+/// Why an update did not end with usable metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The server has no root: it knows nothing of the repository.
+    #[error("no trust data for {0}")]
+    NoTrustData(Gun),
+    /// The server lacks a document that must be there.
+    #[error("the trust server does not have {0}")]
+    Missing(DocumentName),
+    /// The document could not be asked for, and nothing that may stand in for it is cached.
+    #[error("{0} could not be fetched")]
+    Unreachable(DocumentName),
+    /// The document is no acceptable envelope.
+    #[error("{role} is malformed: {source}")]
+    Envelope {
+        /// The role.
+        role: Role,
+        /// What is wrong.
+        source: EnvelopeError,
+    },
+    /// The document does not mean what its role demands.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The cached root cannot be trusted: the anchor of all else is damaged.
+    #[error("the cached root is damaged: {0}")]
+    CachedRoot(Box<Self>),
+    /// The first root cannot be believed.
+    #[error(transparent)]
+    FirstRoot(#[from] FirstRootError),
+    /// The root does not follow the one before.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A root of a version already trusted has other content.
+    #[error("another root with the trusted version {0} was offered")]
+    RootReplaced(Version),
+    /// A root by number has another number.
+    #[error("root version {found} was sent for version {asked}")]
+    RootNumber {
+        /// The version asked for.
+        asked: Version,
+        /// The version that came.
+        found: Version,
+    },
+    /// More roots than anyone rotates through.
+    #[error("more than {MAX_ROOT_STEPS} roots to follow")]
+    TooManyRoots,
+    /// The signatures do not suffice.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Expired, older than known, or not what is listed.
+    #[error(transparent)]
+    Stale(#[from] StaleError),
+    /// The snapshot lists nothing for a role that must be there.
+    #[error("the snapshot does not list {0}")]
+    Unlisted(Role),
+    /// More delegated roles than anyone uses.
+    #[error("more than {MAX_DELEGATED_ROLES} delegated roles")]
+    TooManyRoles,
+}
+
+/// The update of one repository.
+#[derive(Debug)]
+pub struct Chain {
+    gun: Gun,
+    now: UtcTime,
+    state: State,
+    root: Option<Verified<Root>>,
+    /// The version of the root that the cache held.
+    anchored: Option<Version>,
+    /// Why a newer root is looked for; once per update.
+    stumbled: Option<ChainError>,
+    refreshed: bool,
+    reach: Reach,
+    fetched: BTreeSet<Role>,
+    timestamp: Option<Current<Timestamp>>,
+    snapshot: Option<Current<Snapshot>>,
+    targets: BTreeMap<Role, Current<Targets>>,
+    skipped: Vec<Skipped>,
+    /// Targets roles still to be visited; the next one is the last.
+    pending: Vec<Pending>,
+    visited: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    CachedRoot,
+    FirstRoot,
+    NewestRoot,
+    RootStep { newest: Unverified<Root>, next: Version, steps: usize },
+    CachedTimestamp,
+    Timestamp { cached: Option<Verified<Timestamp>> },
+    CachedSnapshot,
+    Snapshot { listed: FileMeta, floor: Option<Version> },
+    CachedTargets { visit: Pending },
+    Targets { visit: Pending, floor: Option<Version> },
+    Done,
+}
+
+/// A targets role that is to be visited, with those who may sign it and what the snapshot lists for it.
+#[derive(Debug, Clone)]
+struct Pending {
+    role: Role,
+    authority: Authority,
+    listed: FileMeta,
+}
+
+impl Chain {
+    /// An update of `gun` at the time `now`.
+    #[must_use]
+    pub fn new(gun: Gun, now: UtcTime) -> Self {
+        Self {
+            gun,
+            now,
+            state: State::CachedRoot,
+            root: None,
+            anchored: None,
+            stumbled: None,
+            refreshed: false,
+            reach: Reach::Server,
+            fetched: BTreeSet::new(),
+            timestamp: None,
+            snapshot: None,
+            targets: BTreeMap::new(),
+            skipped: Vec::new(),
+            pending: Vec::new(),
+            visited: 0,
+        }
+    }
+
+    /// What is wanted next; `None` when the update is complete.
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
+        let fetch = |role: &Role, which, cap| Some(Request::Fetch { name: DocumentName { role: role.clone(), which }, cap });
+        let listed = |role: &Role, meta: &FileMeta| match meta.digests.sha256() {
+            Some(digest) => fetch(role, Which::Digest(digest), meta.length),
+            // Decoding demands a SHA-256 for every role that is asked for here.
+            None => fetch(role, Which::Current, meta.length),
+        };
+        match &self.state {
+            State::CachedRoot => Some(Request::Cached(Role::Root)),
+            State::FirstRoot | State::NewestRoot => fetch(&Role::Root, Which::Current, MAX_DOCUMENT_BYTES),
+            State::RootStep { next, .. } => fetch(&Role::Root, Which::Version(*next), MAX_DOCUMENT_BYTES),
+            State::CachedTimestamp => Some(Request::Cached(Role::Timestamp)),
+            State::Timestamp { .. } => fetch(&Role::Timestamp, Which::Current, MAX_TIMESTAMP_BYTES),
+            State::CachedSnapshot => Some(Request::Cached(Role::Snapshot)),
+            State::Snapshot { listed: meta, .. } => listed(&Role::Snapshot, meta),
+            State::CachedTargets { visit } => Some(Request::Cached(visit.role.clone())),
+            State::Targets { visit, .. } => listed(&visit.role, &visit.listed),
+            State::Done => None,
+        }
+    }
+
+    /// Takes the answer to the request.
+    ///
+    /// # Errors
+    /// [`ChainError`]: the update is over.
+    pub fn feed(&mut self, answer: Answer) -> Result<(), ChainError> {
+        let request = self.request();
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::CachedRoot => self.cached_root(answer),
+            State::FirstRoot => self.first_root(answer),
+            State::NewestRoot => self.newest_root(answer),
+            State::RootStep { newest, next, steps } => self.root_step(answer, newest, next, steps),
+            State::CachedTimestamp => {
+                let cached = self.remembered(answer, &Role::Timestamp, BaseRole::Timestamp);
+                self.state = State::Timestamp { cached };
+                Ok(())
+            }
+            State::Timestamp { cached } => match self.timestamp(answer, cached, request.as_ref()) {
+                Ok(()) => Ok(()),
+                Err(e) => self.stumble(e),
+            },
+            State::CachedSnapshot => match self.cached_snapshot(answer) {
+                Ok(()) => Ok(()),
+                Err(e) => self.stumble(e),
+            },
+            State::Snapshot { listed, floor } => match self.snapshot(answer, &listed, floor, request.as_ref()) {
+                Ok(()) => Ok(()),
+                Err(e) => self.stumble(e),
+            },
+            State::CachedTargets { visit } => self.cached_targets(answer, visit),
+            State::Targets { visit, floor } => {
+                let bytes = fetched(answer, request.as_ref());
+                let outcome = bytes.and_then(|bytes| self.targets(&visit, bytes, floor));
+                self.settle(visit, outcome, true)
+            }
+            State::Done => Ok(()),
+        }
+    }
+
+    /// The root trusted now, when it is newer than the one that the cache held: worth keeping even if the update fails.
+    #[must_use]
+    pub fn newer_root(&self) -> Option<&Bytes> {
+        let root = self.root.as_ref()?;
+        self.anchored.filter(|anchored| root.model().version > *anchored).map(|_| root.raw())
+    }
+
+    /// The result of a complete update; `None` before it is complete.
+    #[must_use]
+    pub fn finish(self) -> Option<Trusted> {
+        if !matches!(self.state, State::Done) {
+            return None;
+        }
+        Some(Trusted {
+            root: self.root?.current(Floor::default(), self.now).ok()?,
+            timestamp: self.timestamp?,
+            snapshot: self.snapshot?,
+            targets: self.targets,
+            skipped: self.skipped,
+            fetched: self.fetched,
+            reach: self.reach,
+        })
+    }
+
+    fn cached_root(&mut self, answer: Answer) -> Result<(), ChainError> {
+        let Answer::Bytes(bytes) = answer else {
+            self.state = State::FirstRoot;
+            return Ok(());
+        };
+        let trust = |bytes| Ok(trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Ignored)?);
+        let root = trust(bytes).map_err(|e| ChainError::CachedRoot(Box::new(e)))?;
+        self.anchored = Some(root.model().version);
+        let fresh = root.check_fresh(self.now);
+        self.root = Some(root);
+        match fresh {
+            Ok(()) => self.start(),
+            Err(e) => self.stumble(e.into()),
+        }
+    }
+
+    fn first_root(&mut self, answer: Answer) -> Result<(), ChainError> {
+        let bytes = match answer {
+            Answer::Bytes(bytes) => bytes,
+            Answer::Absent => return Err(ChainError::NoTrustData(self.gun.clone())),
+            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
+        };
+        let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Checked)?;
+        root.check_fresh(self.now)?;
+        self.fetched.insert(Role::Root);
+        // What was fetched just now cannot be made newer by fetching it again.
+        self.refreshed = true;
+        self.root = Some(root);
+        self.start()
+    }
+
+    /// Looks for a newer root, once; `why` is the error if there is none.
+    fn stumble(&mut self, why: ChainError) -> Result<(), ChainError> {
+        if self.refreshed || self.reach == Reach::CacheOnly || matches!(why, ChainError::Unreachable(_)) {
+            return Err(why);
+        }
+        self.stumbled = Some(why);
+        self.state = State::NewestRoot;
+        Ok(())
+    }
+
+    fn newest_root(&mut self, answer: Answer) -> Result<(), ChainError> {
+        self.refreshed = true;
+        let trusted = self.trusted_root()?.clone();
+        let bytes = match answer {
+            Answer::Bytes(bytes) => bytes,
+            // Nothing newer to be had: the first difficulty stands.
+            Answer::Absent | Answer::Unreachable => return Err(self.first_difficulty()),
+        };
+        if &bytes == trusted.raw() {
+            return Err(self.first_difficulty());
+        }
+        let newest: Unverified<Root> = decode(&Role::Root, bytes)?;
+        let version = newest.claims().version;
+        if version == trusted.model().version {
+            // Says first whose it is: a repository made anew under other keys is the usual case.
+            follow(&trusted, newest, &self.gun, self.now)?;
+            return Err(ChainError::RootReplaced(version));
+        }
+        match trusted.model().version.next() {
+            Some(next) if next < version => {
+                self.state = State::RootStep { newest, next, steps: 1 };
+                Ok(())
+            }
+            _ => self.adopt(&trusted, newest),
+        }
+    }
+
+    fn root_step(
+        &mut self,
+        answer: Answer,
+        newest: Unverified<Root>,
+        asked: Version,
+        steps: usize,
+    ) -> Result<(), ChainError> {
+        let trusted = self.trusted_root()?.clone();
+        let bytes = match answer {
+            Answer::Bytes(bytes) => bytes,
+            // A repository whose owner rotated before the first publish has no first root (seen with the reference):
+            // the newest one must then bear the trusted keys' signatures itself.
+            Answer::Absent => return self.adopt(&trusted, newest),
+            Answer::Unreachable => return Err(self.first_difficulty()),
+        };
+        let step: Unverified<Root> = decode(&Role::Root, bytes)?;
+        let found = step.claims().version;
+        if found != asked {
+            return Err(ChainError::RootNumber { asked, found });
+        }
+        let step = follow(&trusted, step, &self.gun, self.now)?;
+        self.root = Some(step.clone());
+        match asked.next() {
+            Some(next) if next < newest.claims().version => {
+                if steps >= MAX_ROOT_STEPS {
+                    return Err(ChainError::TooManyRoots);
+                }
+                self.state = State::RootStep { newest, next, steps: steps.saturating_add(1) };
+                Ok(())
+            }
+            _ => self.adopt(&step, newest),
+        }
+    }
+
+    /// Follows to the newest root and starts again under it.
+    fn adopt(&mut self, previous: &Verified<Root>, newest: Unverified<Root>) -> Result<(), ChainError> {
+        let root = follow(previous, newest, &self.gun, self.now)?;
+        root.check_fresh(self.now)?;
+        self.root = Some(root);
+        self.fetched = BTreeSet::from([Role::Root]);
+        self.start()
+    }
+
+    fn start(&mut self) -> Result<(), ChainError> {
+        self.timestamp = None;
+        self.snapshot = None;
+        self.state = State::CachedTimestamp;
+        Ok(())
+    }
+
+    fn timestamp(
+        &mut self,
+        answer: Answer,
+        cached: Option<Verified<Timestamp>>,
+        request: Option<&Request>,
+    ) -> Result<(), ChainError> {
+        let timestamp = match (answer, cached) {
+            (Answer::Unreachable, Some(cached)) => {
+                self.reach = Reach::CacheOnly;
+                cached.current(Floor::default(), self.now)?
+            }
+            (answer, cached) => {
+                let bytes = fetched(answer, request)?;
+                let document = self.verify::<Timestamp>(bytes, Role::Timestamp, BaseRole::Timestamp)?;
+                self.fetched.insert(Role::Timestamp);
+                let version = cached.map(|cached| cached.model().version);
+                document.current(Floor { version, listed: None }, self.now)?
+            }
+        };
+        self.timestamp = Some(timestamp);
+        self.state = State::CachedSnapshot;
+        Ok(())
+    }
+
+    fn cached_snapshot(&mut self, answer: Answer) -> Result<(), ChainError> {
+        let listed = match &self.timestamp {
+            Some(timestamp) => timestamp.model().snapshot.clone(),
+            None => return Err(ChainError::Unlisted(Role::Snapshot)),
+        };
+        let cached: Option<Verified<Snapshot>> = self.remembered(answer, &Role::Snapshot, BaseRole::Snapshot);
+        match cached {
+            Some(cached) if listed.check(cached.raw()).is_ok() => {
+                let current = cached.current(Floor { version: None, listed: Some(&listed) }, self.now)?;
+                self.enter(current)
+            }
+            cached => {
+                let floor = cached.map(|cached| cached.model().version);
+                self.state = State::Snapshot { listed, floor };
+                Ok(())
+            }
+        }
+    }
+
+    fn snapshot(
+        &mut self,
+        answer: Answer,
+        listed: &FileMeta,
+        version: Option<Version>,
+        request: Option<&Request>,
+    ) -> Result<(), ChainError> {
+        let bytes = fetched(answer, request)?;
+        let document = self.verify::<Snapshot>(bytes, Role::Snapshot, BaseRole::Snapshot)?;
+        let current = document.current(Floor { version, listed: Some(listed) }, self.now)?;
+        self.fetched.insert(Role::Snapshot);
+        self.enter(current)
+    }
+
+    /// Holds the trusted root against the snapshot and goes on to `targets`.
+    fn enter(&mut self, snapshot: Current<Snapshot>) -> Result<(), ChainError> {
+        let root = self.trusted_root()?;
+        let listed_root = snapshot.model().meta.get(&Role::Root).ok_or(ChainError::Unlisted(Role::Root))?;
+        root.check_listed(Floor { version: None, listed: Some(listed_root) })?;
+        let listed = snapshot.model().meta.get(&Role::Targets).ok_or(ChainError::Unlisted(Role::Targets))?.clone();
+        let authority = Authority::of_base(root.model(), BaseRole::Targets);
+        self.snapshot = Some(snapshot);
+        self.targets.clear();
+        self.skipped.clear();
+        self.pending = vec![Pending { role: Role::Targets, authority, listed }];
+        self.visited = 0;
+        self.visit_next();
+        Ok(())
+    }
+
+    fn visit_next(&mut self) {
+        self.state = match self.pending.pop() {
+            Some(visit) => State::CachedTargets { visit },
+            None => State::Done,
+        };
+    }
+
+    fn cached_targets(&mut self, answer: Answer, visit: Pending) -> Result<(), ChainError> {
+        let Answer::Bytes(bytes) = answer else {
+            self.state = State::Targets { visit, floor: None };
+            return Ok(());
+        };
+        if visit.listed.check(&bytes).is_ok() {
+            let outcome = self.targets(&visit, bytes, None);
+            return self.settle(visit, outcome, false);
+        }
+        let verified = decode::<Targets>(&visit.role, bytes).ok().and_then(|d| d.verify(&visit.authority).ok());
+        let floor = verified.map(|cached| cached.model().version);
+        self.state = State::Targets { visit, floor };
+        Ok(())
+    }
+
+    fn targets(&self, visit: &Pending, bytes: Bytes, version: Option<Version>) -> Result<Current<Targets>, ChainError> {
+        let document = decode::<Targets>(&visit.role, bytes)?.verify(&visit.authority)?;
+        Ok(document.current(Floor { version, listed: Some(&visit.listed) }, self.now)?)
+    }
+
+    /// Takes a visited role in, or passes over a delegation that is expired or under-signed (as the reference does);
+    /// anything else ends the update, or for `targets` leads to a newer root.
+    fn settle(
+        &mut self,
+        visit: Pending,
+        outcome: Result<Current<Targets>, ChainError>,
+        was_fetched: bool,
+    ) -> Result<(), ChainError> {
+        match outcome {
+            Ok(targets) => {
+                if was_fetched {
+                    self.fetched.insert(visit.role.clone());
+                }
+                self.delegate(targets.model())?;
+                self.targets.insert(visit.role, targets);
+            }
+            Err(e) if visit.role == Role::Targets => return self.stumble(e),
+            Err(why @ (ChainError::Signature(_) | ChainError::Stale(StaleError::Expired { .. }))) => {
+                self.skipped.push(Skipped { role: visit.role, why });
+            }
+            Err(e) => return Err(e),
+        }
+        self.visit_next();
+        Ok(())
+    }
+
+    /// Puts the delegations of a role before all that is still to be visited, in the order of the file. A delegation
+    /// that the snapshot does not list was never published, and is passed over.
+    fn delegate(&mut self, parent: &Targets) -> Result<(), ChainError> {
+        let Some(snapshot) = &self.snapshot else { return Err(ChainError::Unlisted(Role::Snapshot)) };
+        for delegated in parent.delegations.roles.iter().rev() {
+            let role = Role::Delegation(delegated.name.clone());
+            let Some(listed) = snapshot.model().meta.get(&role).cloned() else { continue };
+            let Some(authority) = Authority::of_delegation(parent, &delegated.name) else { continue };
+            self.visited = self.visited.saturating_add(1);
+            if self.visited > MAX_DELEGATED_ROLES {
+                return Err(ChainError::TooManyRoles);
+            }
+            self.pending.push(Pending { role, authority, listed });
+        }
+        Ok(())
+    }
+
+    /// What the cache holds, if the trusted root's keys signed it. Its date does not matter: it is a floor, or it is
+    /// held against what its parent lists. What cannot be read counts as absent; docker may be rewriting it just now.
+    fn remembered<M: Document>(&self, answer: Answer, role: &Role, base: BaseRole) -> Option<Verified<M>> {
+        let Answer::Bytes(bytes) = answer else { return None };
+        self.verify(bytes, role.clone(), base).ok()
+    }
+
+    fn verify<M: Document>(&self, bytes: Bytes, role: Role, base: BaseRole) -> Result<Verified<M>, ChainError> {
+        let authority = Authority::of_base(self.trusted_root()?.model(), base);
+        Ok(decode::<M>(&role, bytes)?.verify(&authority)?)
+    }
+
+    fn trusted_root(&self) -> Result<&Verified<Root>, ChainError> {
+        self.root.as_ref().ok_or_else(|| ChainError::NoTrustData(self.gun.clone()))
+    }
+
+    fn first_difficulty(&mut self) -> ChainError {
+        self.stumbled.take().unwrap_or_else(|| ChainError::Missing(DocumentName::current(Role::Root)))
+    }
+}
+
+fn fetched(answer: Answer, request: Option<&Request>) -> Result<Bytes, ChainError> {
+    let name = match request {
+        Some(Request::Fetch { name, .. }) => name.clone(),
+        Some(Request::Cached(role)) => DocumentName::current(role.clone()),
+        None => DocumentName::current(Role::Root),
+    };
+    match answer {
+        Answer::Bytes(bytes) => Ok(bytes),
+        Answer::Absent => Err(ChainError::Missing(name)),
+        Answer::Unreachable => Err(ChainError::Unreachable(name)),
+    }
+}
+
+fn decode<M: Document>(role: &Role, bytes: Bytes) -> Result<Unverified<M>, ChainError> {
+    let envelope = Envelope::parse(Dialect::Notary, bytes);
+    let envelope = envelope.map_err(|source| ChainError::Envelope { role: role.clone(), source })?;
+    Ok(envelope.decode(role.clone())?)
+}

@@ -7,10 +7,10 @@ mod authority;
 pub mod chain;
 mod current;
 pub mod limits;
-// mod root;
+mod root;
 mod verified;
 
 pub use authority::Authority;
 pub use current::{Current, Floor, StaleError};
-// pub use root::{FirstRootError, RootError, follow, trust_first};
+pub use root::{FirstRootError, RootError, follow, trust_first};
 pub use verified::{SignatureError, Verified};

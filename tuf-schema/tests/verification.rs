@@ -1,0 +1,191 @@
+//! The rules of verification, each broken once.
+
+use tuf_schema::key::x509::Expiry;
+use tuf_schema::model::{Root, Targets};
+use tuf_schema::testing::{Publisher, root_key, secret_key, signed, signed_value, to_value};
+use tuf_schema::verify::{
+    Authority, FirstRootError, Floor, RootError, SignatureError, StaleError, follow, trust_first,
+};
+use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, SigningKey, Unverified, UtcTime, Version};
+
+fn now() -> UtcTime {
+    UtcTime::parse("2026-11-21T12:00:00Z").unwrap()
+}
+
+fn publisher() -> Publisher {
+    let gun = Gun::parse("example.com/app").unwrap();
+    Publisher::new(&gun, secret_key().public(), secret_key().public(), now())
+}
+
+fn root(bytes: bytes::Bytes) -> Unverified<Root> {
+    Envelope::parse(Dialect::Notary, bytes).unwrap().decode(Role::Root).unwrap()
+}
+
+fn targets(bytes: bytes::Bytes) -> Unverified<Targets> {
+    Envelope::parse(Dialect::Notary, bytes).unwrap().decode(Role::Targets).unwrap()
+}
+
+fn first(publisher: &Publisher) -> tuf_schema::verify::Verified<Root> {
+    trust_first(root(publisher.root_bytes()), &publisher.gun, now(), Expiry::Checked).unwrap()
+}
+
+fn below(got: usize, need: u32) -> SignatureError {
+    SignatureError::BelowThreshold { role: Role::Targets, got, need }
+}
+
+#[test]
+fn two_signatures_by_one_key_count_once() {
+    let mut p = publisher();
+    p.root.targets.threshold = 2.try_into().unwrap();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let twice = targets(signed(&p.targets, &[&p.targets_key, &p.targets_key]));
+    assert_eq!(twice.verify(&authority).unwrap_err(), below(1, 2));
+}
+
+#[test]
+fn one_key_under_two_ids_counts_once() {
+    let mut p = publisher();
+    let certified = root_key(&p.gun, now());
+    let bare = certified.public().bare().unwrap();
+    for key in [certified.public(), &bare] {
+        p.root.keys.insert(key.id().clone(), key.clone());
+    }
+    p.root.targets.key_ids = vec![certified.public().id().clone(), bare.id().clone()];
+    p.root.targets.threshold = 2.try_into().unwrap();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let both: [&dyn SigningKey; 2] = [&certified, certified.key()];
+    assert_eq!(targets(signed(&p.targets, &both)).verify(&authority).unwrap_err(), below(1, 2));
+    assert_eq!(p.root.unreachable_threshold(), Some((BaseRole::Targets, 1)));
+}
+
+#[test]
+fn a_key_that_the_role_does_not_name_does_not_count() {
+    let p = publisher();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let foreign = targets(signed(&p.targets, &[&secret_key()]));
+    assert_eq!(foreign.verify(&authority).unwrap_err(), below(0, 1));
+}
+
+#[test]
+fn a_document_without_signatures_is_unsigned() {
+    let p = publisher();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    assert_eq!(targets(signed(&p.targets, &[])).verify(&authority).unwrap_err(), SignatureError::Unsigned);
+}
+
+#[test]
+fn a_key_listed_under_a_foreign_id_is_fatal_when_it_signs() {
+    let mut p = publisher();
+    let id = p.targets_key.public().id().clone();
+    let other = secret_key();
+    p.root.keys.insert(id.clone(), other.public().clone());
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let document = targets(p.targets_bytes());
+    assert_eq!(document.verify(&authority).unwrap_err(), SignatureError::KeyIdMismatch(id));
+}
+
+#[test]
+fn a_changed_byte_of_the_signed_part_breaks_the_signature() {
+    let mut p = publisher();
+    p.tag("latest", b"image");
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let text = String::from_utf8(p.targets_bytes().to_vec()).unwrap();
+    let changed = text.replace("\"length\":5", "\"length\":6");
+    assert_ne!(text, changed);
+    assert_eq!(targets(changed.into()).verify(&authority).unwrap_err(), below(0, 1));
+}
+
+#[test]
+fn unknown_members_are_covered_by_the_signature_and_are_not_the_references_encoding() {
+    let p = publisher();
+    let mut value = to_value(&p.targets);
+    value["extra"] = serde_json::json!({"b": 1, "a": "<"});
+    let bytes = signed_value(&value, &[&p.targets_key]);
+    let envelope = Envelope::parse(Dialect::Notary, bytes).unwrap();
+    assert!(!envelope.is_reference_encoding::<Targets>());
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    assert!(envelope.decode::<Targets>(Role::Targets).unwrap().verify(&authority).is_ok());
+}
+
+#[test]
+fn white_space_and_member_order_are_not_the_references_encoding() {
+    let p = publisher();
+    let text = String::from_utf8(p.targets_bytes().to_vec()).unwrap();
+    let is_reference =
+        |t: String| Envelope::parse(Dialect::Notary, t.into()).unwrap().is_reference_encoding::<Targets>();
+    assert!(is_reference(text.clone()));
+    assert!(!is_reference(text.replacen("{\"signed\":", "{ \"signed\":", 1)));
+    assert!(!is_reference(text.replace("\"method\":\"ecdsa\"", "\"method\":\"ECDSA\"")));
+    let (signed, signatures) = text.split_once(",\"signatures\":").unwrap();
+    let signatures = signatures.strip_suffix('}').unwrap();
+    let signed = signed.strip_prefix('{').unwrap();
+    assert!(!is_reference(format!("{{\"signatures\":{signatures},{signed}}}")));
+}
+
+#[test]
+fn an_expired_document_is_not_current_and_the_instant_of_expiry_still_is() {
+    let p = publisher();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let verified = targets(p.targets_bytes()).verify(&authority).unwrap();
+    let date = p.targets.expires;
+    assert!(verified.clone().current(Floor::default(), date).is_ok());
+    let late = verified.current(Floor::default(), date.plus_seconds(1)).unwrap_err();
+    assert_eq!(late, StaleError::Expired { role: Role::Targets, expired: date });
+}
+
+#[test]
+fn an_older_version_is_a_rollback_and_the_same_is_not() {
+    let mut p = publisher();
+    p.next_targets();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let verified = targets(p.targets_bytes()).verify(&authority).unwrap();
+    let floor = |n| Floor { version: Some(Version::new(n).unwrap()), listed: None };
+    assert!(verified.check_listed(floor(2)).is_ok());
+    let refusal = verified.check_listed(floor(3)).unwrap_err();
+    let [offered, trusted] = [2, 3].map(|n| Version::new(n).unwrap());
+    assert_eq!(refusal, StaleError::Rollback { role: Role::Targets, offered, trusted });
+}
+
+#[test]
+fn a_root_for_another_repository_is_not_believed() {
+    let p = publisher();
+    let gun = Gun::parse("example.com/other").unwrap();
+    let refusal = trust_first(root(p.root_bytes()), &gun, now(), Expiry::Checked).unwrap_err();
+    assert!(matches!(refusal, FirstRootError::NoValidCertificate(Some(_))), "{refusal:?}");
+}
+
+#[test]
+fn a_root_that_its_own_key_did_not_sign_is_not_believed() {
+    let p = publisher();
+    let forged = root(signed(&p.root, &[&root_key(&p.gun, now())]));
+    let refusal = trust_first(forged, &p.gun, now(), Expiry::Checked).unwrap_err();
+    assert!(matches!(refusal, FirstRootError::NotSelfSigned(SignatureError::BelowThreshold { got: 0, .. })));
+}
+
+#[test]
+fn a_successor_needs_the_signatures_of_both_roots() {
+    let mut p = publisher();
+    let trusted = first(&p);
+    let fresh = root_key(&p.gun, now());
+    p.root.version = Version::new(2).unwrap();
+    p.root.keys.insert(fresh.public().id().clone(), fresh.public().clone());
+    p.root.root.key_ids = vec![fresh.public().id().clone()];
+    let only_new = root(signed(&p.root, &[&fresh]));
+    let refusal = follow(&trusted, only_new, &p.gun, now()).unwrap_err();
+    assert!(matches!(refusal, RootError::NotSignedByPrevious(_)), "{refusal:?}");
+    let only_old = root(signed(&p.root, &[&p.root_key]));
+    let refusal = follow(&trusted, only_old, &p.gun, now()).unwrap_err();
+    assert!(matches!(refusal, RootError::Alone(FirstRootError::NotSelfSigned(_))), "{refusal:?}");
+    let both = root(signed(&p.root, &[&fresh, &p.root_key]));
+    assert!(follow(&trusted, both, &p.gun, now()).is_ok());
+}
+
+#[test]
+fn an_older_root_is_no_successor() {
+    let mut p = publisher();
+    p.root.version = Version::new(3).unwrap();
+    let trusted = first(&p);
+    p.root.version = Version::new(2).unwrap();
+    let refusal = follow(&trusted, root(p.root_bytes()), &p.gun, now()).unwrap_err();
+    assert!(matches!(refusal, RootError::Rollback(_)), "{refusal:?}");
+}
