@@ -18,3 +18,28 @@ impl Clock for SystemClock {
         UtcTime::from_utc(std::time::SystemTime::now().into())
     }
 }
+
+/// A clock that stands still until a test moves it.
+#[cfg(test)]
+pub(crate) struct TestClock(std::sync::Mutex<UtcTime>);
+
+#[cfg(test)]
+impl TestClock {
+    /// Stands at an RFC 3339 time.
+    pub(crate) fn at(text: &str) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self(std::sync::Mutex::new(UtcTime::parse(text).unwrap())))
+    }
+
+    /// Moves on.
+    pub(crate) fn advance_days(&self, days: i64) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.plus_seconds(days * 24 * 60 * 60);
+    }
+}
+
+#[cfg(test)]
+impl Clock for TestClock {
+    fn now(&self) -> UtcTime {
+        *self.0.lock().unwrap()
+    }
+}
