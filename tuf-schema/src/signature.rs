@@ -72,14 +72,7 @@ mod tests {
 
     #[test]
     fn method_names_are_read_in_any_case_and_written_in_lower_case() {
-        for name in [
-            "ecdsa",
-            "rsapss",
-            "rsapkcs1v15",
-            "eddsa",
-            "pycrypto-pkcs#1 pss",
-            "hmac",
-        ] {
+        for name in ["ecdsa", "rsapss", "rsapkcs1v15", "eddsa", "pycrypto-pkcs#1 pss", "hmac"] {
             assert_eq!(SignatureMethod::parse(&name.to_uppercase()).name(), name);
         }
         assert_eq!(SignatureMethod::parse("ECDSA"), SignatureMethod::Ecdsa);
