@@ -1,1 +1,8 @@
-//! placeholder
+//! What the stories of this crate share: Bulla as real processes on loopback, and uploads made for them.
+
+#![expect(clippy::missing_errors_doc, reason = "every function of the stories fails with whatever went wrong")]
+
+pub mod http;
+pub mod process;
+pub mod stack;
+pub mod upload;

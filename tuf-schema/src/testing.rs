@@ -89,15 +89,11 @@ impl Publisher {
         self.targets.version = self.targets.version.next().expect("versions left");
     }
 
-    /// A snapshot of this root and these targets.
+    /// A snapshot that lists these documents. ECDSA signatures differ each time, so it takes bytes and not models.
     #[must_use]
-    pub fn snapshot(&self, version: Version) -> Snapshot {
-        let listed = [(Role::Root, self.root_bytes()), (Role::Targets, self.targets_bytes())];
-        Snapshot {
-            version,
-            expires: self.root.expires,
-            meta: listed.into_iter().map(|(role, bytes)| (role, FileMeta::of(&bytes))).collect(),
-        }
+    pub fn snapshot(&self, version: Version, listed: &[(Role, &[u8])]) -> Snapshot {
+        let meta = listed.iter().map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))).collect();
+        Snapshot { version, expires: self.root.expires, meta }
     }
 
     /// A timestamp of `snapshot`.

@@ -1,0 +1,135 @@
+//! Bulla as its users run it: a server, and a signer where keys are to last, with their files in a temporary folder.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use certs_dev::DevelopmentPki;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Process, binary, free_port};
+
+/// Where keys and metadata are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In the server's memory; no signer.
+    Memory,
+    /// In SQLite files; a signer of its own.
+    Durable,
+}
+
+/// A running server, and its signer.
+#[derive(Debug)]
+pub struct Stack {
+    folder: TempDir,
+    /// The server's process.
+    pub server: Process,
+    /// The signer's process; none in memory.
+    pub signer: Option<Process>,
+    server_port: u16,
+    signer_port: u16,
+}
+
+impl Stack {
+    /// Starts both.
+    pub async fn start(kind: Kind) -> anyhow::Result<Self> {
+        Self::start_with(kind, json!({})).await
+    }
+
+    /// Starts both; `limits` goes into the server's configuration.
+    pub async fn start_with(kind: Kind, limits: Value) -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let (server_port, signer_port) = (free_port()?, free_port()?);
+        #[expect(clippy::disallowed_methods, reason = "certificates are made for real clocks")]
+        let pki = DevelopmentPki::make(&[], SystemTime::now())?;
+        pki.write(&folder.path().join("pki"))?;
+        write(&folder.path().join("signer.json"), &signer_config(signer_port))?;
+        write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, limits))?;
+        let signer = match kind {
+            Kind::Memory => None,
+            Kind::Durable => Some(start_signer(folder.path(), signer_port).await?),
+        };
+        let server = start_server(folder.path(), server_port).await?;
+        Ok(Self { folder, server, signer, server_port, signer_port })
+    }
+
+    /// Starts the server again after it was killed.
+    pub async fn restart_server(&mut self) -> anyhow::Result<()> {
+        self.server = start_server(self.folder.path(), self.server_port).await?;
+        Ok(())
+    }
+
+    /// Starts the signer again after it was killed.
+    pub async fn restart_signer(&mut self) -> anyhow::Result<()> {
+        self.signer = Some(start_signer(self.folder.path(), self.signer_port).await?);
+        Ok(())
+    }
+
+    /// The server's base URL; plain HTTP, so that a story can send what no HTTP library would.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.server_port)
+    }
+
+    /// The server's port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.server_port
+    }
+
+    /// The temporary folder: `server.db`, `signer.db`, logs, certificates.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+async fn start_server(folder: &Path, port: u16) -> anyhow::Result<Process> {
+    start("bulla-server", folder, "server", port).await
+}
+
+async fn start_signer(folder: &Path, port: u16) -> anyhow::Result<Process> {
+    start("bulla-signer", folder, "signer", port).await
+}
+
+async fn start(program: &str, folder: &Path, name: &str, port: u16) -> anyhow::Result<Process> {
+    let config = folder.join(format!("{name}.json"));
+    let log = folder.join(format!("{name}.log"));
+    let config = config.to_str().context("the temporary folder has no UTF-8 name")?;
+    let started = Process::start(&binary(program)?, &["-config", config], &log, port).await;
+    started.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())
+}
+
+fn signer_config(port: u16) -> Value {
+    json!({
+        "server": {
+            "grpc_addr": format!("127.0.0.1:{port}"),
+            "tls_cert_file": "pki/signer.crt", "tls_key_file": "pki/signer.key",
+            "client_ca_file": "pki/ca.crt", "allowed_clients": [certs_dev::SERVER_CLIENT_NAME],
+        },
+        "logging": {"level": "warning"},
+        "storage": {"backend": "sqlite", "db_url": "signer.db", "default_alias": "k1"},
+    })
+}
+
+fn server_config(kind: Kind, port: u16, signer_port: u16, limits: Value) -> Value {
+    let (trust, storage) = match kind {
+        Kind::Memory => (json!({"type": "local"}), json!({"backend": "memory"})),
+        Kind::Durable => (
+            json!({
+                "type": "remote", "hostname": "localhost", "port": signer_port.to_string(), "key_algorithm": "ecdsa",
+                "tls_ca_file": "pki/ca.crt", "tls_client_cert": "pki/client.crt", "tls_client_key": "pki/client.key",
+            }),
+            json!({"backend": "sqlite", "db_url": "server.db"}),
+        ),
+    };
+    json!({
+        "server": {"http_addr": format!("127.0.0.1:{port}")},
+        "trust_service": trust, "storage": storage, "limits": limits, "logging": {"level": "warning"},
+    })
+}
+
+fn write(path: &Path, config: &Value) -> anyhow::Result<()> {
+    std::fs::write(path, config.to_string()).with_context(|| path.display().to_string())
+}
