@@ -1,1 +1,151 @@
-//! placeholder
+//! The signer: alone holds the keys a content-trust server signs snapshots and timestamps with, and signs for it over
+//! gRPC with the contract of Notary v1.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::SecureRandom;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+pub mod arguments;
+pub mod audit;
+mod backend;
+pub mod clock;
+pub mod config;
+pub mod grpc;
+mod http;
+mod keyring;
+pub mod listen;
+mod metrics;
+pub mod seal;
+mod store;
+mod tls;
+
+use audit::Audit;
+use backend::SoftwareKeys;
+use clock::Clock;
+use config::{AllowedClients, ClientTrust, Config, Sealing, Storage};
+use keyring::Keyring;
+use metrics::Metrics;
+use seal::passphrase::{Alias, PassphraseError, Passphrases};
+pub use store::OpenStoreError;
+use store::memory::MemoryKeyStore;
+use store::{KeyStore, SqliteKeyStore};
+pub use tls::TlsError;
+
+/// How often uses of keys are written down and opened keys that were held for too long are dropped.
+const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the warning that any client is let in is repeated.
+const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Where randomness comes from.
+pub type Randomness = Arc<dyn SecureRandom + Send + Sync>;
+
+/// A signer that is ready to serve.
+pub struct Signer {
+    keyring: Arc<Keyring>,
+    metrics: Arc<Metrics>,
+    tls: TlsAcceptor,
+    allowed: AllowedClients,
+}
+
+/// The sockets a signer serves on.
+pub struct Listeners {
+    /// For gRPC over mutual TLS.
+    pub grpc: TcpListener,
+    /// For metrics and readiness over plain HTTP.
+    pub http: Option<TcpListener>,
+}
+
+/// Why a signer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// TLS cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The key store cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenStoreError),
+    /// There is nothing to seal with.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+}
+
+impl Signer {
+    /// Reads certificates and opens the key store.
+    ///
+    /// A passphrase that does not open the stored keys does not stop the start: keys of other aliases still sign,
+    /// health says what is amiss, and no new key is made.
+    ///
+    /// # Errors
+    /// [`StartError`] names the file or the variable.
+    pub async fn open(config: &Config, clock: Arc<dyn Clock>, rng: Randomness) -> Result<Self, StartError> {
+        let tls = TlsAcceptor::from(Arc::new(tls::server_config(config)?));
+        let allowed = match &config.clients {
+            ClientTrust::Authority { allowed, .. } => allowed.clone(),
+            ClientTrust::AnyCertificate => AllowedClients::All,
+        };
+        let (alias, passphrases) = match &config.sealing {
+            Sealing::Environment { default_alias, environment } => {
+                (default_alias.clone(), Passphrases::from_environment(environment.clone()))
+            }
+            Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
+        };
+        let store: Arc<dyn KeyStore> = match &config.storage {
+            Storage::Memory => Arc::new(MemoryKeyStore::default()),
+            Storage::Sqlite(file) => Arc::new(SqliteKeyStore::open(file).await?),
+        };
+        let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
+        let backend = Box::new(SoftwareKeys::new(passphrases, alias, Arc::clone(&clock), rng));
+        let keyring = Keyring::new(store, backend, clock, Audit::new(Arc::clone(&metrics)));
+        if let Err(amiss) = keyring.ready().await {
+            tracing::error!(%amiss, "the signer is not ready; it starts, and makes no keys");
+        }
+        Ok(Self { keyring: Arc::new(keyring), metrics, tls, allowed })
+    }
+
+    /// Serves until `shutdown` completes; then ends what is under way and writes down what is in memory only.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn serve(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
+        let Self { keyring, metrics, tls, allowed } = self;
+        let any_client = metrics.lets_any_client_in();
+        let serving = grpc::serve(Arc::clone(&keyring), any_client, listeners.grpc, tls, allowed, shutdown);
+        let served = tokio::select! {
+            served = serving => served,
+            () = tidy(&keyring) => Ok(()),
+            () = warn(any_client) => Ok(()),
+            () = http::serve(listeners.http, Arc::clone(&keyring), metrics) => Ok(()),
+        };
+        if let Err(error) = keyring.tidy().await {
+            tracing::warn!(%error, "the last uses of keys were not written down");
+        }
+        served
+    }
+}
+
+/// Tidies the keyring for ever.
+async fn tidy(keyring: &Keyring) {
+    let mut ticks = tokio::time::interval(TIDY_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = keyring.tidy().await {
+            tracing::warn!(%error, "uses of keys were not written down; the next time they will be");
+        }
+    }
+}
+
+/// Warns for ever, if there is something to warn of. The first warning is given at start, with the others.
+async fn warn(any_client: bool) {
+    let mut ticks = tokio::time::interval(WARNING_INTERVAL);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if any_client {
+            tracing::warn!("{}", config::ConfigWarning::AnyClient);
+        }
+    }
+}

@@ -1,1 +1,81 @@
-fn main() {}
+//! The process: reads arguments, configuration and environment, and serves until SIGTERM.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bulla_signer::arguments::{Arguments, LogFormat, USAGE};
+use bulla_signer::audit;
+use bulla_signer::clock::SystemClock;
+use bulla_signer::config::{Config, Environment, LogLevel};
+use bulla_signer::listen::listen;
+use bulla_signer::{Listeners, Signer};
+use ring::rand::SystemRandom;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // plain text, because some of these texts are lines to copy; if nobody reads them, so be it
+            let _ = writeln!(io::stderr(), "bulla-signer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let arguments = Arguments::parse(std::env::args().skip(1)).with_context(|| USAGE.to_owned())?;
+    let (file, log_format) = match arguments {
+        Arguments::Serve { config, log_format } => (config, log_format),
+        Arguments::Version => return say(&format!("bulla-signer {}\n", env!("CARGO_PKG_VERSION"))),
+        Arguments::Help => return say(USAGE),
+    };
+    let environment = Environment::new(std::env::vars_os().filter_map(|(name, value)| {
+        // a name or a value that is no text is nobody's that we know
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    }));
+    let config = Config::read(&file, &environment)?;
+    log_to_stderr(config.log_level, log_format)?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let signer = Signer::open(config, Arc::new(SystemClock), Arc::new(SystemRandom::new())).await?;
+    let grpc =
+        listen(&config.grpc_address).await.with_context(|| format!("server.grpc_addr {}", config.grpc_address))?;
+    let http = match &config.http_address {
+        Some(address) => Some(listen(address).await.with_context(|| format!("server.http_addr {address}"))?),
+        None => None,
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+    };
+    tracing::info!(address = %grpc.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
+    Ok(signer.serve(Listeners { grpc, http }, shutdown).await?)
+}
+
+fn log_to_stderr(level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
+    // debug is for this program; its libraries would drown it
+    let libraries = if level == LogLevel::Debug { LogLevel::Info } else { level };
+    let filter = format!("{},bulla_signer={},{}=info", libraries.as_filter(), level.as_filter(), audit::TARGET);
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(io::stderr);
+    let installed = match format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with_ansi(false).try_init(),
+    };
+    installed.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}

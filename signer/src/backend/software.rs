@@ -1,0 +1,130 @@
+//! Keys in software: sealed in records, opened in memory to sign.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ring::rand::SecureRandom;
+use tuf_schema::key::{KeyId, KeyType};
+use tuf_schema::sign::{RawSignature, SecretKey, SecretKind, SigningKey as _};
+use zeroize::Zeroizing;
+
+use super::opened::OpenedKeys;
+use super::{BackendError, KeyBackend};
+use crate::clock::Clock;
+use crate::seal::passphrase::{Alias, Passphrases};
+use crate::seal::{self, OpenError};
+use crate::store::{Algorithm, KeyRecord, Purpose};
+
+/// Software keys, sealed under passphrases.
+pub(crate) struct SoftwareKeys {
+    passphrases: Passphrases,
+    default_alias: Alias,
+    opened: OpenedKeys,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn SecureRandom + Send + Sync>,
+}
+
+impl SoftwareKeys {
+    /// New keys are sealed under `default_alias`; stored ones open with the passphrase of their own alias.
+    #[must_use]
+    pub(crate) fn new(
+        passphrases: Passphrases,
+        default_alias: Alias,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn SecureRandom + Send + Sync>,
+    ) -> Self {
+        Self { passphrases, default_alias, opened: OpenedKeys::default(), clock, rng }
+    }
+
+    /// The secret half of a record: held, or opened now.
+    async fn secret(&self, record: &KeyRecord) -> Result<Arc<SecretKey>, BackendError> {
+        let id = record.key.id();
+        if let Some(key) = self.opened.find(id, self.clock.now()) {
+            return Ok(key);
+        }
+        let passphrase = self.passphrases.of(&record.alias);
+        let passphrase = passphrase.map_err(|source| BackendError::NoPassphrase { key: id.clone(), source })?;
+        let sealed = record.sealed.clone();
+        let opening = tokio::task::spawn_blocking(move || seal::open(&sealed, &passphrase));
+        let plaintext = opening.await.map_err(|_| BackendError::Ended)?.map_err(|source| match source {
+            OpenError::Passphrase => BackendError::WrongPassphrase { key: id.clone(), alias: record.alias.clone() },
+            source => BackendError::Damaged { key: id.clone(), source },
+        })?;
+        let not_its_half = || BackendError::NotItsHalf { key: id.clone() };
+        let secret = decode(record.key.key_type(), &plaintext).ok_or_else(not_its_half)?;
+        if secret.public() != &record.key {
+            return Err(not_its_half());
+        }
+        let secret = Arc::new(secret);
+        self.opened.hold(id.clone(), Arc::clone(&secret), self.clock.now());
+        Ok(secret)
+    }
+}
+
+#[async_trait]
+impl KeyBackend for SoftwareKeys {
+    async fn generate(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<KeyRecord, BackendError> {
+        let passphrase = self.passphrases.of(&self.default_alias).map_err(BackendError::NoDefaultPassphrase)?;
+        let rng = Arc::clone(&self.rng);
+        let making = tokio::task::spawn_blocking(move || {
+            let (secret, plaintext) = make(algorithm, rng.as_ref())?;
+            let sealed = seal::seal(&plaintext, &passphrase, rng.as_ref())?;
+            Ok::<_, BackendError>((secret, sealed))
+        });
+        let (secret, sealed) = making.await.map_err(|_| BackendError::Ended)??;
+        let record = KeyRecord {
+            key: secret.public().clone(),
+            purpose: purpose.clone(),
+            alias: self.default_alias.clone(),
+            sealed,
+            last_used: None,
+        };
+        self.opened.hold(record.key.id().clone(), Arc::new(secret), self.clock.now());
+        Ok(record)
+    }
+
+    async fn prove(&self, record: &KeyRecord) -> Result<(), BackendError> {
+        self.secret(record).await.map(|_| ())
+    }
+
+    async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError> {
+        let secret = self.secret(record).await?;
+        Ok(secret.sign(message, self.rng.as_ref())?)
+    }
+
+    fn default_alias(&self) -> &Alias {
+        &self.default_alias
+    }
+
+    fn forget(&self, id: &KeyId) {
+        self.opened.forget(id);
+    }
+
+    fn sweep(&self) {
+        self.opened.sweep(self.clock.now());
+    }
+}
+
+/// A new key, and what is sealed of it: the form of the reference (NOTARY-PROTOCOL of `tuf_schema::sign`).
+fn make(algorithm: Algorithm, rng: &dyn SecureRandom) -> Result<(SecretKey, Zeroizing<Vec<u8>>), BackendError> {
+    match algorithm {
+        Algorithm::Ecdsa => {
+            let secret = SecretKey::generate(SecretKind::EcdsaP256, rng)?;
+            let plaintext = secret.to_sec1_der()?;
+            Ok((secret, plaintext))
+        }
+        Algorithm::Ed25519 => {
+            let secret = SecretKey::generate(SecretKind::Ed25519, rng)?;
+            let plaintext = secret.to_ed25519_reference()?;
+            Ok((secret, plaintext))
+        }
+    }
+}
+
+fn decode(key_type: &KeyType, plaintext: &[u8]) -> Option<SecretKey> {
+    match key_type {
+        KeyType::Ecdsa => SecretKey::from_sec1_der(plaintext).ok(),
+        KeyType::Ed25519 => SecretKey::from_ed25519_reference(plaintext).ok(),
+        KeyType::EcdsaX509 | KeyType::Rsa | KeyType::RsaX509 | KeyType::Other(_) => None,
+    }
+}

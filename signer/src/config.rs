@@ -1,0 +1,336 @@
+//! Configuration: the reference's JSON file, the environment over it, and our own keys beside the reference's.
+//!
+//! Everything is checked when it is read; below, nothing asks for a setting by name.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
+
+mod settings;
+
+use settings::Settings;
+pub use settings::{Environment, PREFIX};
+
+/// The keys that this signer reads.
+const KNOWN: &[&str] = &[
+    "server.grpc_addr",
+    "server.tls_cert_file",
+    "server.tls_key_file",
+    "server.client_ca_file",
+    "server.allowed_clients",
+    "server.insecure_allow_any_client",
+    "server.http_addr",
+    "storage.backend",
+    "storage.db_url",
+    "storage.default_alias",
+    "default_alias",
+    "logging.level",
+];
+
+/// Everything the signer is told.
+#[derive(Debug)]
+pub struct Config {
+    /// Where gRPC is served: `host:port`, or `:port` for every interface.
+    pub grpc_address: String,
+    /// Where metrics and readiness are served over plain HTTP; absent: nowhere. Our key.
+    pub http_address: Option<String>,
+    /// The signer's own certificate, with its chain, as PEM.
+    pub certificate_file: PathBuf,
+    /// The private key of that certificate, as PEM.
+    pub key_file: PathBuf,
+    /// Who may connect.
+    pub clients: ClientTrust,
+    /// Where sealed keys are kept.
+    pub storage: Storage,
+    /// What keys are sealed with.
+    pub sealing: Sealing,
+    /// What is logged; audit lines always are.
+    pub log_level: LogLevel,
+    /// What an operator should be told at start.
+    pub warnings: Vec<ConfigWarning>,
+}
+
+/// Which client certificates are let in. A certificate is always demanded.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientTrust {
+    /// Certificates of the authorities in a PEM file.
+    Authority {
+        /// The authorities.
+        file: PathBuf,
+        /// Which of their certificates.
+        allowed: AllowedClients,
+    },
+    /// Any certificate, also one that nobody vouches for: our key `server.insecure_allow_any_client`.
+    AnyCertificate,
+}
+
+/// Which certificates of an accepted authority are let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedClients {
+    /// All of them, as in the reference.
+    All,
+    /// Those with one of these names as common name or DNS name: our key `server.allowed_clients`.
+    Named(BTreeSet<String>),
+}
+
+/// Where sealed keys are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory: gone when the process ends.
+    Memory,
+    /// In an SQLite file. Our value.
+    Sqlite(PathBuf),
+}
+
+/// What keys are sealed with.
+#[derive(Debug)]
+pub enum Sealing {
+    /// With passphrases from the environment.
+    Environment {
+        /// The alias under whose passphrase new keys are sealed.
+        default_alias: Alias,
+        /// Where the passphrase of an alias is looked up.
+        environment: Environment,
+    },
+    /// With a random passphrase that nobody knows: only for keys in memory, which in the reference need no alias.
+    Ephemeral,
+}
+
+/// How much is logged, by the reference's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `panic`, `fatal` and `error`.
+    Error,
+    /// `warning`.
+    Warning,
+    /// `info`, the default (the reference's is `error`).
+    Info,
+    /// `debug`.
+    Debug,
+}
+
+/// Something that does not stop the start and that an operator should know.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConfigWarning {
+    /// A key that this signer does not know.
+    UnknownKey(String),
+    /// Every certificate of the authority is let in.
+    NoAllowedClients,
+    /// Anybody who reaches the port may use every key.
+    AnyClient,
+    /// The insecure key is set and, as there is an authority, has no effect.
+    InsecureKeyWithoutEffect,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {file} cannot be read")]
+    Unreadable {
+        /// The file as it was named.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not JSON.
+    #[error("the configuration is not JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// The file is JSON and not an object.
+    #[error("the configuration is not a JSON object")]
+    NotAnObject,
+    /// A required key is absent.
+    #[error("the configuration lacks {0}")]
+    Missing(&'static str),
+    /// A key has a value of the wrong kind.
+    #[error("{name} must be {expected}")]
+    WrongType {
+        /// The dotted name of the key.
+        name: &'static str,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// Nobody vouches for clients.
+    #[error(
+        "server.client_ca_file is not set, so nobody would vouch for clients. Add one line on each side:\n\
+         \x20 signer: \"server\": {{\"client_ca_file\": \"CA-OF-THE-SERVER'S-CLIENT-CERTIFICATE.crt\"}}\n\
+         \x20 server: \"trust_service\": {{\"tls_client_cert\": \"CLIENT.crt\", \"tls_client_key\": \"CLIENT.key\"}}\n\
+         (or \"server\": {{\"insecure_allow_any_client\": true}} on the signer, which lets anybody who reaches its \
+         port use every key)"
+    )]
+    NoClientAuthority,
+    /// `server.allowed_clients` is there and lists nobody.
+    #[error("server.allowed_clients is empty: nobody could use this signer. List names, or remove the key")]
+    NobodyAllowed,
+    /// Names of certificates that nobody vouches for mean nothing.
+    #[error("server.allowed_clients needs server.client_ca_file: without it anybody could claim these names")]
+    NamesWithoutAuthority,
+    /// A storage this signer does not have.
+    #[error("storage.backend {found:?} is not supported: this signer accepts sqlite and memory")]
+    UnknownBackend {
+        /// The value found.
+        found: String,
+    },
+    /// An alias that does not fit the reference's column.
+    #[error("storage.default_alias is longer than {limit} characters", limit = Alias::MAX_CHARACTERS)]
+    AliasTooLong,
+    /// A log level that the reference does not have.
+    #[error("logging.level {found:?} is none of panic, fatal, error, warning, info, debug")]
+    UnknownLogLevel {
+        /// The value found.
+        found: String,
+    },
+    /// The passphrase of the default alias is absent or cannot be read.
+    #[error("new keys could not be sealed under storage.default_alias")]
+    DefaultAlias(#[from] PassphraseError),
+}
+
+impl Config {
+    /// Reads the configuration file; relative paths in it are relative to it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and what it should be.
+    pub fn read(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        Self::parse(&text, file.parent().unwrap_or(Path::new("")), environment)
+    }
+
+    /// Reads the text of a configuration file that stands in `folder`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and what it should be.
+    pub fn parse(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let settings = Settings::parse(text, folder, environment)?;
+        let mut warnings: Vec<_> = settings.unknown(KNOWN).into_iter().map(ConfigWarning::UnknownKey).collect();
+        let log_level = log_level(&settings)?;
+        let clients = client_trust(&settings, &mut warnings)?;
+        let storage = storage(&settings)?;
+        let sealing = sealing(&settings, &storage, environment)?;
+        Ok(Self {
+            grpc_address: required(settings.text("server.grpc_addr")?, "server.grpc_addr")?,
+            http_address: settings.text("server.http_addr")?,
+            certificate_file: required(settings.path("server.tls_cert_file")?, "server.tls_cert_file")?,
+            key_file: required(settings.path("server.tls_key_file")?, "server.tls_key_file")?,
+            clients,
+            storage,
+            sealing,
+            log_level,
+            warnings,
+        })
+    }
+}
+
+impl LogLevel {
+    /// The name that `tracing` has for this level.
+    #[must_use]
+    pub fn as_filter(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl fmt::Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKey(name) => {
+                write!(f, "configuration key {name} is not known to this signer and has no effect")
+            }
+            Self::NoAllowedClients => f.write_str(
+                "server.allowed_clients is not set: every certificate of server.client_ca_file may use every key",
+            ),
+            Self::AnyClient => f.write_str(
+                "server.insecure_allow_any_client is true: anybody who reaches this port may use every key; \
+                 set server.client_ca_file",
+            ),
+            Self::InsecureKeyWithoutEffect => f.write_str(
+                "server.insecure_allow_any_client has no effect, as server.client_ca_file is set; remove it",
+            ),
+        }
+    }
+}
+
+fn required<T>(value: Option<T>, name: &'static str) -> Result<T, ConfigError> {
+    value.ok_or(ConfigError::Missing(name))
+}
+
+fn log_level(settings: &Settings) -> Result<LogLevel, ConfigError> {
+    let Some(name) = settings.text("logging.level")? else { return Ok(LogLevel::Info) };
+    match name.to_lowercase().as_str() {
+        "panic" | "fatal" | "error" => Ok(LogLevel::Error),
+        "warning" | "warn" => Ok(LogLevel::Warning),
+        "info" => Ok(LogLevel::Info),
+        "debug" => Ok(LogLevel::Debug),
+        _ => Err(ConfigError::UnknownLogLevel { found: name }),
+    }
+}
+
+fn client_trust(settings: &Settings, warnings: &mut Vec<ConfigWarning>) -> Result<ClientTrust, ConfigError> {
+    let authority = settings.path("server.client_ca_file")?;
+    let insecure = settings.flag("server.insecure_allow_any_client")?;
+    let names = settings.list("server.allowed_clients")?;
+    if names.as_ref().is_some_and(|names| names.iter().all(|name| name.trim().is_empty())) {
+        return Err(ConfigError::NobodyAllowed);
+    }
+    match (authority, insecure) {
+        (Some(file), insecure) => {
+            if insecure {
+                warnings.push(ConfigWarning::InsecureKeyWithoutEffect);
+            }
+            let allowed = match names {
+                Some(names) => AllowedClients::Named(names.into_iter().filter(|name| !name.is_empty()).collect()),
+                None => {
+                    warnings.push(ConfigWarning::NoAllowedClients);
+                    AllowedClients::All
+                }
+            };
+            Ok(ClientTrust::Authority { file, allowed })
+        }
+        (None, true) if names.is_some() => Err(ConfigError::NamesWithoutAuthority),
+        (None, true) => {
+            warnings.push(ConfigWarning::AnyClient);
+            Ok(ClientTrust::AnyCertificate)
+        }
+        (None, false) => Err(ConfigError::NoClientAuthority),
+    }
+}
+
+fn storage(settings: &Settings) -> Result<Storage, ConfigError> {
+    let backend = required(settings.text("storage.backend")?, "storage.backend")?;
+    match backend.to_lowercase().as_str() {
+        "memory" => Ok(Storage::Memory),
+        "sqlite" => {
+            let url = required(settings.text("storage.db_url")?, "storage.db_url")?;
+            let path = url.strip_prefix("sqlite:").unwrap_or(&url);
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Ok(Storage::Sqlite(settings.folder().join(path)))
+        }
+        _ => Err(ConfigError::UnknownBackend { found: backend }),
+    }
+}
+
+fn sealing(settings: &Settings, storage: &Storage, environment: &Environment) -> Result<Sealing, ConfigError> {
+    // NOTARY_SIGNER_DEFAULT_ALIAS is the older of the reference's two names
+    let alias = match settings.text("storage.default_alias")? {
+        Some(alias) => Some(alias),
+        None => settings.text("default_alias")?,
+    };
+    match (alias, storage) {
+        (Some(alias), _) => {
+            let default_alias = Alias::parse(&alias).ok_or(ConfigError::AliasTooLong)?;
+            Passphrases::from_environment(environment.clone()).of(&default_alias)?;
+            Ok(Sealing::Environment { default_alias, environment: environment.clone() })
+        }
+        (None, Storage::Memory) => Ok(Sealing::Ephemeral),
+        (None, Storage::Sqlite(_)) => Err(ConfigError::Missing("storage.default_alias")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

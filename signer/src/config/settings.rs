@@ -1,0 +1,185 @@
+//! Raw settings: a JSON file whose keys are read without regard to case, and the environment over it.
+//!
+//! Says nothing about what a setting means; that is `config`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::ConfigError;
+
+/// What all variables of the signer start with.
+pub const PREFIX: &str = "NOTARY_SIGNER_";
+
+/// The environment variables of the signer: those that start with [`PREFIX`]. Some of them hold passphrases.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Keeps the variables that are the signer's. Empty ones count as not set, as in the reference.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
+        Self(variables.into_iter().filter(ours).collect())
+    }
+
+    /// The value of a variable, named in full.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// Shows the names only, as values may be secret.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// All settings of the file by their dotted lower-case names, with the environment over them.
+pub(super) struct Settings {
+    values: BTreeMap<String, Value>,
+    folder: PathBuf,
+    environment: Environment,
+}
+
+impl Settings {
+    /// `text` is the content of the file; paths in it are relative to `folder`.
+    pub(super) fn parse(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let document: Value = serde_json::from_str(text).map_err(ConfigError::NotJson)?;
+        let Value::Object(_) = document else { return Err(ConfigError::NotAnObject) };
+        let mut values = BTreeMap::new();
+        flatten("", document, &mut values);
+        Ok(Self { values, folder: folder.to_owned(), environment: environment.clone() })
+    }
+
+    /// The names in the file that are not among `known`.
+    pub(super) fn unknown(&self, known: &[&str]) -> Vec<String> {
+        self.values.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect()
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// A text; numbers and booleans count as the text that writes them, as in the reference.
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        match self.value(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::Bool(flag)) => Ok(Some(flag.to_string())),
+            Some(Value::Array(_) | Value::Object(_)) => Err(ConfigError::WrongType { name, expected: "a text" }),
+        }
+    }
+
+    /// A path, relative ones taken from the folder of the file.
+    pub(super) fn path(&self, name: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(self.text(name)?.map(|path| self.folder.join(path)))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, ConfigError> {
+        match self.text(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError::WrongType { name, expected: "true or false" }),
+        }
+    }
+
+    /// A list of texts; from the environment, one text with commas.
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
+        let wrong = ConfigError::WrongType { name, expected: "a list of texts" };
+        let text = |item: Value| match item {
+            Value::String(text) => Some(text),
+            _ => None,
+        };
+        match self.value(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(items)) => items.into_iter().map(text).collect::<Option<_>>().map(Some).ok_or(wrong),
+            Some(Value::String(joined)) => Ok(Some(joined.split(',').map(|item| item.trim().to_owned()).collect())),
+            Some(_) => Err(wrong),
+        }
+    }
+
+    /// The environment wins over the file.
+    fn value(&self, name: &str) -> Option<Value> {
+        let variable = format!("{PREFIX}{}", name.to_uppercase().replace('.', "_"));
+        match self.environment.value(&variable) {
+            Some(value) => Some(Value::String(value.to_owned())),
+            None => self.values.get(name).cloned(),
+        }
+    }
+}
+
+/// Puts the leaves of `value` into `into` under their dotted lower-case names. An empty object has no leaves.
+fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, Value>) {
+    let Value::Object(members) = value else {
+        into.insert(name.to_owned(), value);
+        return;
+    };
+    for (member, value) in members {
+        let member = member.to_lowercase();
+        let name = if name.is_empty() { member } else { format!("{name}.{member}") };
+        flatten(&name, value, into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str, variables: &[(&str, &str)]) -> Settings {
+        let environment = Environment::new(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        Settings::parse(text, Path::new("/etc/signer"), &environment).unwrap()
+    }
+
+    #[test]
+    fn keys_are_found_without_regard_to_case() {
+        let settings = settings(r#"{"Server": {"GRPC_Addr": ":4444"}}"#, &[]);
+        assert_eq!(settings.text("server.grpc_addr").unwrap().as_deref(), Some(":4444"));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let settings = settings(r#"{"storage": {"db_url": "a.db"}}"#, &[("NOTARY_SIGNER_STORAGE_DB_URL", "b.db")]);
+        assert_eq!(settings.text("storage.db_url").unwrap().as_deref(), Some("b.db"));
+    }
+
+    #[test]
+    fn an_empty_variable_overrides_nothing() {
+        let settings = settings(r#"{"storage": {"db_url": "a.db"}}"#, &[("NOTARY_SIGNER_STORAGE_DB_URL", "")]);
+        assert_eq!(settings.text("storage.db_url").unwrap().as_deref(), Some("a.db"));
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_file() {
+        let settings = settings(r#"{"a": "./x.pem", "b": "/abs.pem"}"#, &[]);
+        assert_eq!(settings.path("a").unwrap(), Some(PathBuf::from("/etc/signer/./x.pem")));
+        assert_eq!(settings.path("b").unwrap(), Some(PathBuf::from("/abs.pem")));
+    }
+
+    #[test]
+    fn a_list_in_the_environment_is_separated_by_commas() {
+        let settings = settings("{}", &[("NOTARY_SIGNER_SERVER_ALLOWED_CLIENTS", "a, b")]);
+        assert_eq!(settings.list("server.allowed_clients").unwrap(), Some(vec!["a".to_owned(), "b".to_owned()]));
+    }
+
+    #[test]
+    fn a_list_that_holds_a_number_is_refused() {
+        let refusal = settings(r#"{"l": ["a", 1]}"#, &[]).list("l").unwrap_err();
+        assert!(matches!(refusal, ConfigError::WrongType { name: "l", .. }), "{refusal}");
+    }
+
+    #[test]
+    fn the_environment_never_shows_its_values() {
+        let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), "hush".to_owned())]);
+        assert_eq!(format!("{environment:?}"), r#"{"NOTARY_SIGNER_K1"}"#);
+    }
+}

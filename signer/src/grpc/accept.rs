@@ -1,0 +1,126 @@
+//! Connections: TCP, then a TLS handshake that may not take long, then what the certificate says.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+
+use super::peer::Peer;
+use crate::config::AllowedClients;
+
+/// The longest time a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many handshakes may go on at once; further connections wait in the listener.
+const MAX_HANDSHAKES: usize = 256;
+/// The pause after the system refused a connection, such as for want of file descriptors.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// A connection whose client showed a certificate that was accepted.
+pub(super) struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+}
+
+/// Takes connections until the stream is dropped.
+pub(super) fn connections(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    allowed: Arc<AllowedClients>,
+) -> ReceiverStream<std::io::Result<Connection>> {
+    let (sender, receiver) = mpsc::channel(MAX_HANDSHAKES);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = accept(listener, tls, allowed, sender.clone()) => {}
+            () = sender.closed() => {}
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    allowed: Arc<AllowedClients>,
+    ready: mpsc::Sender<std::io::Result<Connection>>,
+) {
+    let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    loop {
+        // the semaphore is never closed
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                continue;
+            }
+        };
+        let (tls, allowed, ready) = (tls.clone(), Arc::clone(&allowed), ready.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            if let Some(connection) = handshake(stream, &tls, &allowed).await {
+                // an error means that the signer is ending
+                let _ = ready.send(Ok(connection)).await;
+            }
+        });
+    }
+}
+
+async fn handshake(stream: TcpStream, tls: &TlsAcceptor, allowed: &AllowedClients) -> Option<Connection> {
+    let address = stream.peer_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string());
+    // small messages go back and forth: waiting to fill a packet would only cost time
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, address, "the delay of small packets stays on");
+    }
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, address, "a client was not let in");
+            return None;
+        }
+        Err(_) => {
+            tracing::warn!(address, "a client did not finish its handshake in time");
+            return None;
+        }
+    };
+    // the verifier demands a certificate, so there is one
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first)?;
+    let peer = Peer::of(certificate, allowed);
+    Some(Connection { stream, peer })
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

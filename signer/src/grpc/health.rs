@@ -1,0 +1,62 @@
+//! The service `grpc.health.v1.Health`: asks the keyring each time.
+
+use std::sync::Arc;
+
+use tonic::codegen::tokio_stream::Empty;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use super::peer;
+use crate::keyring::Keyring;
+
+/// The services whose health is the signer's: the names that the reference registers, and the whole.
+const SERVICES: [&str; 3] = ["", "grpc.health.v1.Health.KeyManagement", "grpc.health.v1.Health.Signer"];
+
+/// Not serving while any client certificate is let in, so that a monitor can ask for it; serving otherwise.
+pub const INSECURE_SERVICE: &str = "bulla.signer.ClientAuthority";
+
+struct Service {
+    keyring: Arc<Keyring>,
+    any_client: bool,
+}
+
+pub(super) fn service(keyring: Arc<Keyring>, any_client: bool) -> HealthServer<impl Health> {
+    HealthServer::new(Service { keyring, any_client })
+}
+
+#[tonic::async_trait]
+impl Health for Service {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        // a client that may not sign must not be told that signing works
+        peer::caller(&request)?;
+        let name = request.into_inner().service;
+        let serving = match name.as_str() {
+            INSECURE_SERVICE => !self.any_client,
+            name if SERVICES.contains(&name) => self.is_ready().await,
+            _ => return Err(Status::not_found("unknown service")),
+        };
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        Ok(Response::new(HealthCheckResponse { status: status.into() }))
+    }
+
+    type WatchStream = Empty<Result<HealthCheckResponse, Status>>;
+
+    /// Clients take this answer as the order to ask by `check`.
+    async fn watch(&self, _request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("ask by Check"))
+    }
+}
+
+impl Service {
+    async fn is_ready(&self) -> bool {
+        match self.keyring.ready().await {
+            Ok(()) => true,
+            Err(amiss) => {
+                tracing::error!(%amiss, "not ready");
+                false
+            }
+        }
+    }
+}

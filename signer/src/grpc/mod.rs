@@ -1,0 +1,71 @@
+//! The wire: gRPC over mutual TLS with the contract of `proto/notary.proto`. Nothing outside this folder knows tonic.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::Server;
+
+use crate::config::AllowedClients;
+use crate::keyring::Keyring;
+
+mod accept;
+mod health;
+mod keys;
+pub mod peer;
+mod sign;
+mod status;
+
+pub use health::INSECURE_SERVICE;
+
+/// The messages and stubs made from `proto/notary.proto`.
+#[expect(missing_docs, reason = "generated from the contract, which says what they mean")]
+#[expect(clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated")]
+pub mod proto {
+    tonic::include_proto!("proto");
+}
+
+/// The longest time one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests that are under way may take after the end was asked for.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Serves until `shutdown` completes; then takes no connection and lets requests under way end.
+///
+/// # Errors
+/// When the listener fails.
+pub(crate) async fn serve(
+    keyring: Arc<Keyring>,
+    any_client: bool,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    allowed: AllowedClients,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let (ending, mut ended) = tokio::sync::watch::channel(false);
+    let connections = accept::connections(listener, tls, Arc::new(allowed));
+    let serving = Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .add_service(keys::service(Arc::clone(&keyring)))
+        .add_service(sign::service(Arc::clone(&keyring)))
+        .add_service(health::service(keyring, any_client))
+        .serve_with_incoming_shutdown(connections, async move {
+            shutdown.await;
+            // the receiver is gone only when serving has ended
+            let _ = ending.send(true);
+        });
+    let out_of_patience = async {
+        // an error means that serving has ended by itself
+        if ended.wait_for(|ended| *ended).await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        served = serving => served.map_err(io::Error::other),
+        () = out_of_patience => Ok(()),
+    }
+}

@@ -1,0 +1,125 @@
+//! The one table from errors to gRPC statuses. Texts that the reference has too are the reference's.
+//!
+//! | Status | When |
+//! |---|---|
+//! | INVALID_ARGUMENT | no key id; a gun that is none; a role that is none or whose keys are not the signer's |
+//! | UNKNOWN | an algorithm that the signer cannot make keys of, as in the reference |
+//! | NOT_FOUND | no such key |
+//! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role |
+//! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked |
+//! | DATA_LOSS | the stored key is damaged |
+//! | UNAVAILABLE | the key store does not answer |
+//! | INTERNAL | a key could not be made, or not sign |
+
+use tonic::{Code, Status};
+use tuf_schema::gun::GunError;
+use tuf_schema::role::RoleError;
+
+use super::peer::NotAllowed;
+use crate::backend::BackendError;
+use crate::keyring::{KeyringError, NotReady};
+use crate::store::StoreError;
+
+/// A request that asks for nothing sensible.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RequestError {
+    #[error("the request names no key")]
+    NoKeyId,
+    #[error("a key id of {bytes} bytes is none")]
+    LongKeyId { bytes: usize },
+    #[error("algorithm {0} not supported for create key")]
+    UnsupportedAlgorithm(String),
+    #[error(transparent)]
+    Gun(#[from] GunError),
+    #[error(transparent)]
+    Role(#[from] RoleError),
+}
+
+impl From<NotAllowed> for Status {
+    fn from(refusal: NotAllowed) -> Self {
+        tracing::warn!(%refusal, "a request was refused");
+        Self::permission_denied(refusal.to_string())
+    }
+}
+
+impl From<RequestError> for Status {
+    fn from(error: RequestError) -> Self {
+        tracing::warn!(%error, "a request was refused");
+        let code = match error {
+            RequestError::NoKeyId | RequestError::LongKeyId { .. } | RequestError::Gun(_) | RequestError::Role(_) => {
+                Code::InvalidArgument
+            }
+            RequestError::UnsupportedAlgorithm(_) => Code::Unknown,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<KeyringError> for Status {
+    fn from(error: KeyringError) -> Self {
+        let code = code(&error);
+        if !matches!(code, Code::NotFound) {
+            tracing::error!(error = with_causes(&error), "a request failed");
+        }
+        Self::new(code, message(&error))
+    }
+}
+
+/// What the peer is told: for a locked or damaged key everything, as its operator has to act on it; of a failing
+/// store only that it fails.
+fn message(error: &KeyringError) -> String {
+    match error {
+        KeyringError::Backend(_)
+        | KeyringError::NotReady(NotReady::DefaultAliasLocked { .. } | NotReady::Sealing(_) | NotReady::StoreTooSlow) => {
+            with_causes(error)
+        }
+        KeyringError::KeyNotFound(_)
+        | KeyringError::SigningKeyNotFound(_)
+        | KeyringError::RoleNotServed(_)
+        | KeyringError::ContentRefused { .. }
+        | KeyringError::CreationFailed(_)
+        | KeyringError::NotReady(NotReady::Store(_))
+        | KeyringError::Store(_) => error.to_string(),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn code(error: &KeyringError) -> Code {
+    match error {
+        KeyringError::KeyNotFound(_) | KeyringError::SigningKeyNotFound(_) => Code::NotFound,
+        KeyringError::RoleNotServed(_) => Code::InvalidArgument,
+        KeyringError::ContentRefused { .. } => Code::PermissionDenied,
+        KeyringError::CreationFailed(_) => Code::Internal,
+        KeyringError::NotReady(amiss) => match amiss {
+            NotReady::Store(_) | NotReady::StoreTooSlow => Code::Unavailable,
+            NotReady::DefaultAliasLocked { .. } => Code::FailedPrecondition,
+            NotReady::Sealing(error) => backend_code(error),
+        },
+        KeyringError::Store(error) => match error {
+            StoreError::Unavailable(_) => Code::Unavailable,
+            StoreError::Duplicate(_) => Code::Internal,
+            StoreError::Damaged { .. } => Code::DataLoss,
+        },
+        KeyringError::Backend(error) => backend_code(error),
+    }
+}
+
+fn backend_code(error: &BackendError) -> Code {
+    match error {
+        BackendError::NoPassphrase { .. }
+        | BackendError::WrongPassphrase { .. }
+        | BackendError::NoDefaultPassphrase(_) => Code::FailedPrecondition,
+        BackendError::Damaged { .. } | BackendError::NotItsHalf { .. } => Code::DataLoss,
+        BackendError::Seal(_) | BackendError::Make(_) | BackendError::Sign(_) | BackendError::Ended => Code::Internal,
+    }
+}

@@ -1,0 +1,238 @@
+//! The keyring: makes, describes, uses and deletes keys for callers. Every use leaves one audit line, also a refused one.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tuf_schema::key::{KeyId, PublicKey};
+use tuf_schema::sign::RawSignature;
+use tuf_schema::{Role, UtcTime};
+
+use crate::audit::{Audit, KeyUse, Operation};
+use crate::backend::{BackendError, KeyBackend};
+use crate::clock::Clock;
+use crate::grpc::peer::Caller;
+use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
+
+mod policy;
+mod readiness;
+mod uses;
+
+pub(crate) use policy::ContentRefusal;
+pub(crate) use readiness::NotReady;
+use readiness::Readiness;
+use uses::Uses;
+
+/// Creations that can go on at the same time; one purpose is always the same lane.
+const LANES: usize = 64;
+
+/// All keys of a signer.
+pub(crate) struct Keyring {
+    store: Arc<dyn KeyStore>,
+    backend: Box<dyn KeyBackend>,
+    clock: Arc<dyn Clock>,
+    audit: Audit,
+    readiness: Readiness,
+    uses: Uses,
+    creating: [Mutex<()>; LANES],
+}
+
+/// A key that may be signed with, as a caller may know it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    /// The public half.
+    pub(crate) key: PublicKey,
+    /// What it was made for.
+    pub(crate) purpose: Purpose,
+}
+
+/// A signature and the key that made it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    /// The public half of the key.
+    pub(crate) key: PublicKey,
+    /// What it made.
+    pub(crate) signature: RawSignature,
+}
+
+/// Why the keyring did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyringError {
+    /// No such key; the text is the reference's.
+    #[error("key {0} not found")]
+    KeyNotFound(KeyId),
+    /// No such key to sign with; the text is the reference's.
+    #[error("signing key not found: {0}")]
+    SigningKeyNotFound(KeyId),
+    /// Keys of this role are their owners', not the signer's.
+    #[error("keys of role {0} are not made here: only of snapshot, timestamp or no role")]
+    RoleNotServed(Role),
+    /// The content is not the key's to sign.
+    #[error("key {key} does not sign this: {reason}")]
+    ContentRefused {
+        /// The key.
+        key: KeyId,
+        /// Why not.
+        reason: ContentRefusal,
+    },
+    /// A key could not be made, because the store failed; the text is the reference's.
+    #[error("Key creation failed")]
+    CreationFailed(#[source] StoreError),
+    /// New keys would be sealed with another passphrase than the stored ones.
+    #[error("no key is made")]
+    NotReady(#[source] NotReady),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret half could not be used.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl Keyring {
+    /// A keyring over a store and what opens its keys.
+    #[must_use]
+    pub(crate) fn new(
+        store: Arc<dyn KeyStore>,
+        backend: Box<dyn KeyBackend>,
+        clock: Arc<dyn Clock>,
+        audit: Audit,
+    ) -> Self {
+        Self {
+            store,
+            backend,
+            clock,
+            audit,
+            readiness: Readiness::default(),
+            uses: Uses::default(),
+            creating: std::array::from_fn(|_| Mutex::new(())),
+        }
+    }
+
+    /// Hands out the unused key of this purpose and algorithm with the lowest id, or makes one.
+    ///
+    /// A key is handed out only if it opens: a signer with a wrong passphrase makes no keys beside those it has lost.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) async fn create(
+        &self,
+        caller: &Caller,
+        algorithm: Algorithm,
+        purpose: &Purpose,
+    ) -> Result<PublicKey, KeyringError> {
+        let created = self.create_unrecorded(algorithm, purpose).await;
+        let key = created.as_ref().ok().map(PublicKey::id);
+        let key_use = KeyUse { caller, operation: Operation::Create, key, purpose: Some(purpose), content: None };
+        self.audit.record(&key_use, created.as_ref().err());
+        created
+    }
+
+    /// What is known of a key.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) async fn describe(&self, _caller: &Caller, id: &KeyId) -> Result<Described, KeyringError> {
+        let record = self.store.find(id).await?.ok_or_else(|| KeyringError::KeyNotFound(id.clone()))?;
+        Ok(Described { key: record.key, purpose: record.purpose })
+    }
+
+    /// Signs a document of the key's role.
+    ///
+    /// That a key was used for the first time is on the disk before its signature is answered: it decides whether
+    /// the key is handed out again.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) async fn sign(&self, caller: &Caller, id: &KeyId, content: &[u8]) -> Result<Signed, KeyringError> {
+        let mut purpose = None;
+        let signed = self.sign_unrecorded(id, content, &mut purpose).await;
+        let key_use = KeyUse {
+            caller,
+            operation: Operation::Sign,
+            key: Some(id),
+            purpose: purpose.as_ref(),
+            content: Some(content),
+        };
+        self.audit.record(&key_use, signed.as_ref().err());
+        signed
+    }
+
+    /// Deletes one key. An unknown key is as good as a deleted one, as in the reference.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) async fn delete(&self, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
+        let deleted = self.store.delete(id, self.now()).await.map(|_| ()).map_err(KeyringError::from);
+        self.backend.forget(id);
+        let key_use = KeyUse { caller, operation: Operation::Delete, key: Some(id), purpose: None, content: None };
+        self.audit.record(&key_use, deleted.as_ref().err());
+        deleted
+    }
+
+    /// Whether keys can be made and used: the store answers, and the default alias opens what it sealed.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is amiss.
+    pub(crate) async fn ready(&self) -> Result<(), NotReady> {
+        self.readiness.check(self.store.as_ref(), self.backend.as_ref()).await
+    }
+
+    /// Writes down when keys were used, and drops opened keys that were held for too long. To be called now and then.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the uses are kept for the next time.
+    pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        self.backend.sweep();
+        self.uses.write_down(self.store.as_ref()).await
+    }
+
+    async fn create_unrecorded(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<PublicKey, KeyringError> {
+        if let Some(role) = purpose.role.as_ref().filter(|role| !policy::is_served(role)) {
+            return Err(KeyringError::RoleNotServed(role.clone()));
+        }
+        let _lane = self.lane(algorithm, purpose).await;
+        if let Some(pending) = self.store.pending(purpose, algorithm).await.map_err(KeyringError::CreationFailed)? {
+            self.backend.prove(&pending).await?;
+            return Ok(pending.key);
+        }
+        self.ready().await.map_err(|amiss| match amiss {
+            NotReady::Store(error) => KeyringError::CreationFailed(error),
+            amiss => KeyringError::NotReady(amiss),
+        })?;
+        let record = self.backend.generate(algorithm, purpose).await?;
+        self.store.insert(&record, self.now()).await.map_err(KeyringError::CreationFailed)?;
+        Ok(record.key)
+    }
+
+    async fn sign_unrecorded(
+        &self,
+        id: &KeyId,
+        content: &[u8],
+        purpose: &mut Option<Purpose>,
+    ) -> Result<Signed, KeyringError> {
+        let record = self.store.find(id).await?.ok_or_else(|| KeyringError::SigningKeyNotFound(id.clone()))?;
+        *purpose = Some(record.purpose.clone());
+        policy::may_sign(record.purpose.role.as_ref(), content)
+            .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;
+        let signature = self.backend.sign(&record, content).await?;
+        match record.last_used {
+            None => self.store.mark_used(&[(id.clone(), self.now())]).await?,
+            Some(_) => self.uses.note(id, self.now()),
+        }
+        Ok(Signed { key: record.key, signature })
+    }
+
+    /// Of two calls for one purpose the second waits, and then finds the first one's key.
+    async fn lane(&self, algorithm: Algorithm, purpose: &Purpose) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        (algorithm, purpose).hash(&mut hasher);
+        let index = usize::from(hasher.finish() as u8) % LANES;
+        Some(self.creating.get(index)?.lock().await)
+    }
+
+    fn now(&self) -> UtcTime {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,112 @@
+//! What keys may be made for, and what they may sign. Every client that is let in may use every key; a key signs
+//! nothing but documents of its own role.
+
+use tuf_schema::Role;
+use tuf_schema::json;
+
+/// The roles whose keys a server holds.
+const SERVED: [(Role, &str); 2] = [(Role::Snapshot, "Snapshot"), (Role::Timestamp, "Timestamp")];
+
+/// Why a content is not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ContentRefusal {
+    /// The content is not a JSON object with a `_type`.
+    #[error("the content is not a metadata document")]
+    NotADocument,
+    /// The document is of a role whose keys are not the signer's.
+    #[error("the content is of type {found:?}, which this key does not sign")]
+    WrongType {
+        /// The `_type` of the document.
+        found: String,
+    },
+    /// The key was made for a role that the signer does not sign for.
+    #[error("the key is of role {role}, for which this signer does not sign")]
+    RoleNotServed {
+        /// The role of the key.
+        role: Role,
+    },
+}
+
+/// Whether keys of this role are made here.
+pub(super) fn is_served(role: &Role) -> bool {
+    SERVED.iter().any(|(served, _)| served == role)
+}
+
+/// Whether a key of `role` may sign `content`. A key of no role, which the reference allows, signs for either role.
+///
+/// A signer that signed whatever it is given, as the reference does, would let a snapshot key sign a root document.
+pub(super) fn may_sign(role: Option<&Role>, content: &[u8]) -> Result<(), ContentRefusal> {
+    if let Some(role) = role.filter(|role| !is_served(role)) {
+        return Err(ContentRefusal::RoleNotServed { role: role.clone() });
+    }
+    let document = json::parse(content).map_err(|_| ContentRefusal::NotADocument)?;
+    let found = document.get("_type").and_then(json::Value::as_str).ok_or(ContentRefusal::NotADocument)?;
+    let fits = |(served, name): &(Role, &str)| *name == found && role.is_none_or(|role| role == served);
+    if SERVED.iter().any(fits) { Ok(()) } else { Err(ContentRefusal::WrongType { found: found.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
+    const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+
+    fn wrong_type(found: &str) -> Result<(), ContentRefusal> {
+        Err(ContentRefusal::WrongType { found: found.to_owned() })
+    }
+
+    #[test]
+    fn a_key_signs_documents_of_its_role_only() {
+        assert_eq!(may_sign(Some(&Role::Snapshot), SNAPSHOT), Ok(()));
+        assert_eq!(may_sign(Some(&Role::Timestamp), TIMESTAMP), Ok(()));
+        assert_eq!(may_sign(Some(&Role::Snapshot), TIMESTAMP), wrong_type("Timestamp"));
+        assert_eq!(may_sign(Some(&Role::Timestamp), SNAPSHOT), wrong_type("Snapshot"));
+    }
+
+    #[test]
+    fn a_key_without_a_role_signs_for_either_and_nothing_else() {
+        assert_eq!(may_sign(None, SNAPSHOT), Ok(()));
+        assert_eq!(may_sign(None, TIMESTAMP), Ok(()));
+        for name in ["Root", "Targets", "snapshot", ""] {
+            let content = format!(r#"{{"_type":"{name}"}}"#);
+            assert_eq!(may_sign(None, content.as_bytes()), wrong_type(name));
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_is_not_signed() {
+        for content in ["", "fixture message", "[]", "{}", r#"{"_type":7}"#, r#""Snapshot""#] {
+            assert_eq!(
+                may_sign(Some(&Role::Snapshot), content.as_bytes()),
+                Err(ContentRefusal::NotADocument),
+                "{content}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_document_with_two_types_is_none() {
+        let content = br#"{"_type":"Root","_type":"Snapshot"}"#;
+        assert_eq!(may_sign(Some(&Role::Snapshot), content), Err(ContentRefusal::NotADocument));
+    }
+
+    #[test]
+    fn a_type_below_the_top_does_not_count() {
+        let content = br#"{"signed":{"_type":"Snapshot"}}"#;
+        assert_eq!(may_sign(Some(&Role::Snapshot), content), Err(ContentRefusal::NotADocument));
+    }
+
+    #[test]
+    fn a_stored_key_of_another_role_signs_nothing() {
+        let refusal = may_sign(Some(&Role::Root), br#"{"_type":"Root"}"#);
+        assert_eq!(refusal, Err(ContentRefusal::RoleNotServed { role: Role::Root }));
+    }
+
+    #[test]
+    fn keys_are_made_for_snapshot_and_timestamp() {
+        assert!(is_served(&Role::Snapshot) && is_served(&Role::Timestamp));
+        assert!(!is_served(&Role::Root) && !is_served(&Role::Targets));
+        assert!(!is_served(&Role::parse("targets/releases").unwrap()));
+    }
+}

@@ -1,0 +1,214 @@
+//! Passphrases: each has an alias, under which it stands in the environment and in the rows it seals.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use ring::rand::SecureRandom;
+use tuf_schema::sign::Passphrase;
+use zeroize::Zeroizing;
+
+use crate::config::{Environment, PREFIX};
+
+/// The name of a passphrase, in the case it was configured in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Alias(String);
+
+/// Where passphrases come from.
+pub struct Passphrases(Source);
+
+enum Source {
+    Environment(Environment),
+    /// One for every alias.
+    Fixed(Zeroizing<String>),
+}
+
+/// Why the passphrase of an alias is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum PassphraseError {
+    /// Neither variable is set.
+    #[error("the passphrase of alias {alias} is missing: set {variable}, or {variable}_FILE to a file that holds it")]
+    Missing {
+        /// The alias.
+        alias: Alias,
+        /// The variable that would hold it.
+        variable: String,
+    },
+    /// Both variables are set, so it is not clear which is meant.
+    #[error("both {variable} and {variable}_FILE are set: keep one")]
+    Ambiguous {
+        /// The variable that would hold it.
+        variable: String,
+    },
+    /// The file cannot be read.
+    #[error("file {file} named by {variable}_FILE cannot be read")]
+    Unreadable {
+        /// The variable that would hold it.
+        variable: String,
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file holds nothing before its first line ends.
+    #[error("file {file} named by {variable}_FILE is empty")]
+    Empty {
+        /// The variable that would hold it.
+        variable: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// The source of randomness gave none.
+    #[error("no randomness to make a passphrase from")]
+    Randomness,
+}
+
+impl Alias {
+    /// The width of the reference's column.
+    pub const MAX_CHARACTERS: usize = 50;
+
+    /// Takes a text of 1 to [`Alias::MAX_CHARACTERS`] characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARACTERS;
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The alias of keys that are sealed with a passphrase nobody knows.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self("ephemeral".to_owned())
+    }
+
+    /// The alias as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The environment variable that holds the passphrase, as in the reference: the alias in upper case.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.0.to_uppercase())
+    }
+}
+
+impl Passphrases {
+    /// Passphrases of the environment: `NOTARY_SIGNER_X` for alias `x`, or our `NOTARY_SIGNER_X_FILE`, which names
+    /// a file whose first line is the passphrase.
+    #[must_use]
+    pub fn from_environment(environment: Environment) -> Self {
+        Self(Source::Environment(environment))
+    }
+
+    /// A random passphrase that ends with this process.
+    ///
+    /// # Errors
+    /// [`PassphraseError::Randomness`].
+    pub fn ephemeral(rng: &dyn SecureRandom) -> Result<Self, PassphraseError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rng.fill(bytes.as_mut()).map_err(|_| PassphraseError::Randomness)?;
+        Ok(Self(Source::Fixed(Zeroizing::new(hex::encode(bytes.as_ref())))))
+    }
+
+    /// The passphrase of `alias`, looked up anew each time.
+    ///
+    /// # Errors
+    /// [`PassphraseError`] names the variable.
+    pub fn of(&self, alias: &Alias) -> Result<Passphrase, PassphraseError> {
+        match &self.0 {
+            Source::Fixed(text) => Ok(Passphrase::from_text(text.as_str().to_owned())),
+            Source::Environment(environment) => from_environment(environment, alias),
+        }
+    }
+}
+
+fn from_environment(environment: &Environment, alias: &Alias) -> Result<Passphrase, PassphraseError> {
+    let variable = alias.variable();
+    let file = environment.value(&format!("{variable}_FILE")).map(PathBuf::from);
+    match (environment.value(&variable), file) {
+        (Some(text), None) => Ok(Passphrase::from_text(text.to_owned())),
+        (None, Some(file)) => from_file(variable, file),
+        (Some(_), Some(_)) => Err(PassphraseError::Ambiguous { variable }),
+        (None, None) => Err(PassphraseError::Missing { alias: alias.clone(), variable }),
+    }
+}
+
+fn from_file(variable: String, file: PathBuf) -> Result<Passphrase, PassphraseError> {
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => Zeroizing::new(text),
+        Err(source) => return Err(PassphraseError::Unreadable { variable, file, source }),
+    };
+    match text.lines().next().unwrap_or("") {
+        "" => Err(PassphraseError::Empty { variable, file }),
+        line => Ok(Passphrase::from_text(line.to_owned())),
+    }
+}
+
+impl fmt::Display for Alias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Passphrases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrases(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn passphrases(variables: &[(&str, &str)]) -> Passphrases {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Passphrases::from_environment(Environment::new(variables))
+    }
+
+    fn alias(text: &str) -> Alias {
+        Alias::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_variable_is_the_alias_in_upper_case() {
+        let passphrases = passphrases(&[("NOTARY_SIGNER_ALIAS_ONE", "secret")]);
+        assert_eq!(passphrases.of(&alias("alias_one")).unwrap().expose(), b"secret");
+        assert_eq!(passphrases.of(&alias("Alias_One")).unwrap().expose(), b"secret");
+    }
+
+    #[test]
+    fn a_missing_passphrase_names_its_variable() {
+        let refusal = passphrases(&[]).of(&alias("k1")).unwrap_err();
+        assert!(matches!(&refusal, PassphraseError::Missing { variable, .. } if variable == "NOTARY_SIGNER_K1"));
+    }
+
+    #[test]
+    fn a_file_gives_its_first_line_without_the_line_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"from a file \r\nsecond\n").unwrap();
+        let passphrases = passphrases(&[("NOTARY_SIGNER_K1_FILE", file.path().to_str().unwrap())]);
+        assert_eq!(passphrases.of(&alias("k1")).unwrap().expose(), b"from a file ");
+    }
+
+    #[test]
+    fn an_empty_file_is_no_passphrase() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refusal = passphrases(&[("NOTARY_SIGNER_K1_FILE", file.path().to_str().unwrap())]).of(&alias("k1"));
+        assert!(matches!(refusal, Err(PassphraseError::Empty { .. })));
+    }
+
+    #[test]
+    fn a_variable_and_a_file_for_one_alias_are_refused() {
+        let refusal = passphrases(&[("NOTARY_SIGNER_K1", "a"), ("NOTARY_SIGNER_K1_FILE", "/b")]).of(&alias("k1"));
+        assert!(matches!(refusal, Err(PassphraseError::Ambiguous { .. })));
+    }
+
+    #[test]
+    fn an_alias_has_at_most_50_characters() {
+        assert!(Alias::parse(&"a".repeat(50)).is_some());
+        assert_eq!(Alias::parse(&"a".repeat(51)), None);
+        assert_eq!(Alias::parse(""), None);
+    }
+}

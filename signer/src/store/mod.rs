@@ -1,0 +1,130 @@
+//! Where sealed keys are kept: the few questions the signer asks, and what a record holds.
+//!
+//! `memory` is the specification; every engine passes the same suite, `conformance`.
+
+use async_trait::async_trait;
+use tuf_schema::key::{KeyId, PublicKey};
+use tuf_schema::{Gun, Role, UtcTime};
+
+use crate::seal::SealedKey;
+use crate::seal::passphrase::Alias;
+
+#[cfg(test)]
+mod conformance;
+pub(crate) mod memory;
+mod sql;
+
+pub use sql::OpenStoreError;
+pub(crate) use sql::SqliteKeyStore;
+
+/// A key at rest. Nothing in it is secret without the passphrase of its alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyRecord {
+    /// The public half; its id names the record.
+    pub(crate) key: PublicKey,
+    /// What the key was made for.
+    pub(crate) purpose: Purpose,
+    /// Under whose passphrase the secret half is sealed.
+    pub(crate) alias: Alias,
+    /// The secret half.
+    pub(crate) sealed: SealedKey,
+    /// When the key last signed; `None` for a key that has not signed yet.
+    pub(crate) last_used: Option<UtcTime>,
+}
+
+/// What a key was made for. The reference allows a key for no repository and no role in particular.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Purpose {
+    /// The repository.
+    pub(crate) gun: Option<Gun>,
+    /// The role.
+    pub(crate) role: Option<Role>,
+}
+
+/// Sealed keys by id. Deleted keys stay stored and answer no question.
+#[async_trait]
+pub(crate) trait KeyStore: Send + Sync {
+    /// The key of this id.
+    async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// The unused key of this purpose and algorithm with the lowest id.
+    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// Adds a key; it is durable on return. [`StoreError::Duplicate`] if its id was ever stored before.
+    async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError>;
+
+    /// Notes when keys signed; durable on return. Earlier times than the one noted and unknown keys are passed over.
+    async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError>;
+
+    /// Deletes one key; durable on return. False if there was none.
+    async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError>;
+
+    /// Keys that are sealed under an alias, among the first `limit`; damaged rows are passed over.
+    async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Whether the store answers.
+    async fn probe(&self) -> Result<(), StoreError>;
+}
+
+/// The algorithms of keys that the signer makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Algorithm {
+    /// ECDSA on P-256.
+    Ecdsa,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The engine did not answer, or refused.
+    #[error("the key store does not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A key of this id is or was stored.
+    #[error("key {0} is already stored")]
+    Duplicate(KeyId),
+    /// A row holds what no signer writes.
+    #[error("the stored row of key {key} is damaged: {fact}")]
+    Damaged {
+        /// The id in the row.
+        key: KeyId,
+        /// What is wrong.
+        fact: &'static str,
+    },
+}
+
+impl Algorithm {
+    /// The name in the contract and in rows.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ecdsa => "ecdsa",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// The algorithm of this name, matched exactly as in the reference.
+    #[must_use]
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "ecdsa" => Some(Self::Ecdsa),
+            "ed25519" => Some(Self::Ed25519),
+            _ => None,
+        }
+    }
+}
+
+impl Purpose {
+    /// The repository as rows and the contract write it: empty for none.
+    #[must_use]
+    pub(crate) fn gun_text(&self) -> &str {
+        self.gun.as_ref().map_or("", Gun::as_str)
+    }
+
+    /// The role as rows and the contract write it: empty for none.
+    #[must_use]
+    pub(crate) fn role_text(&self) -> &str {
+        self.role.as_ref().map_or("", Role::as_str)
+    }
+}
