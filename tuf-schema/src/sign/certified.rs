@@ -50,3 +50,43 @@ impl<K: SigningKey> SigningKey for CertifiedKey<K> {
         self.key.sign(message, rng)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+
+    use super::*;
+    use crate::gun::Gun;
+    use crate::key::x509;
+    use crate::sign::{SecretKey, SecretKind};
+    use crate::time::UtcTime;
+
+    fn key() -> SecretKey {
+        SecretKey::generate(SecretKind::EcdsaP256, &SystemRandom::new()).unwrap()
+    }
+
+    fn certificate(key: &SecretKey) -> PublicKey {
+        let now = UtcTime::parse("2026-11-21T00:00:00Z").unwrap();
+        x509::self_signed_root_certificate(key, &Gun::parse("a/b").unwrap(), now, &SystemRandom::new()).unwrap()
+    }
+
+    #[test]
+    fn a_certified_key_signs_under_the_id_of_its_certificate() {
+        let key = key();
+        let certificate = certificate(&key);
+        let signature =
+            key.with_certificate(certificate.clone()).unwrap().signature(b"root", &SystemRandom::new()).unwrap();
+        assert_eq!(&signature.key_id, certificate.id());
+        assert_ne!(&signature.key_id, key.public().id());
+        assert!(certificate.verifies(b"root", &signature));
+    }
+
+    #[test]
+    fn a_certificate_over_another_key_is_refused() {
+        let (ours, theirs) = (key(), key());
+        let certificate = certificate(&theirs);
+        let refused = ours.with_certificate(certificate.clone()).unwrap_err();
+        let expected = ForeignCertificate { certificate: certificate.id().clone(), key: ours.public().id().clone() };
+        assert_eq!(refused, expected);
+    }
+}

@@ -152,3 +152,81 @@ impl rcgen::SigningKey for CertificateSigner<'_> {
         self.certificate_signature(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+
+    use super::*;
+    use crate::key::x509::{CertificateError, Expiry, leaf_for};
+
+    const NOW: &str = "2026-11-21T00:00:00Z";
+
+    fn now() -> UtcTime {
+        UtcTime::parse(NOW).unwrap()
+    }
+
+    fn generated(kind: SecretKind) -> SecretKey {
+        SecretKey::generate(kind, &SystemRandom::new()).unwrap()
+    }
+
+    fn issue(key: &SecretKey, gun: &Gun, now: UtcTime) -> Result<PublicKey, IssueError> {
+        self_signed_root_certificate(key, gun, now, &SystemRandom::new())
+    }
+
+    #[test]
+    fn what_is_made_keeps_the_rules_for_ten_years_and_signs_itself() {
+        let rsa = include_bytes!("../../../tests/fixtures/keys/rsaroot.key");
+        let rsa = SecretKey::from_pkcs8_der(pem::parse(rsa).unwrap().contents()).unwrap();
+        // An underscore is no character of a PrintableString.
+        for name in
+            ["example.com/plain", "registry:5000/under_score", &"long/".repeat(50).trim_end_matches('/').to_owned()]
+        {
+            let gun = Gun::parse(name).unwrap();
+            for key in [&generated(SecretKind::EcdsaP256), &generated(SecretKind::EcdsaP384), &rsa] {
+                let public = issue(key, &gun, now()).unwrap();
+                let leaf = leaf_for(&public, &gun, now(), Expiry::Checked).unwrap();
+                assert_eq!(leaf.common_name(), name);
+                let last = now().plus_seconds(3650 * 24 * 3600);
+                assert_eq!(leaf.not_after(), last);
+                assert!(leaf_for(&public, &gun, last.plus_seconds(1), Expiry::Checked).is_err());
+                // No chain check looks at a self-signature, so it is checked here.
+                let certificate = webpki::EndEntityCert::try_from(leaf.certificate()).unwrap();
+                let (_, parsed) = x509_parser::parse_x509_certificate(leaf.certificate()).unwrap();
+                let algorithm = match key.kind() {
+                    SecretKind::EcdsaP256 => webpki::ring::ECDSA_P256_SHA256,
+                    SecretKind::EcdsaP384 => webpki::ring::ECDSA_P384_SHA384,
+                    _ => webpki::ring::RSA_PKCS1_2048_8192_SHA256,
+                };
+                let (message, signature) = (parsed.tbs_certificate.as_ref(), &parsed.signature_value.data);
+                assert!(certificate.verify_signature(algorithm, message, signature).is_ok(), "{}", key.kind());
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_for_its_own_repository_only() {
+        let public = issue(&generated(SecretKind::EcdsaP256), &Gun::parse("a/b").unwrap(), now()).unwrap();
+        let other = Gun::parse("a/b/c").unwrap();
+        let refused = leaf_for(&public, &other, now(), Expiry::Checked).unwrap_err();
+        assert_eq!(refused, CertificateError::ForeignName { common_name: "a/b".into(), gun: other });
+    }
+
+    #[test]
+    fn kinds_that_no_reader_of_root_certificates_knows_are_refused() {
+        for kind in [SecretKind::Ed25519, SecretKind::EcdsaP521] {
+            let refused = issue(&generated(kind), &Gun::parse("a/b").unwrap(), now()).unwrap_err();
+            assert_eq!(refused, IssueError::UnsuitableKey(kind));
+        }
+    }
+
+    #[test]
+    fn dates_that_a_certificate_cannot_hold_are_refused() {
+        let key = generated(SecretKind::EcdsaP256);
+        for text in ["1969-12-31T23:59:59Z", "9995-01-01T00:00:00Z"] {
+            let time = UtcTime::parse(text).unwrap();
+            let refused = issue(&key, &Gun::parse("a/b").unwrap(), time).unwrap_err();
+            assert_eq!(refused, IssueError::TimeOutOfRange(time));
+        }
+    }
+}

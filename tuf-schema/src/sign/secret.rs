@@ -269,3 +269,200 @@ impl fmt::Display for SecretForm {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::der::Encode as _;
+    use pkcs8::der::asn1::{AnyRef, OctetStringRef};
+    use pkcs8::spki::AlgorithmIdentifierRef;
+    use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
+    use ring::rand::SystemRandom;
+    use sec1::{EcParameters, EcPrivateKey};
+
+    use super::*;
+
+    const EC_KINDS: [SecretKind; 3] = [SecretKind::EcdsaP256, SecretKind::EcdsaP384, SecretKind::EcdsaP521];
+
+    fn generated(kind: SecretKind) -> SecretKey {
+        SecretKey::generate(kind, &SystemRandom::new()).unwrap()
+    }
+
+    fn rsa_pkcs8() -> Vec<u8> {
+        pem::parse(include_bytes!("../../../tests/fixtures/keys/rsaroot.key")).unwrap().into_contents()
+    }
+
+    fn sec1(scalar: &[u8], curve: Option<Curve>, public: Option<&[u8]>) -> Vec<u8> {
+        let parameters = curve.map(|curve| EcParameters::NamedCurve(curve.oid()));
+        EcPrivateKey { private_key: scalar, parameters, public_key: public }.to_der().unwrap()
+    }
+
+    fn ec_parts(key: &SecretKey) -> (Vec<u8>, Vec<u8>) {
+        let der = key.to_sec1_der().unwrap();
+        let parsed = EcPrivateKey::try_from(der.as_slice()).unwrap();
+        (parsed.private_key.to_vec(), parsed.public_key.unwrap().to_vec())
+    }
+
+    #[test]
+    fn every_made_key_is_read_back_from_every_form_it_has() {
+        for kind in EC_KINDS {
+            let key = generated(kind);
+            assert_eq!(key.kind(), kind);
+            let again = SecretKey::from_sec1_der(&key.to_sec1_der().unwrap()).unwrap();
+            assert_eq!((again.public(), again.kind()), (key.public(), kind));
+            let again = SecretKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
+            assert_eq!(again.public(), key.public());
+        }
+        let key = generated(SecretKind::Ed25519);
+        let again = SecretKey::from_ed25519_reference(&key.to_ed25519_reference().unwrap()).unwrap();
+        assert_eq!(again.public(), key.public());
+        let again = SecretKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
+        assert_eq!(again.public(), key.public());
+        let rsa = SecretKey::from_pkcs8_der(&rsa_pkcs8()).unwrap();
+        let again = SecretKey::from_pkcs8_der(&rsa.to_pkcs8_der().unwrap()).unwrap();
+        assert_eq!((again.public(), again.kind()), (rsa.public(), SecretKind::Rsa));
+    }
+
+    #[test]
+    fn a_p256_key_is_written_in_121_bytes_as_go_writes_it() {
+        let key = generated(SecretKind::EcdsaP256);
+        assert_eq!(key.to_sec1_der().unwrap().len(), 121);
+    }
+
+    #[test]
+    fn the_bare_pkcs1_key_inside_an_rsa_frame_is_read_too() {
+        let framed = rsa_pkcs8();
+        let inner = PrivateKeyInfoRef::try_from(framed.as_slice()).unwrap();
+        let rsa = SecretKey::from_pkcs1_der(inner.private_key.as_bytes()).unwrap();
+        assert_eq!(rsa.public(), SecretKey::from_pkcs8_der(&framed).unwrap().public());
+    }
+
+    #[test]
+    fn a_private_number_that_belongs_to_another_point_is_refused() {
+        for kind in EC_KINDS {
+            let (scalar, _) = ec_parts(&generated(kind));
+            let (_, foreign) = ec_parts(&generated(kind));
+            let curve = match kind {
+                SecretKind::EcdsaP256 => Curve::P256,
+                SecretKind::EcdsaP384 => Curve::P384,
+                _ => Curve::P521,
+            };
+            let der = sec1(&scalar, Some(curve), Some(&foreign));
+            assert_eq!(SecretKey::from_sec1_der(&der).unwrap_err(), SecretKeyError::Mismatched, "{kind}");
+            assert!(SecretKey::from_sec1_der(&sec1(&scalar, Some(curve), None)).is_ok(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_with_a_foreign_public_part_is_refused() {
+        let good = generated(SecretKind::Ed25519).to_ed25519_reference().unwrap();
+        for place in [0, 40, 95] {
+            let mut bytes = good.to_vec();
+            bytes[place] ^= 1;
+            assert_eq!(SecretKey::from_ed25519_reference(&bytes).unwrap_err(), SecretKeyError::Mismatched, "{place}");
+        }
+        let malformed = SecretKeyError::Malformed(SecretForm::Ed25519Reference);
+        for length in [0, 31, 32, 64, 95] {
+            assert_eq!(SecretKey::from_ed25519_reference(&good[..length]).unwrap_err(), malformed);
+        }
+        assert_eq!(SecretKey::from_ed25519_reference(&[good.as_slice(), &[0]].concat()).unwrap_err(), malformed);
+    }
+
+    #[test]
+    fn an_rsa_key_whose_parts_disagree_is_refused() {
+        let mut der = rsa_pkcs8();
+        // The CRT coefficient stands last.
+        *der.last_mut().unwrap() ^= 1;
+        assert_eq!(SecretKey::from_pkcs8_der(&der).unwrap_err(), SecretKeyError::Mismatched);
+    }
+
+    #[test]
+    fn an_rsa_key_below_2048_bits_is_refused_with_its_size() {
+        let number = |bytes: &'static [u8]| pkcs1::UintRef::new(bytes).unwrap();
+        let short = pkcs1::RsaPrivateKeyRef {
+            modulus: number(&[0xff; 128]),
+            public_exponent: number(&[1, 0, 1]),
+            private_exponent: number(&[3]),
+            prime1: number(&[5]),
+            prime2: number(&[7]),
+            exponent1: number(&[1]),
+            exponent2: number(&[1]),
+            coefficient: number(&[1]),
+            other_prime_infos: None,
+        };
+        let refused = SecretKey::from_pkcs1_der(&short.to_der().unwrap()).unwrap_err();
+        assert_eq!(refused, SecretKeyError::RsaSize { bits: 1024 });
+    }
+
+    #[test]
+    fn leading_zeros_too_many_or_cut_off_do_not_matter() {
+        let mut scalar = [0; 32];
+        scalar[31] = 7;
+        let read = |scalar: &[u8]| SecretKey::from_sec1_der(&sec1(scalar, Some(Curve::P256), None)).unwrap();
+        let full = read(&scalar);
+        assert_eq!(read(&[7]).public(), full.public());
+        assert_eq!(read(&[&[0, 0], scalar.as_slice()].concat()).public(), full.public());
+        assert_eq!(ec_parts(&read(&[7])).0, scalar);
+    }
+
+    #[test]
+    fn a_private_number_of_zero_or_beyond_the_order_is_refused() {
+        for scalar in [&[0; 32][..], &[0xff; 32], &[1; 33]] {
+            let der = sec1(scalar, Some(Curve::P256), None);
+            assert_eq!(SecretKey::from_sec1_der(&der).unwrap_err(), SecretKeyError::ScalarOutOfRange);
+        }
+    }
+
+    #[test]
+    fn the_curve_must_be_named_and_named_once() {
+        let unnamed = sec1(&[7; 32], None, None);
+        assert_eq!(SecretKey::from_sec1_der(&unnamed).unwrap_err(), SecretKeyError::UnknownCurve);
+        let framed = |outside: &ObjectIdentifier, inner: &[u8]| {
+            let parameters = Some(AnyRef::from(outside));
+            let algorithm = AlgorithmIdentifierRef { oid: crate::key::EC_PUBLIC_KEY, parameters };
+            PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(inner).unwrap()).to_der().unwrap()
+        };
+        let p256 = Curve::P256.oid();
+        assert!(SecretKey::from_pkcs8_der(&framed(&p256, &unnamed)).is_ok());
+        let other = sec1(&[7; 32], Some(Curve::P384), None);
+        assert_eq!(SecretKey::from_pkcs8_der(&framed(&p256, &other)).unwrap_err(), SecretKeyError::Mismatched);
+        let secp256k1 = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+        assert_eq!(SecretKey::from_pkcs8_der(&framed(&secp256k1, &unnamed)).unwrap_err(), SecretKeyError::UnknownCurve);
+    }
+
+    #[test]
+    fn keys_that_cannot_sign_metadata_are_refused_by_their_algorithm() {
+        let x25519 = ObjectIdentifier::new_unwrap("1.3.101.110");
+        let algorithm = AlgorithmIdentifierRef { oid: x25519, parameters: None };
+        let der = PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(&[4, 0]).unwrap()).to_der().unwrap();
+        let expected = SecretKeyError::UnknownAlgorithm("1.3.101.110".into());
+        assert_eq!(SecretKey::from_pkcs8_der(&der).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn cut_or_lengthened_frames_are_refused() {
+        let der = generated(SecretKind::EcdsaP256).to_pkcs8_der().unwrap();
+        let malformed = SecretKeyError::Malformed(SecretForm::Pkcs8);
+        for length in 0..der.len() {
+            assert_eq!(SecretKey::from_pkcs8_der(&der[..length]).unwrap_err(), malformed, "{length}");
+        }
+        assert_eq!(SecretKey::from_pkcs8_der(&[der.as_slice(), &[0]].concat()).unwrap_err(), malformed);
+    }
+
+    #[test]
+    fn rsa_keys_are_not_made_and_forms_of_other_kinds_are_refused() {
+        let refused = SecretKey::generate(SecretKind::Rsa, &SystemRandom::new()).unwrap_err();
+        assert_eq!(refused, SecretKeyError::NotGenerated(SecretKind::Rsa));
+        let (kind, form) = (SecretKind::Ed25519, SecretForm::Sec1);
+        assert_eq!(generated(kind).to_sec1_der().unwrap_err(), SecretKeyError::NoSuchForm { kind, form });
+        let (kind, form) = (SecretKind::EcdsaP256, SecretForm::Ed25519Reference);
+        assert_eq!(generated(kind).to_ed25519_reference().unwrap_err(), SecretKeyError::NoSuchForm { kind, form });
+    }
+
+    #[test]
+    fn printing_a_key_shows_its_id_and_nothing_of_it() {
+        let key = generated(SecretKind::EcdsaP256);
+        let printed = format!("{key:?} {:?}", crate::sign::Passphrase::from_text("open sesame".into()));
+        let expected = format!("SecretKey {{ id: \"{}\", .. }} Passphrase(..)", key.public().id());
+        assert_eq!(printed, expected);
+    }
+}

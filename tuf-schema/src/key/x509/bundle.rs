@@ -21,7 +21,7 @@ pub fn pem_text(certificates: &[&[u8]]) -> Vec<u8> {
 /// The leaf, which must come first, and the certificate authorities after it.
 pub(super) fn split(text: &[u8]) -> Result<(CertificateDer<'static>, Vec<CertificateDer<'static>>), CertificateError> {
     let blocks = pem::parse_many(text).map_err(|_| CertificateError::Unreadable)?;
-    if blocks.iter().any(|block| block.tag() != CERTIFICATE) {
+    if blocks.is_empty() || blocks.iter().any(|block| block.tag() != CERTIFICATE) {
         return Err(CertificateError::Unreadable);
     }
     let mut leaves = 0;

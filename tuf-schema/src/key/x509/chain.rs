@@ -54,3 +54,82 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    fn at(year: i32) -> UtcTime {
+        UtcTime::parse(&format!("{year}-06-01T00:00:00Z")).unwrap()
+    }
+
+    /// Valid from 2020 to the end of `until`.
+    fn params(name: &str, is_ca: bool, until: i32) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        params
+    }
+
+    /// A root authority to 2040, one below it to 2038, and a leaf below that to 2036.
+    struct Chain {
+        root: CertificateDer<'static>,
+        intermediate: CertificateDer<'static>,
+        leaf: CertificateDer<'static>,
+    }
+
+    fn chain(purposes: &[ExtendedKeyUsagePurpose]) -> Chain {
+        let [root_key, intermediate_key, leaf_key] = [(); 3].map(|()| KeyPair::generate().unwrap());
+        let root = params("root", true, 2040);
+        let intermediate = params("intermediate", true, 2038);
+        let mut leaf = params("example.com/app", false, 2036);
+        leaf.extended_key_usages = purposes.to_vec();
+        let root_certificate = root.self_signed(&root_key).unwrap();
+        let issued = intermediate.signed_by(&intermediate_key, &Issuer::new(root, root_key)).unwrap();
+        let leaf = leaf.signed_by(&leaf_key, &Issuer::new(intermediate, intermediate_key)).unwrap();
+        Chain { root: root_certificate.der().clone(), intermediate: issued.der().clone(), leaf: leaf.der().clone() }
+    }
+
+    #[test]
+    fn a_chain_over_the_bundle_leads_to_a_pinned_authority_for_any_purpose() {
+        for purposes in [&[][..], &[ExtendedKeyUsagePurpose::CodeSigning], &[ExtendedKeyUsagePurpose::ServerAuth]] {
+            let Chain { root, intermediate, leaf } = chain(purposes);
+            assert_eq!(verify(&leaf, std::slice::from_ref(&intermediate), &[root], at(2030)), Ok(()));
+            assert_eq!(verify(&leaf, &[], &[intermediate], at(2030)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_missing_link_or_a_foreign_authority_makes_no_chain() {
+        let Chain { root, intermediate, leaf } = chain(&[]);
+        assert_eq!(verify(&leaf, &[], std::slice::from_ref(&root), at(2030)), Err("UnknownIssuer".to_owned()));
+        let foreign = chain(&[]).root;
+        assert!(verify(&leaf, &[intermediate], &[foreign], at(2030)).is_err());
+    }
+
+    #[test]
+    fn every_certificate_of_a_chain_must_be_in_force() {
+        let Chain { root, intermediate, leaf } = chain(&[]);
+        let links = std::slice::from_ref(&intermediate);
+        let anchors = std::slice::from_ref(&root);
+        assert!(verify(&leaf, links, anchors, at(2037)).is_err(), "the leaf has expired");
+        let none = Err("no pinned certificate authority is valid now".to_owned());
+        assert_eq!(verify(&leaf, links, anchors, at(2041)), none);
+        assert_eq!(verify(&leaf, links, anchors, at(2019)), none);
+    }
+
+    #[test]
+    fn a_pinned_leaf_needs_no_chain_and_vouches_for_nothing_else() {
+        let Chain { intermediate, leaf, .. } = chain(&[]);
+        let pinned = std::slice::from_ref(&leaf);
+        assert_eq!(verify(&leaf, &[intermediate], pinned, at(2030)), Ok(()));
+        assert!(verify(&leaf, &[], pinned, at(2037)).is_err());
+        let other = chain(&[]).leaf;
+        assert!(verify(&other, &[], pinned, at(2030)).is_err());
+    }
+}

@@ -241,3 +241,231 @@ fn check_algorithms(certificate: &X509Certificate<'_>, common_name: &str) -> Res
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, IsCa, KeyPair, PublicKeyData, SignatureAlgorithm};
+
+    use super::*;
+
+    const GUN: &str = "example.com/team/app";
+
+    fn gun() -> Gun {
+        Gun::parse(GUN).unwrap()
+    }
+
+    fn now() -> UtcTime {
+        UtcTime::parse("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    /// Seconds from [`now`].
+    fn at(seconds: i64) -> UtcTime {
+        now().plus_seconds(seconds)
+    }
+
+    fn rcgen_time(time: UtcTime) -> impl Fn(&mut CertificateParams, bool) {
+        move |params, end| {
+            let seconds = std::time::Duration::from_secs(u64::try_from(time.unix_seconds()).unwrap());
+            let date = rcgen::date_time_ymd(1970, 1, 1) + seconds;
+            if end { params.not_after = date } else { params.not_before = date }
+        }
+    }
+
+    fn params(common_name: &str) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = IsCa::ExplicitNoCa;
+        rcgen_time(at(-1000))(&mut params, false);
+        rcgen_time(at(1000))(&mut params, true);
+        params
+    }
+
+    fn valid_between(starts: UtcTime, ends: UtcTime) -> PublicKey {
+        let mut params = params(GUN);
+        rcgen_time(starts)(&mut params, false);
+        rcgen_time(ends)(&mut params, true);
+        key(&[self_signed(&params)])
+    }
+
+    fn self_signed(params: &CertificateParams) -> Vec<u8> {
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    fn authority(name: &str) -> Vec<u8> {
+        let mut params = params(name);
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        self_signed(&params)
+    }
+
+    fn key(certificates: &[Vec<u8>]) -> PublicKey {
+        let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+        PublicKey::new(KeyType::EcdsaX509, pem_text(&certificates))
+    }
+
+    fn checked(key: &PublicKey) -> Result<Leaf, CertificateError> {
+        leaf_for(key, &gun(), now(), Expiry::Checked)
+    }
+
+    fn refusal(key: &PublicKey) -> CertificateError {
+        checked(key).unwrap_err()
+    }
+
+    #[test]
+    fn a_leaf_followed_by_its_authorities_is_a_root_certificate() {
+        let leaf = self_signed(&params(GUN));
+        let found = checked(&key(&[leaf.clone(), authority("one"), authority("two")])).unwrap();
+        assert_eq!(found.certificate().as_ref(), leaf);
+        assert_eq!(found.common_name(), GUN);
+        assert_eq!(found.not_after(), at(1000));
+        assert_eq!(found.authorities.len(), 2);
+    }
+
+    #[test]
+    fn a_name_covers_a_repository_exactly_or_up_to_a_star() {
+        for covering in [GUN, "example.com/team/*", "example.com/te*", "example.com/team/app*", "*", "e**"] {
+            assert!(checked(&key(&[self_signed(&params(covering))])).is_ok(), "{covering}");
+        }
+        for foreign in
+            ["", "example.com/team", "example.com/team/app/", "Example.com/team/app", "example.org/*", "*/app", "*.com"]
+        {
+            let expected = CertificateError::ForeignName { common_name: foreign.into(), gun: gun() };
+            assert_eq!(refusal(&key(&[self_signed(&params(foreign))])), expected);
+        }
+    }
+
+    #[test]
+    fn a_bare_key_is_no_root_key() {
+        let bare = key(&[self_signed(&params(GUN))]).bare().unwrap();
+        assert_eq!(refusal(&bare), CertificateError::NoCertificate(KeyType::Ecdsa));
+    }
+
+    #[test]
+    fn an_authority_alone_or_first_is_refused() {
+        let expected = CertificateError::FirstIsAuthority { common_name: GUN.into() };
+        assert_eq!(refusal(&key(&[authority(GUN)])), expected);
+        assert_eq!(refusal(&key(&[authority(GUN), self_signed(&params(GUN))])), expected);
+    }
+
+    #[test]
+    fn a_second_leaf_is_refused() {
+        let leaf = || self_signed(&params(GUN));
+        assert_eq!(refusal(&key(&[leaf(), authority("x"), leaf()])), CertificateError::SeveralLeaves { count: 2 });
+    }
+
+    #[test]
+    fn a_certificate_is_accepted_one_day_before_its_time_and_not_earlier() {
+        let starting = |seconds| valid_between(at(seconds), at(seconds + 1));
+        assert!(checked(&starting(GRACE_BEFORE_START_SECONDS)).is_ok());
+        let early = starting(GRACE_BEFORE_START_SECONDS + 1);
+        let starts = at(GRACE_BEFORE_START_SECONDS + 1);
+        assert_eq!(refusal(&early), CertificateError::NotYetValid { common_name: GUN.into(), starts });
+        assert!(leaf_for(&early, &gun(), now(), Expiry::Ignored).is_ok());
+    }
+
+    #[test]
+    fn a_certificate_is_accepted_to_its_last_second() {
+        assert!(checked(&valid_between(at(-9), at(0))).is_ok());
+        let late = valid_between(at(-9), at(-1));
+        assert_eq!(refusal(&late), CertificateError::Expired { common_name: GUN.into(), expired: at(-1) });
+        assert!(leaf_for(&late, &gun(), now(), Expiry::Ignored).is_ok());
+    }
+
+    #[test]
+    fn a_certificate_that_ends_before_it_starts_is_refused_even_when_expiry_is_ignored() {
+        let reversed = valid_between(at(10), at(9));
+        let expected = CertificateError::ReversedValidity { common_name: GUN.into() };
+        assert_eq!(leaf_for(&reversed, &gun(), now(), Expiry::Ignored).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn a_certificate_signed_over_sha1_or_md5_is_refused() {
+        let wild = pem::parse(include_bytes!("../../../../tests/fixtures/keys/wild.crt")).unwrap().into_contents();
+        let gun = Gun::parse("example.com/fix/wild").unwrap();
+        let judged = |der: &[u8]| {
+            let key = PublicKey::new(KeyType::RsaX509, pem_text(&[der]));
+            leaf_for(&key, &gun, at(24 * 3600), Expiry::Checked).map(|_| ())
+        };
+        assert_eq!(judged(&wild), Ok(()));
+        // sha256WithRSAEncryption is 1.2.840.113549.1.1.11; the last number decides, in both places it stands.
+        let signed_by = |last: u8| {
+            let mut der = wild.clone();
+            let identifier = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+            let places: Vec<_> =
+                wild.windows(9).enumerate().filter(|(_, w)| *w == identifier).map(|(at, _)| at).collect();
+            assert_eq!(places.len(), 2);
+            places.into_iter().for_each(|at| der[at + 8] = last);
+            der
+        };
+        for (last, algorithm) in [(4, "MD5 with RSA"), (5, "SHA-1 with RSA")] {
+            let expected = CertificateError::BrokenSignature { common_name: "example.com/fix/*".into(), algorithm };
+            assert_eq!(judged(&signed_by(last)), Err(expected));
+        }
+    }
+
+    /// An RSA key of which only the modulus matters.
+    struct RsaOf(Vec<u8>);
+
+    impl PublicKeyData for RsaOf {
+        fn der_bytes(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn algorithm(&self) -> &'static SignatureAlgorithm {
+            &rcgen::PKCS_RSA_SHA256
+        }
+    }
+
+    #[test]
+    fn an_rsa_certificate_below_2048_bits_is_refused() {
+        let of_bits = |modulus: &[u8]| {
+            let spki = rsa::spki(modulus, &[1, 0, 1]).unwrap();
+            let issuer = rcgen::Issuer::new(params("issuer"), KeyPair::generate().unwrap());
+            let public = RsaOf(subject_public_key(&spki).unwrap());
+            let certificate = params(GUN).signed_by(&public, &issuer).unwrap();
+            PublicKey::new(KeyType::RsaX509, pem_text(&[certificate.der().as_ref()]))
+        };
+        assert!(checked(&of_bits(&[0xff; 256])).is_ok());
+        let mut modulus = [0xff; 256];
+        modulus[0] = 0x7f;
+        let expected = CertificateError::RsaTooShort { common_name: GUN.into(), bits: 2047 };
+        assert_eq!(refusal(&of_bits(&modulus)), expected);
+    }
+
+    #[test]
+    fn a_certificate_over_a_key_of_another_kind_is_refused() {
+        let expected = |key_type| CertificateError::UnusableKey { common_name: GUN.into(), key_type };
+        let text = key(&[self_signed(&params(GUN))]).public_bytes().to_vec();
+        assert_eq!(refusal(&PublicKey::new(KeyType::RsaX509, text)), expected(KeyType::RsaX509));
+        let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let certificate = params(GUN).self_signed(&ed25519).unwrap().der().to_vec();
+        assert_eq!(refusal(&key(&[certificate])), expected(KeyType::EcdsaX509));
+    }
+
+    #[test]
+    fn what_is_not_certificates_only_is_unreadable() {
+        let leaf = self_signed(&params(GUN));
+        let text = String::from_utf8(pem_text(&[&leaf])).unwrap();
+        let broken = [
+            String::new(),
+            "no PEM".to_owned(),
+            text.replace("CERTIFICATE", "X509 CRL"),
+            format!("{text}{}", text.replace("CERTIFICATE", "PUBLIC KEY")),
+            String::from_utf8(pem_text(&[&leaf[1..]])).unwrap(),
+            String::from_utf8(pem_text(&[&[leaf.as_slice(), &[0]].concat()])).unwrap(),
+        ];
+        for text in broken {
+            let key = PublicKey::new(KeyType::EcdsaX509, text.clone().into_bytes());
+            assert_eq!(refusal(&key), CertificateError::Unreadable, "{text}");
+        }
+    }
+
+    #[test]
+    fn certificates_written_otherwise_than_the_reference_does_are_refused() {
+        let text = String::from_utf8(key(&[self_signed(&params(GUN))]).public_bytes().to_vec()).unwrap();
+        for unusual in [text.replace('\n', "\r\n"), format!("CN={GUN}\n{text}"), text.trim_end().to_owned()] {
+            let key = PublicKey::new(KeyType::EcdsaX509, unusual.into_bytes());
+            assert_eq!(refusal(&key), CertificateError::UnusualEncoding);
+        }
+    }
+}
