@@ -1,0 +1,204 @@
+//! The configuration file as a flat table of dotted lower-case keys, with the environment laid over it.
+//!
+//! The reference's rules: keys are compared without case; `storage.db_url` is overridden by
+//! `NOTARY_SERVER_STORAGE_DB_URL`; relative paths are relative to the file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::{ConfigError, Warning};
+
+/// What the names of overriding environment variables start with.
+pub const ENVIRONMENT_PREFIX: &str = "NOTARY_SERVER_";
+
+/// Every key that is read. The overlay is driven by this list, because a `_` in a variable's name may stand for
+/// `.` or for itself.
+const KNOWN_KEYS: &[&str] = &[
+    "logging.level",
+    "repositories.gun_prefixes",
+    "trust_service.type",
+    "trust_service.hostname",
+    "trust_service.port",
+    "trust_service.key_algorithm",
+    "trust_service.tls_ca_file",
+    "trust_service.tls_client_cert",
+    "trust_service.tls_client_key",
+    "trust_service.ephemeral",
+    "storage.backend",
+    "storage.db_url",
+    "caching.max_age.current_metadata",
+    "caching.max_age.consistent_metadata",
+    "server.http_addr",
+    "server.tls_cert_file",
+    "server.tls_key_file",
+    "server.client_ca_file",
+    "auth.type",
+    "auth.options.realm",
+    "auth.options.service",
+    "auth.options.issuer",
+    "auth.options.rootcertbundle",
+    "auth.options.autoredirect",
+    "limits.document_bytes",
+    "limits.upload_memory_bytes",
+    "limits.parts",
+    "limits.token_bytes",
+    "limits.version_step",
+    "limits.connections",
+    "limits.handshake_seconds",
+    "limits.header_seconds",
+    "limits.request_seconds",
+    "limits.stop_seconds",
+];
+
+/// What the reference reads and this server does not.
+const UNSUPPORTED_KEYS: &[&str] = &[
+    "reporting.bugsnag.api_key",
+    "reporting.bugsnag.release_stage",
+    "reporting.bugsnag.endpoint",
+    "storage.database",
+    "storage.username",
+    "storage.password",
+    "storage.tls_ca_file",
+    "storage.client_cert_file",
+    "storage.client_key_file",
+];
+
+/// The values of a configuration, by dotted lower-case key.
+pub(super) struct Document {
+    values: BTreeMap<String, Value>,
+    directory: PathBuf,
+}
+
+impl Document {
+    /// Reads the file and lays the environment over it.
+    pub(super) fn read(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let text = std::fs::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let value: Value =
+            serde_json::from_slice(&text).map_err(|source| ConfigError::NotJson { path: path.to_owned(), source })?;
+        if !value.is_object() {
+            return Err(ConfigError::NotAnObject { path: path.to_owned() });
+        }
+        let mut values = BTreeMap::new();
+        flatten("", value, &mut values)?;
+        let mut warnings: Vec<Warning> = values.keys().filter_map(|key| warning_for(key)).collect();
+        for (name, text) in environment {
+            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            match KNOWN_KEYS.iter().find(|key| variable_part(key) == rest) {
+                Some(key) => drop(values.insert((*key).to_owned(), Value::String(text))),
+                None => warnings.push(Warning::UnknownVariable(name)),
+            }
+        }
+        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok((Self { values, directory }, warnings))
+    }
+
+    /// Whether a key that starts with `section` and a dot is set.
+    pub(super) fn has_section(&self, section: &str) -> bool {
+        self.values.keys().any(|key| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// A text; numbers and booleans read as their text, as the reference does. An empty text counts as absent.
+    pub(super) fn text(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
+        match self.values.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::Bool(flag)) => Ok(Some(flag.to_string())),
+            Some(Value::Array(_) | Value::Object(_)) => Err(ConfigError::WrongType { key, expected: "a text" }),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&self, key: &'static str, because: &'static str) -> Result<String, ConfigError> {
+        self.text(key)?.ok_or(ConfigError::Missing { key, because })
+    }
+
+    /// A whole number within `min` and `max`.
+    pub(super) fn number(&self, key: &'static str, min: u64, max: u64) -> Result<Option<u64>, ConfigError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let value = text.trim().parse().map_err(|_| ConfigError::WrongType { key, expected: "a whole number that is not negative" })?;
+        if (min..=max).contains(&value) { Ok(Some(value)) } else { Err(ConfigError::OutOfRange { key, value, min, max }) }
+    }
+
+    /// True or false; false when absent.
+    pub(super) fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {
+        match self.text(key)?.as_deref() {
+            None => Ok(false),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(_) => Err(ConfigError::WrongType { key, expected: "true or false" }),
+        }
+    }
+
+    /// A list of texts; a single text is split at blanks, as the reference does with the environment.
+    pub(super) fn list(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
+        let wrong = || ConfigError::WrongType { key, expected: "a list of texts" };
+        match self.values.get(key) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(text.split_whitespace().map(str::to_owned).collect()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// A path, relative to the configuration file.
+    pub(super) fn path(&self, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(self.text(key)?.map(|text| self.beside_file(&text)))
+    }
+
+    /// `text` as a path relative to the configuration file.
+    pub(super) fn beside_file(&self, text: &str) -> PathBuf {
+        self.directory.join(text)
+    }
+
+    /// Two paths that are set together or not at all.
+    pub(super) fn pair(
+        &self,
+        first: &'static str,
+        second: &'static str,
+    ) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        match (self.path(first)?, self.path(second)?) {
+            (Some(a), Some(b)) => Ok(Some((a, b))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(ConfigError::Half { given: first, missing: second }),
+            (None, Some(_)) => Err(ConfigError::Half { given: second, missing: first }),
+        }
+    }
+}
+
+fn flatten(prefix: &str, value: Value, into: &mut BTreeMap<String, Value>) -> Result<(), ConfigError> {
+    let Value::Object(members) = value else {
+        return match into.insert(prefix.to_owned(), value) {
+            None => Ok(()),
+            Some(_) => Err(ConfigError::Twice { key: prefix.to_owned() }),
+        };
+    };
+    for (name, member) in members {
+        let name = name.to_lowercase();
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        flatten(&key, member, into)?;
+    }
+    Ok(())
+}
+
+fn warning_for(key: &str) -> Option<Warning> {
+    if KNOWN_KEYS.contains(&key) {
+        None
+    } else if UNSUPPORTED_KEYS.contains(&key) {
+        Some(Warning::UnsupportedKey(key.to_owned()))
+    } else {
+        Some(Warning::UnknownKey(key.to_owned()))
+    }
+}
+
+fn variable_part(key: &str) -> String {
+    key.replace('.', "_").to_uppercase()
+}

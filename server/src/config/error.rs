@@ -1,0 +1,124 @@
+//! Why a configuration is refused, and what is only worth a warning.
+
+use std::path::PathBuf;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is named and cannot be read.
+    #[error("cannot read the configuration file {path}", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not JSON, the only format read.
+    #[error("the configuration file {path} is not a JSON document", path = .path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it stops being JSON.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The file holds JSON, but no object.
+    #[error("the configuration file {path} holds no JSON object", path = .path.display())]
+    NotAnObject {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two keys differ in case only, and keys are compared without case.
+    #[error("the configuration key {key} is given twice")]
+    Twice {
+        /// The key in lower case.
+        key: String,
+    },
+    /// A key that must be there is not.
+    #[error("the configuration must set {key}{because}", because = reason_text(.because))]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// What makes it necessary; empty if it always is.
+        because: &'static str,
+    },
+    /// The value is of another type than the key's.
+    #[error("{key} must be {expected}")]
+    WrongType {
+        /// The key.
+        key: &'static str,
+        /// The type, with its article.
+        expected: &'static str,
+    },
+    /// The number is out of range.
+    #[error("{key} is {value}, but must be from {min} to {max}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: u64,
+        /// The least accepted.
+        min: u64,
+        /// The greatest accepted.
+        max: u64,
+    },
+    /// The value is none of a fixed set.
+    #[error("{key} is {value:?}, but must be one of {accepted}", accepted = .accepted.join(", "))]
+    NotOneOf {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// All accepted values.
+        accepted: &'static [&'static str],
+    },
+    /// A value that the reference knows and this server does not, or not yet.
+    #[error("{key} {value:?} is not supported; use one of {accepted}", accepted = .accepted.join(", "))]
+    NotSupported {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// All accepted values.
+        accepted: &'static [&'static str],
+    },
+    /// Two keys that only make sense together.
+    #[error("{given} is set without {missing}: set both or neither")]
+    Half {
+        /// The key that is set.
+        given: &'static str,
+        /// The key that is not.
+        missing: &'static str,
+    },
+    /// Keys that die with the process would sign metadata that does not.
+    #[error(
+        "trust_service.type \"local\" forgets its keys at every stop while storage.backend keeps the metadata: \
+         use \"remote\", or set trust_service.ephemeral to true to accept that"
+    )]
+    KeysForgotten,
+    /// A prefix that no GUN can have.
+    #[error("repositories.gun_prefixes has {prefix:?}: a prefix is a clean path that ends in / and does not start with / or ..")]
+    Prefix {
+        /// The prefix.
+        prefix: String,
+    },
+}
+
+/// Something in the configuration that has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Nobody knows the key: a typing error, perhaps.
+    #[error("the configuration key {0} is not known and has no effect")]
+    UnknownKey(String),
+    /// The reference knows the key, this server does not.
+    #[error("the configuration key {0} is not supported and has no effect")]
+    UnsupportedKey(String),
+    /// A variable with our prefix that names no key.
+    #[error("the environment variable {0} names no configuration key and has no effect")]
+    UnknownVariable(String),
+}
+
+fn reason_text(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}

@@ -1,0 +1,82 @@
+//! `limits`: bounds on what one client, or all together, may use. Our own section; the reference has none of these.
+
+use std::time::Duration;
+
+use super::document::Document;
+use super::error::ConfigError;
+
+const MEBIBYTE: u64 = 1 << 20;
+
+/// Bounds on what clients may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `document_bytes`: the largest body of one upload. Default 64 MiB.
+    pub document_bytes: usize,
+    /// `upload_memory_bytes`: what the bodies of all uploads at work may hold together; who comes later gets 503.
+    /// Default 256 MiB.
+    pub upload_memory_bytes: usize,
+    /// `parts`: the number of parts of one upload. Default 1000.
+    pub parts: usize,
+    /// `token_bytes`: the longest bearer token. Default 64 KiB.
+    pub token_bytes: usize,
+    /// `version_step`: how far a version may be above the stored one, or above 0 if none is stored. Default 10 000.
+    pub version_step: u32,
+    /// `connections`: connections open at once; more wait to be accepted. Default 4096.
+    pub connections: usize,
+    /// `handshake_seconds`: the time for a TLS handshake. Default 10.
+    pub handshake: Duration,
+    /// `header_seconds`: the time for the head of a request, waiting on a kept connection included. Default 60.
+    pub header: Duration,
+    /// `request_seconds`: the time for a whole request, its body included, and the time without progress in sending
+    /// an answer. Default 120.
+    pub request: Duration,
+    /// `stop_seconds`: how long requests at work are waited for at the end. Default 8.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes: 64 << 20,
+            upload_memory_bytes: 256 << 20,
+            parts: 1000,
+            token_bytes: 64 << 10,
+            version_step: 10_000,
+            connections: 4096,
+            handshake: Duration::from_secs(10),
+            header: Duration::from_secs(60),
+            request: Duration::from_secs(120),
+            stop: Duration::from_secs(8),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let size = |key, default: usize, min, max| -> Result<usize, ConfigError> {
+            Ok(document.number(key, min, max)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(default))
+        };
+        let seconds = |key, default: Duration| -> Result<Duration, ConfigError> {
+            Ok(document.number(key, 1, 86_400)?.map_or(default, Duration::from_secs))
+        };
+        let step = document.number("limits.version_step", 1, u64::from(i32::MAX.unsigned_abs()))?;
+        let document_bytes = size("limits.document_bytes", default.document_bytes, 1024, 1024 * MEBIBYTE)?;
+        // a total below one document would refuse documents that the other limit admits
+        let least_memory = u64::try_from(document_bytes).unwrap_or(u64::MAX);
+        let given = document.number("limits.upload_memory_bytes", least_memory, 1024 * 1024 * MEBIBYTE)?;
+        let upload_memory_bytes = given.and_then(|n| usize::try_from(n).ok()).unwrap_or(default.upload_memory_bytes);
+        Ok(Self {
+            document_bytes,
+            upload_memory_bytes: upload_memory_bytes.max(document_bytes),
+            parts: size("limits.parts", default.parts, 1, 100_000)?,
+            token_bytes: size("limits.token_bytes", default.token_bytes, 1024, MEBIBYTE)?,
+            version_step: step.and_then(|n| u32::try_from(n).ok()).unwrap_or(default.version_step),
+            connections: size("limits.connections", default.connections, 1, 1_000_000)?,
+            handshake: seconds("limits.handshake_seconds", default.handshake)?,
+            header: seconds("limits.header_seconds", default.header)?,
+            request: seconds("limits.request_seconds", default.request)?,
+            stop: seconds("limits.stop_seconds", default.stop)?,
+        })
+    }
+}

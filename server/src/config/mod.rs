@@ -1,0 +1,72 @@
+//! What the configuration file says, checked when read: the reference's JSON with our own keys beside it.
+
+mod document;
+mod error;
+mod limits;
+mod sections;
+
+use std::path::Path;
+
+pub use document::ENVIRONMENT_PREFIX;
+pub use error::{ConfigError, Warning};
+pub use limits::Limits;
+pub use sections::{
+    CacheAges, ClientCertificate, GunPrefix, ListenConfig, LogLevel, RemoteSigner, StorageConfig, TlsFiles,
+    TokenAuthConfig, TrustConfig,
+};
+
+use document::Document;
+
+/// The whole configuration of a server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `logging`: the least level that is written.
+    pub log_level: LogLevel,
+    /// `repositories.gun_prefixes`: the names the server deals with; empty means all.
+    pub gun_prefixes: Vec<GunPrefix>,
+    /// `trust_service`: who holds the server's keys.
+    pub trust: TrustConfig,
+    /// `storage`: where metadata is kept.
+    pub storage: StorageConfig,
+    /// `caching.max_age`: how long answers may be kept by caches.
+    pub cache_ages: CacheAges,
+    /// `server`: address and TLS.
+    pub listen: ListenConfig,
+    /// `auth`: token authentication; without it everybody may do everything.
+    pub auth: Option<TokenAuthConfig>,
+    /// `limits`: our own bounds on what a client may use.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Reads the file at `path`, lays `environment` over it and checks every value, in the order in which the
+    /// reference does (`cmd/notary-server/config.go`).
+    ///
+    /// Keys that nothing reads come back as warnings, by name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is missing or wrong.
+    pub fn load(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let (document, warnings) = Document::read(path, environment)?;
+        Ok((Self::from_document(&document)?, warnings))
+    }
+
+    fn from_document(document: &Document) -> Result<Self, ConfigError> {
+        let log_level = LogLevel::read(document)?;
+        let gun_prefixes = GunPrefix::read(document)?;
+        let trust = TrustConfig::read(document)?;
+        let storage = StorageConfig::read(document)?;
+        sections::check_keys_outlive_metadata(document, &trust, &storage)?;
+        let cache_ages = CacheAges::read(document)?;
+        let listen = ListenConfig::read(document)?;
+        let auth = TokenAuthConfig::read(document)?;
+        let limits = Limits::read(document)?;
+        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! The sections of the configuration, each read into a struct of its own.
+
+use std::path::PathBuf;
+
+use crate::signer::KeyAlgorithm;
+
+use super::document::Document;
+use super::error::ConfigError;
+
+/// `logging.level`: what is written to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What needs an operator. The reference's `error`, `fatal` and `panic`; the default.
+    Error,
+    /// What an operator should look at some time.
+    Warning,
+    /// One line per request.
+    Info,
+    /// What helps to find a defect.
+    Debug,
+}
+
+/// `repositories.gun_prefixes`: the start of names the server deals with. Ends in `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GunPrefix(String);
+
+/// `trust_service`: who holds the server's keys.
+#[derive(Debug, Clone)]
+pub enum TrustConfig {
+    /// A signer at the other end of a gRPC connection.
+    Remote(RemoteSigner),
+    /// Keys in this process's memory, forgotten at its end.
+    Local,
+}
+
+/// How the signer is reached.
+#[derive(Debug, Clone)]
+pub struct RemoteSigner {
+    /// The name its certificate must bear.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What kind of key it is asked to make.
+    pub key_algorithm: KeyAlgorithm,
+    /// The CA of its certificate; the system's if absent.
+    pub ca_file: Option<PathBuf>,
+    /// What this server shows of itself.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate and its key, shown to the signer.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// PEM file of the certificate.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+}
+
+/// `storage`: where metadata is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageConfig {
+    /// In this process's memory, lost at its end.
+    Memory,
+    /// In a SQLite file.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// `caching.max_age`, in seconds; 0 forbids caching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheAges {
+    /// For what is asked for by name and changes. Default 300.
+    pub current: u32,
+    /// For what is asked for by hash or version and never changes. Default 2 592 000, 30 days.
+    pub consistent: u32,
+}
+
+/// `server`: where to listen, and how.
+#[derive(Debug, Clone)]
+pub struct ListenConfig {
+    /// `host:port` as the reference takes it: without a host on every address.
+    pub address: String,
+    /// Without it the server speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate and key of the server.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM file of the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file of the private key.
+    pub key: PathBuf,
+    /// PEM file of the CA whose certificates clients must show; none are asked for if absent.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `auth` of type `token`.
+#[derive(Debug, Clone)]
+pub struct TokenAuthConfig {
+    /// Where clients get a token.
+    pub realm: String,
+    /// The audience a token must be made out to.
+    pub service: String,
+    /// The issuer a token must come from.
+    pub issuer: String,
+    /// PEM file of the certificates that tokens must lead to.
+    pub root_certificates: PathBuf,
+    /// Whether the realm is `/auth/token` at the host the client asked.
+    pub auto_redirect: bool,
+}
+
+impl LogLevel {
+    const KEY: &'static str = "logging.level";
+    const ACCEPTED: &'static [&'static str] = &["panic", "fatal", "error", "warning", "info", "debug"];
+
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        let Some(value) = document.text(Self::KEY)? else { return Ok(Self::Error) };
+        match value.to_lowercase().as_str() {
+            "panic" | "fatal" | "error" => Ok(Self::Error),
+            "warning" | "warn" => Ok(Self::Warning),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            _ => Err(ConfigError::NotOneOf { key: Self::KEY, value, accepted: Self::ACCEPTED }),
+        }
+    }
+}
+
+impl GunPrefix {
+    pub(super) fn read(document: &Document) -> Result<Vec<Self>, ConfigError> {
+        document.list("repositories.gun_prefixes")?.into_iter().map(Self::parse).collect()
+    }
+
+    fn parse(prefix: String) -> Result<Self, ConfigError> {
+        let clean = prefix
+            .strip_suffix('/')
+            .is_some_and(|path| path.split('/').all(|segment| !matches!(segment, "" | "." | "..")));
+        if clean { Ok(Self(prefix)) } else { Err(ConfigError::Prefix { prefix }) }
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TrustConfig {
+    const ACCEPTED: &'static [&'static str] = &["remote", "local"];
+
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        const KEY: &str = "trust_service.type";
+        match document.required(KEY, "remote names a signer, local keeps the keys in memory")?.as_str() {
+            "remote" => RemoteSigner::read(document).map(Self::Remote),
+            "local" => Ok(Self::Local),
+            other => Err(ConfigError::NotOneOf { key: KEY, value: other.to_owned(), accepted: Self::ACCEPTED }),
+        }
+    }
+}
+
+impl RemoteSigner {
+    fn read(document: &Document) -> Result<Self, ConfigError> {
+        const BECAUSE: &str = "trust_service.type is \"remote\"";
+        const PORT: &str = "trust_service.port";
+        let host = document.required("trust_service.hostname", BECAUSE)?;
+        document.required(PORT, BECAUSE)?;
+        let port = document.number(PORT, 1, u64::from(u16::MAX))?.and_then(|n| u16::try_from(n).ok());
+        let port = port.ok_or(ConfigError::Missing { key: PORT, because: BECAUSE })?;
+        let client = document.pair("trust_service.tls_client_cert", "trust_service.tls_client_key")?;
+        Ok(Self {
+            host,
+            port,
+            key_algorithm: read_key_algorithm(document, BECAUSE)?,
+            ca_file: document.path("trust_service.tls_ca_file")?,
+            client: client.map(|(certificate, key)| ClientCertificate { certificate, key }),
+        })
+    }
+}
+
+fn read_key_algorithm(document: &Document, because: &'static str) -> Result<KeyAlgorithm, ConfigError> {
+    const KEY: &str = "trust_service.key_algorithm";
+    const ACCEPTED: &[&str] = &["ecdsa", "ed25519"];
+    let value = document.required(KEY, because)?;
+    match KeyAlgorithm::parse(&value) {
+        // the reference takes it and fails at the first key
+        Some(KeyAlgorithm::Rsa) => Err(ConfigError::NotSupported { key: KEY, value, accepted: ACCEPTED }),
+        Some(algorithm) => Ok(algorithm),
+        None => Err(ConfigError::NotOneOf { key: KEY, value, accepted: ACCEPTED }),
+    }
+}
+
+impl StorageConfig {
+    const ACCEPTED: &'static [&'static str] = &["sqlite", "memory"];
+
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        const KEY: &str = "storage.backend";
+        const URL: &str = "storage.db_url";
+        match document.required(KEY, "sqlite keeps metadata in a file, memory until the server stops")?.as_str() {
+            "memory" => Ok(Self::Memory),
+            "sqlite" => {
+                let missing = ConfigError::Missing { key: URL, because: "it names the SQLite file" };
+                Ok(Self::Sqlite { path: document.path(URL)?.ok_or(missing)? })
+            }
+            value @ ("mysql" | "postgres" | "rethinkdb" | "sqlite3") => {
+                Err(ConfigError::NotSupported { key: KEY, value: value.to_owned(), accepted: Self::ACCEPTED })
+            }
+            other => Err(ConfigError::NotOneOf { key: KEY, value: other.to_owned(), accepted: Self::ACCEPTED }),
+        }
+    }
+}
+
+/// Refuses keys that die with the process where metadata signed by them lives on.
+pub(super) fn check_keys_outlive_metadata(
+    document: &Document,
+    trust: &TrustConfig,
+    storage: &StorageConfig,
+) -> Result<(), ConfigError> {
+    let accepted = document.flag("trust_service.ephemeral")?;
+    match (trust, storage) {
+        (TrustConfig::Local, StorageConfig::Sqlite { .. }) if !accepted => Err(ConfigError::KeysForgotten),
+        _ => Ok(()),
+    }
+}
+
+impl CacheAges {
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        // one year, as the reference bounds it
+        let age = |key, default| -> Result<u32, ConfigError> {
+            Ok(document.number(key, 0, 31_536_000)?.and_then(|n| u32::try_from(n).ok()).unwrap_or(default))
+        };
+        Ok(Self {
+            current: age("caching.max_age.current_metadata", 300)?,
+            consistent: age("caching.max_age.consistent_metadata", 2_592_000)?,
+        })
+    }
+}
+
+impl ListenConfig {
+    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
+        const CLIENT_CA: &str = "server.client_ca_file";
+        let address = document.required("server.http_addr", "")?;
+        let client_ca = document.path(CLIENT_CA)?;
+        let tls = match (document.pair("server.tls_cert_file", "server.tls_key_file")?, client_ca) {
+            (Some((certificate, key)), client_ca) => Some(TlsFiles { certificate, key, client_ca }),
+            (None, None) => None,
+            (None, Some(_)) => return Err(ConfigError::Half { given: CLIENT_CA, missing: "server.tls_cert_file" }),
+        };
+        Ok(Self { address, tls })
+    }
+}
+
+impl TokenAuthConfig {
+    const ACCEPTED: &'static [&'static str] = &["token"];
+
+    /// The reference starts without authentication when `auth.type` is anything but `token`; here that is an error.
+    pub(super) fn read(document: &Document) -> Result<Option<Self>, ConfigError> {
+        const KEY: &str = "auth.type";
+        const BECAUSE: &str = "auth.type is \"token\"";
+        if !document.has_section("auth") {
+            return Ok(None);
+        }
+        let value = document.text(KEY)?.unwrap_or_default();
+        if value != "token" {
+            return Err(ConfigError::NotOneOf { key: KEY, value, accepted: Self::ACCEPTED });
+        }
+        let bundle = document.required("auth.options.rootcertbundle", BECAUSE)?;
+        // the reference takes this one path from the working directory
+        let as_given = PathBuf::from(&bundle);
+        let root_certificates = if as_given.exists() { as_given } else { document.beside_file(&bundle) };
+        Ok(Some(Self {
+            realm: document.required("auth.options.realm", BECAUSE)?,
+            service: document.required("auth.options.service", BECAUSE)?,
+            issuer: document.required("auth.options.issuer", BECAUSE)?,
+            root_certificates,
+            auto_redirect: document.flag("auth.options.autoredirect")?,
+        }))
+    }
+}

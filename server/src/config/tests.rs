@@ -1,0 +1,184 @@
+//! What a configuration may say, tried over whole files.
+
+use std::path::Path;
+
+use super::*;
+
+const GOOD: &str = r#"{
+    "server": {"http_addr": ":4443", "tls_cert_file": "./server.crt", "tls_key_file": "/etc/server.key"},
+    "trust_service": {"type": "remote", "hostname": "signer", "port": "7899", "key_algorithm": "ecdsa", "tls_ca_file": "ca.crt"},
+    "storage": {"backend": "sqlite", "db_url": "server.db"}
+}"#;
+
+fn load_with(json: &str, environment: &[(&str, &str)]) -> Result<(Config, Vec<Warning>), ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.json");
+    std::fs::write(&path, json).unwrap();
+    Config::load(&path, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+fn load(json: &str) -> Result<(Config, Vec<Warning>), ConfigError> {
+    load_with(json, &[])
+}
+
+/// `GOOD` with one key set to another value.
+fn with(pointer: &str, value: serde_json::Value) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+    let mut place = &mut document;
+    for name in pointer.split('.') {
+        place = place.as_object_mut().unwrap().entry(name).or_insert_with(|| serde_json::json!({}));
+    }
+    *place = value;
+    document.to_string()
+}
+
+fn refusal(json: &str) -> String {
+    load(json).unwrap_err().to_string()
+}
+
+#[test]
+fn the_files_of_a_stock_configuration_are_found_beside_it() {
+    let (config, warnings) = load(GOOD).unwrap();
+    let tls = config.listen.tls.unwrap();
+    assert!(tls.certificate.is_absolute() && tls.certificate.ends_with("server.crt"), "{:?}", tls.certificate);
+    assert_eq!(tls.key, Path::new("/etc/server.key"));
+    assert!(matches!(config.trust, TrustConfig::Remote(RemoteSigner { port: 7899, .. })));
+    assert_eq!(config.cache_ages, CacheAges { current: 300, consistent: 2_592_000 });
+    assert_eq!(config.log_level, LogLevel::Error);
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn keys_are_compared_without_case() {
+    let (config, _) = load(&GOOD.replace("http_addr", "HTTP_Addr").replace("\"server\"", "\"Server\"")).unwrap();
+    assert_eq!(config.listen.address, ":4443");
+    let twice = with("server.HTTP_ADDR", "x:1".into());
+    assert_eq!(refusal(&twice), "the configuration key server.http_addr is given twice");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let overrides = [
+        ("NOTARY_SERVER_SERVER_HTTP_ADDR", "localhost:1"),
+        ("NOTARY_SERVER_STORAGE_DB_URL", "/other.db"),
+        ("NOTARY_SERVER_TRUST_SERVICE_PORT", "1"),
+        ("NOTARY_SERVER_REPOSITORIES_GUN_PREFIXES", "a/ b/"),
+        ("NOTARY_SERVER_LIMITS_PARTS", "7"),
+        ("HOME", "/root"),
+    ];
+    let (config, warnings) = load_with(GOOD, &overrides).unwrap();
+    assert_eq!(config.listen.address, "localhost:1");
+    assert_eq!(config.storage, StorageConfig::Sqlite { path: "/other.db".into() });
+    assert_eq!(config.gun_prefixes.iter().map(GunPrefix::as_str).collect::<Vec<_>>(), ["a/", "b/"]);
+    assert_eq!(config.limits.parts, 7);
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn what_has_no_effect_is_named_in_a_warning() {
+    let (_, warnings) = load_with(&with("storage.defualt", "x".into()), &[("NOTARY_SERVER_STORAGE_URL", "x")]).unwrap();
+    assert_eq!(
+        warnings,
+        [Warning::UnknownKey("storage.defualt".into()), Warning::UnknownVariable("NOTARY_SERVER_STORAGE_URL".into())]
+    );
+    let (_, warnings) = load(&with("reporting.bugsnag.api_key", "x".into())).unwrap();
+    assert_eq!(warnings, [Warning::UnsupportedKey("reporting.bugsnag.api_key".into())]);
+}
+
+#[test]
+fn an_unknown_kind_of_authentication_does_not_start_without_one() {
+    // the reference starts open to everybody
+    for section in [r#"{"type": "tokn"}"#, r#"{"type": ""}"#, r#"{"options": {"realm": "x"}}"#] {
+        let text = refusal(&with("auth", serde_json::from_str(section).unwrap()));
+        assert!(text.starts_with("auth.type is") && text.ends_with("must be one of token"), "{text}");
+    }
+}
+
+#[test]
+fn unknown_kinds_name_what_is_accepted() {
+    assert_eq!(
+        refusal(&with("trust_service.type", "lokal".into())),
+        "trust_service.type is \"lokal\", but must be one of remote, local"
+    );
+    assert_eq!(
+        refusal(&with("storage.backend", "oracle".into())),
+        "storage.backend is \"oracle\", but must be one of sqlite, memory"
+    );
+    assert_eq!(
+        refusal(&with("storage.backend", "mysql".into())),
+        "storage.backend \"mysql\" is not supported; use one of sqlite, memory"
+    );
+    assert_eq!(
+        refusal(&with("logging.level", "loud".into())),
+        "logging.level is \"loud\", but must be one of panic, fatal, error, warning, info, debug"
+    );
+}
+
+#[test]
+fn a_database_password_does_not_reach_the_message() {
+    let json = with("storage", serde_json::json!({"backend": "postgres", "db_url": "postgres://u:geheim@h/d"}));
+    assert!(!refusal(&json).contains("geheim"));
+}
+
+#[test]
+fn keys_in_memory_and_metadata_on_disk_need_consent() {
+    let local = with("trust_service", serde_json::json!({"type": "local"}));
+    assert!(matches!(load(&local), Err(ConfigError::KeysForgotten)));
+    let consented = with("trust_service", serde_json::json!({"type": "local", "ephemeral": true}));
+    assert!(matches!(load(&consented).unwrap().0.trust, TrustConfig::Local));
+}
+
+#[test]
+fn certificate_and_key_come_together() {
+    let json = with("server", serde_json::json!({"http_addr": ":1", "tls_key_file": "k"}));
+    assert_eq!(refusal(&json), "server.tls_key_file is set without server.tls_cert_file: set both or neither");
+    let json = with("server", serde_json::json!({"http_addr": ":1", "client_ca_file": "k"}));
+    assert_eq!(refusal(&json), "server.client_ca_file is set without server.tls_cert_file: set both or neither");
+}
+
+#[test]
+fn an_address_is_required() {
+    let json = with("server", serde_json::json!({}));
+    assert_eq!(refusal(&json), "the configuration must set server.http_addr");
+}
+
+#[test]
+fn numbers_are_bounded() {
+    assert_eq!(
+        refusal(&with("caching.max_age.current_metadata", 31_536_001.into())),
+        "caching.max_age.current_metadata is 31536001, but must be from 0 to 31536000"
+    );
+    assert_eq!(
+        refusal(&with("limits.parts", (-1).into())),
+        "limits.parts must be a whole number that is not negative"
+    );
+    assert_eq!(
+        refusal(&with("limits", serde_json::json!({"document_bytes": 2000, "upload_memory_bytes": 1999}))),
+        "limits.upload_memory_bytes is 1999, but must be from 2000 to 1099511627776"
+    );
+}
+
+#[test]
+fn prefixes_are_clean_paths_with_a_slash_at_their_end() {
+    for bad in ["a", "/a/", "../a/", "a//b/", "a/./", "/", ""] {
+        assert!(refusal(&with("repositories.gun_prefixes", serde_json::json!([bad]))).contains("clean path"), "{bad}");
+    }
+    let (config, _) = load(&with("repositories.gun_prefixes", serde_json::json!(["a.b:5000/c/"]))).unwrap();
+    assert_eq!(config.gun_prefixes.first().map(GunPrefix::as_str), Some("a.b:5000/c/"));
+}
+
+#[test]
+fn a_root_bundle_that_is_not_in_the_working_directory_is_sought_beside_the_file() {
+    let options = |bundle: &str| serde_json::json!({"realm": "r", "service": "s", "issuer": "i", "rootcertbundle": bundle});
+    let auth = |bundle: &str| with("auth", serde_json::json!({"type": "token", "options": options(bundle)}));
+    let bundle = load(&auth("Cargo.toml")).unwrap().0.auth.unwrap().root_certificates;
+    assert_eq!(bundle, Path::new("Cargo.toml"));
+    let bundle = load(&auth("bundle.crt")).unwrap().0.auth.unwrap().root_certificates;
+    assert!(bundle.is_absolute() && bundle.ends_with("bundle.crt"), "{bundle:?}");
+}
+
+#[test]
+fn a_file_that_is_not_json_says_so() {
+    assert!(refusal("server: {}").ends_with("is not a JSON document"));
+    assert!(refusal("[]").ends_with("holds no JSON object"));
+}
