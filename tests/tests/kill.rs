@@ -1,6 +1,6 @@
 //! `kill -9` of server and signer during a stream of publishes: what was acknowledged is there, nothing is half there.
 //!
-//! `BULLA_KILL_ROUNDS` says how often (default 6; `make test-full` asks for 50).
+//! `KILL_ROUNDS` says how often (default 6; `make test-full` asks for 50).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,8 +15,8 @@ const PUBLISHERS: usize = 4;
 
 fn rounds() -> usize {
     #[expect(clippy::disallowed_methods, reason = "the number of rounds is a choice of whoever runs the story")]
-    let asked = std::env::var("BULLA_KILL_ROUNDS").ok();
-    asked.map_or(6, |text| text.parse().expect("BULLA_KILL_ROUNDS is a number"))
+    let asked = std::env::var("KILL_ROUNDS").ok();
+    asked.map_or(6, |text| text.parse().expect("KILL_ROUNDS is a number"))
 }
 
 fn random(below: u64) -> u64 {
