@@ -1,5 +1,7 @@
 //! Private keys that the reference wrote: opened, matched with their public part, written back byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

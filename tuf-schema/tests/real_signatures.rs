@@ -1,5 +1,7 @@
-//! Every key id and every signature that the reference wrote, checked without our own JSON reader or encoder: the
-//! signed text is the wire text of `signed` with the five escapes of the wire undone.
+//! Every key id, signature and root certificate that the reference wrote, checked without our own JSON reader or
+//! encoder: the signed text is the wire text of `signed` with the five escapes of the wire undone.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tuf_schema::{KeyId, KeyType, PublicKey, Signature, SignatureMethod};
+use tuf_schema::key::x509::{CertificateError, Expiry, leaf_for};
+use tuf_schema::{Gun, KeyId, KeyType, PublicKey, Signature, SignatureMethod, UtcTime};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures")
@@ -173,6 +176,26 @@ fn an_ecdsa_signature_in_der_is_refused_although_it_is_right() {
     let point = &key.material().unwrap()[26..];
     let der = ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_ASN1, point);
     assert!(der.verify(message.as_bytes(), &signature.bytes).is_ok());
+}
+
+#[test]
+fn root_certificates_are_judged_as_the_reference_judged_them() {
+    let judged = |exchange: &str| {
+        let root: Value = serde_json::from_str(&uploaded(exchange, "root")).unwrap();
+        let id = root["signed"]["roles"]["root"]["keyids"][0].as_str().unwrap();
+        let text = std::fs::read_to_string(fixtures().join("http").join(exchange)).unwrap();
+        let path = text.split_once("POST /v2/").unwrap().1;
+        let gun = Gun::parse(path.split_once("/_trust").unwrap().0).unwrap();
+        let now = UtcTime::parse("2026-11-22T00:00:00Z").unwrap();
+        leaf_for(&declared_keys(&root)[id], &gun, now, Expiry::Checked)
+    };
+    assert!(judged("091-post-root-cn-wildcard-ok.http").is_ok());
+    assert!(judged("202-post-ok-root-rotation.http").is_ok());
+    let refused = |exchange: &str| judged(exchange).unwrap_err();
+    assert!(matches!(refused("088-post-root-cn-mismatch.http"), CertificateError::ForeignName { .. }));
+    assert!(matches!(refused("100-post-root-key-without-certificate.http"), CertificateError::NoCertificate(_)));
+    assert!(matches!(refused("103-post-root-certificate-expired.http"), CertificateError::Expired { .. }));
+    assert!(matches!(refused("106-post-root-certificate-is-ca.http"), CertificateError::FirstIsAuthority { .. }));
 }
 
 /// The part that a recorded upload sends for `role`.

@@ -178,10 +178,9 @@ mod tests {
     fn what_is_made_keeps_the_rules_for_ten_years_and_signs_itself() {
         let rsa = include_bytes!("../../../tests/fixtures/keys/rsaroot.key");
         let rsa = SecretKey::from_pkcs8_der(pem::parse(rsa).unwrap().contents()).unwrap();
+        let long = format!("{}app", "long/".repeat(50));
         // An underscore is no character of a PrintableString.
-        for name in
-            ["example.com/plain", "registry:5000/under_score", &"long/".repeat(50).trim_end_matches('/').to_owned()]
-        {
+        for name in ["example.com/plain", "registry:5000/under_score", &long] {
             let gun = Gun::parse(name).unwrap();
             for key in [&generated(SecretKind::EcdsaP256), &generated(SecretKind::EcdsaP384), &rsa] {
                 let public = issue(key, &gun, now()).unwrap();
