@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use tuf_schema::PublicKey;
+use tuf_schema::model::Root;
+use tuf_schema::{PublicKey, Role};
 
 use crate::auth::{Access, Admin, Push};
+use crate::publish::load::unverified;
 use crate::signer::{KeyAlgorithm, RoleSigner, SignerError};
 use crate::store::{MetadataStore, StoreError};
 
@@ -41,7 +43,14 @@ impl RoleKeys {
     /// # Errors
     /// [`KeyError`], also when the signer holds the key and cannot open it.
     pub async fn public_key(&self, access: &Access<Push>, role: ServerRole) -> Result<PublicKey, KeyError> {
-        let _ = &self.store;
+        if let Some(stored) = self.store.latest(access.gun(), &Role::Root).await? {
+            let root = unverified::<Root>(&Role::Root, &stored)?;
+            for id in &root.claims().grant(role.into()).key_ids {
+                if let Some(key) = self.signer.public_key(id).await? {
+                    return Ok(key);
+                }
+            }
+        }
         Ok(self.signer.create_key(access.gun(), role, self.algorithm).await?)
     }
 

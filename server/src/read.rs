@@ -2,16 +2,25 @@
 
 use std::sync::Arc;
 
-use tuf_schema::{Role, Sha256, Version};
+use tuf_schema::dialect::EncodeError;
+use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use crate::auth::{Access, Pull};
 use crate::clock::Clock;
-use crate::signer::{RoleSigner, SignerError};
+use crate::links::{Links, TimestampLink};
+use crate::renew::{Renewed, Renewer};
+use crate::signer::{RoleSigner, ServerRole, SignerError};
 use crate::store::{MetadataStore, StoreError, Stored};
+
+/// How often an expired file is looked for again after a renewal, by this reader or by another one.
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Answers reads.
 pub struct Reader {
     store: Arc<dyn MetadataStore>,
+    clock: Arc<dyn Clock>,
+    links: Links,
+    renewer: Renewer,
 }
 
 /// Why nothing can be read.
@@ -23,22 +32,60 @@ pub enum ReadError {
     /// What is stored had to be signed anew, and the signer failed.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// What is stored is expired and cannot be signed anew: its key is not held, or its versions are used up.
+    #[error("the expired {role} cannot be signed anew: {reason}", role = .role.as_str())]
+    NotRenewable {
+        /// The expired role.
+        role: ServerRole,
+        /// Why.
+        reason: String,
+    },
+    /// What the server makes cannot be written.
+    #[error("the server's own document cannot be written")]
+    Unwritable(#[from] EncodeError),
+}
+
+/// A timestamp and the snapshot it names.
+struct Head {
+    timestamp: Stored,
+    snapshot: Option<Stored>,
+    expired: Option<ServerRole>,
 }
 
 impl Reader {
     /// Reads from `store`; what expired is renewed through `signer`.
     #[must_use]
     pub fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
-        let _ = (signer, clock);
-        Self { store }
+        let renewer = Renewer::new(store.clone(), signer, clock.clone());
+        Self { store, clock, links: Links::new(), renewer }
     }
 
     /// The file that is current: the newest timestamp, the snapshot it names, and what that snapshot names.
     ///
+    /// An expired timestamp or snapshot that is asked for is first signed anew, where its key is held.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn current(&self, access: &Access<Pull>, role: &Role) -> Result<Option<Stored>, ReadError> {
-        Ok(self.store.latest(access.gun(), role).await?)
+        let gun = access.gun();
+        if *role == Role::Timestamp
+            && let Some(timestamp) = self.fresh_timestamp(gun).await?
+        {
+            return Ok(Some(timestamp));
+        }
+        let head = match role {
+            Role::Timestamp | Role::Snapshot => self.fresh_head(gun).await?,
+            Role::Root | Role::Targets | Role::Delegation(_) => self.head(gun).await?,
+        };
+        let Some(head) = head else { return Ok(None) };
+        let snapshot = match role {
+            Role::Timestamp => return Ok(Some(head.timestamp)),
+            Role::Snapshot => return Ok(head.snapshot),
+            Role::Root | Role::Targets | Role::Delegation(_) => head.snapshot,
+        };
+        let Some(snapshot) = snapshot else { return Ok(None) };
+        let Some(sha256) = self.links.snapshot(&snapshot)?.roles.get(role).copied() else { return Ok(None) };
+        Ok(self.store.by_sha256(gun, role, &sha256).await?)
     }
 
     /// One version of a role.
@@ -65,5 +112,52 @@ impl Reader {
         sha256: &Sha256,
     ) -> Result<Option<Stored>, ReadError> {
         Ok(self.store.by_sha256(access.gun(), role, sha256).await?)
+    }
+
+    async fn head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {
+        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
+        let link = self.links.timestamp(&timestamp)?;
+        let snapshot = match link.snapshot {
+            Some(sha256) => self.store.by_sha256(gun, &Role::Snapshot, &sha256).await?,
+            None => None,
+        };
+        let snapshot_expires = match &snapshot {
+            Some(stored) => Some(self.links.snapshot(stored)?.expires),
+            None => None,
+        };
+        let expired = self.expired(link, snapshot_expires);
+        Ok(Some(Head { timestamp, snapshot, expired }))
+    }
+
+    /// Which of the two must be signed anew; a new snapshot brings a new timestamp with it.
+    fn expired(&self, timestamp: TimestampLink, snapshot_expires: Option<UtcTime>) -> Option<ServerRole> {
+        let now = self.clock.now();
+        if snapshot_expires.is_some_and(|expires| expires < now) {
+            Some(ServerRole::Snapshot)
+        } else {
+            (timestamp.expires < now).then_some(ServerRole::Timestamp)
+        }
+    }
+
+    /// The newest timestamp, when it is known without looking at the snapshot that nothing is expired.
+    async fn fresh_timestamp(&self, gun: &Gun) -> Result<Option<Stored>, ReadError> {
+        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
+        let link = self.links.timestamp(&timestamp)?;
+        let snapshot = link.snapshot.and_then(|sha256| self.links.remembered_snapshot(&sha256));
+        let fresh = snapshot.is_some_and(|snapshot| self.expired(link, Some(snapshot.expires)).is_none());
+        Ok(fresh.then_some(timestamp))
+    }
+
+    /// The head, signed anew if it is expired.
+    async fn fresh_head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(head) = self.head(gun).await? else { return Ok(None) };
+            let (Some(expired), Some(snapshot)) = (head.expired, &head.snapshot) else { return Ok(Some(head)) };
+            match self.renewer.renew(gun, expired, &head.timestamp, snapshot).await? {
+                Renewed::Changed => {}
+                Renewed::Unneeded => return Ok(Some(head)),
+            }
+        }
+        self.head(gun).await
     }
 }

@@ -1,6 +1,11 @@
 //! Why an upload was not published. The words of a [`Violation`] are the reference's `Msg`, which clients print.
 
-use tuf_schema::{Role, Version};
+use tuf_schema::dialect::{DecodeError, EncodeError};
+use tuf_schema::digest::DigestMismatch;
+use tuf_schema::envelope::EnvelopeError;
+use tuf_schema::model::FileMismatch;
+use tuf_schema::verify::{FirstRootError, RootError, SignatureError, StaleError};
+use tuf_schema::{BaseRole, DelegationName, KeyId, Role, Version};
 
 use crate::signer::SignerError;
 use crate::store::StoreError;
@@ -15,7 +20,7 @@ pub enum PublishError {
         role: Role,
         /// What is wrong with it.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: EnvelopeError,
     },
     /// `ErrBadRoot`.
     #[error("{0}")]
@@ -51,6 +56,9 @@ pub enum PublishError {
     /// The store failed; this says nothing about the upload.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What the server makes cannot be written; this says nothing about the upload.
+    #[error("the server's own document cannot be written")]
+    Unwritable(#[from] EncodeError),
     /// Others published again and again in the meantime.
     #[error("the repository changed {attempts} times while the upload was prepared")]
     Contended {
@@ -65,4 +73,112 @@ pub enum Violation {
     /// The first upload has no root.
     #[error("no pre-existing root and no root provided in update.")]
     NoRoot,
+    /// Root's version is neither the current one nor the next.
+    #[error("Root modifications must increment the version. Current {current}, new {offered}")]
+    RootStep {
+        /// The stored version, 1 when there is none.
+        current: Version,
+        /// The uploaded version, which may be no version at all.
+        offered: i64,
+    },
+    /// The document does not mean what its role demands.
+    #[error(transparent)]
+    Structure(#[from] DecodeError),
+    /// A first root does not stand by itself.
+    #[error(transparent)]
+    FirstRoot(#[from] FirstRootError),
+    /// A root does not follow from the stored one.
+    #[error(transparent)]
+    RootChain(#[from] RootError),
+    /// Not enough keys signed.
+    #[error("{}", reference_words(.0))]
+    Signatures(#[from] SignatureError),
+    /// Expired.
+    #[error(transparent)]
+    Stale(#[from] StaleError),
+    /// Root asks for more signatures than a role has keys: nobody could ever sign.
+    #[error("root type metadata invalid: {} needs {threshold} signatures and has {keys} distinct keys", Role::from(*.role))]
+    ThresholdAboveKeys {
+        /// The role.
+        role: BaseRole,
+        /// Signatures needed.
+        threshold: u32,
+        /// Distinct keys that can sign.
+        keys: usize,
+    },
+    /// The role above does not declare this delegation.
+    #[error("tuf: invalid role {0}. delegation does not exist")]
+    Undeclared(DelegationName),
+    /// The version is further above the stored one than the configured limit.
+    #[error("{role} version {offered} is more than {limit} above {}", stored_version(.newest))]
+    VersionStep {
+        /// The role.
+        role: Role,
+        /// The newest stored version.
+        newest: Option<Version>,
+        /// The uploaded version.
+        offered: Version,
+        /// The configured limit.
+        limit: u32,
+    },
+    /// The reference would hash its own encoding of the document, which differs from these bytes.
+    #[error(
+        "{0} is not encoded as Notary encodes it (white space, order of members, unknown members or form of expires)"
+    )]
+    NotReferenceEncoding(Role),
+    /// Something follows the document.
+    #[error("invalid character {0:?} after top-level value")]
+    TrailingBytes(char),
+    /// A snapshot lists another document than the one it should.
+    #[error("{}", checksum_words(.role, .mismatch))]
+    Checksum {
+        /// The listed role.
+        role: Role,
+        /// What differs.
+        mismatch: FileMismatch,
+    },
+    /// A role was uploaded that the snapshot beside it does not list.
+    #[error("the snapshot does not list {0}")]
+    NotListed(Role),
+    /// A snapshot lists a document that neither came with it nor is stored.
+    #[error("the snapshot lists a {0} that was never uploaded")]
+    NeverUploaded(Role),
+    /// The server cannot make the first snapshot of a repository without targets.
+    #[error("targets must be loaded first")]
+    NoTargets,
+    /// The signer does not hold a key that must sign: a remote one's words.
+    #[error("rpc error: code = NotFound desc = key {0} not found")]
+    KeyNotFound(KeyId),
+    /// The server should make the snapshot and does not hold its key: a local signer's words.
+    #[error("no snapshot was included in update and server does not hold current snapshot key for repository")]
+    NoSnapshotKey,
+    /// The server does not hold the timestamp key: a local signer's words.
+    #[error("no  timestamp keys exist on the server")]
+    NoTimestampKey,
+    /// The last version of a role is stored.
+    #[error("{0} has no versions left")]
+    NoVersionsLeft(Role),
+}
+
+/// The reference does not say how many signatures were good.
+fn reference_words(error: &SignatureError) -> String {
+    match error {
+        SignatureError::BelowThreshold { role, .. } => format!("valid signatures did not meet threshold for {role}"),
+        SignatureError::Unsigned | SignatureError::KeyIdMismatch(_) => error.to_string(),
+    }
+}
+
+fn checksum_words(role: &Role, mismatch: &FileMismatch) -> String {
+    match mismatch {
+        FileMismatch::Digest(DigestMismatch::Differs { algorithm, expected, .. }) => {
+            format!("{} checksum for {role} did not match: expected {expected}", algorithm.name())
+        }
+        FileMismatch::Digest(DigestMismatch::NoKnownAlgorithm) | FileMismatch::Length { .. } => {
+            format!("{role}: {mismatch}")
+        }
+    }
+}
+
+fn stored_version(newest: &Option<Version>) -> String {
+    newest.map_or_else(|| "0".to_owned(), |version| version.to_string())
 }

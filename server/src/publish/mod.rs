@@ -3,18 +3,32 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tuf_schema::Role;
+use tuf_schema::{Gun, Role};
 
+use self::parts::Parts;
+use self::regenerate::Maker;
+use self::validate::OutsidePaths;
 use crate::auth::{Access, Push};
 use crate::clock::Clock;
+use crate::gun_turns::GunTurns;
 use crate::signer::RoleSigner;
-use crate::store::MetadataStore;
+use crate::store::{MetadataStore, StoreError};
 
 mod error;
+pub(crate) mod load;
+mod parts;
+pub(crate) mod regenerate;
 mod update;
+mod validate;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{PublishError, Violation};
 pub use update::{NewFile, ValidatedUpdate};
+
+/// How often an upload is prepared when others publish at the same time.
+const MAX_ATTEMPTS: u32 = 10;
 
 /// One part of an upload.
 #[derive(Debug, Clone)]
@@ -51,6 +65,7 @@ pub struct Publisher {
     signer: Arc<dyn RoleSigner>,
     clock: Arc<dyn Clock>,
     limits: PublishLimits,
+    turns: GunTurns,
 }
 
 impl Publisher {
@@ -62,7 +77,7 @@ impl Publisher {
         clock: Arc<dyn Clock>,
         limits: PublishLimits,
     ) -> Self {
-        Self { store, signer, clock, limits }
+        Self { store, signer, clock, limits, turns: GunTurns::default() }
     }
 
     /// Validates and stores `upload`, or stores nothing of it.
@@ -70,7 +85,38 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] says which rule is broken or what failed.
     pub async fn publish(&self, access: &Access<Push>, upload: Upload) -> Result<(), PublishError> {
-        let _ = (&self.store, &self.signer, &self.clock, self.limits, access, upload);
-        Err(PublishError::Validation(Violation::NoRoot))
+        let gun = access.gun();
+        // Only this process's publishers wait here; against others the store decides.
+        let _turn = self.turns.take(gun).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let update = self.prepare(gun, &upload).await?;
+            match self.store.commit(&update).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Conflict { role, current }) => {
+                    let uploaded = upload.parts.iter().any(|part| part.role == role && role != Role::Timestamp);
+                    if uploaded {
+                        return Err(PublishError::VersionConflict { role, current });
+                    }
+                    tracing::debug!(%gun, %role, "somebody else published; preparing again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(PublishError::Contended { attempts: MAX_ATTEMPTS })
+    }
+
+    /// Judges the upload by what is stored now, and completes it with what the server signs.
+    async fn prepare(&self, gun: &Gun, upload: &Upload) -> Result<ValidatedUpdate, PublishError> {
+        let now = self.clock.now();
+        let parts = Parts::parse(upload)?;
+        let known = load::load(&*self.store, gun, &parts, now).await?;
+        let accepted = validate::validate(gun, parts, &known, now, self.limits)?;
+        for outside in &accepted.outside_paths {
+            let OutsidePaths { role, count, example } = outside;
+            tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
+        }
+        let root = accepted.root.clone();
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, newest: &known.newest, now };
+        maker.complete(accepted).await
     }
 }

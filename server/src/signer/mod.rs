@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tuf_schema::{Gun, KeyId, KeyType, PublicKey, Role, Signature};
+use tuf_schema::{BaseRole, Gun, KeyId, KeyType, PublicKey, Role, Signature};
 
 pub mod grpc;
 pub mod local;
@@ -127,6 +127,15 @@ impl ServerRole {
 }
 
 impl From<ServerRole> for Role {
+    fn from(role: ServerRole) -> Self {
+        match role {
+            ServerRole::Snapshot => Self::Snapshot,
+            ServerRole::Timestamp => Self::Timestamp,
+        }
+    }
+}
+
+impl From<ServerRole> for BaseRole {
     fn from(role: ServerRole) -> Self {
         match role {
             ServerRole::Snapshot => Self::Snapshot,

@@ -1,0 +1,86 @@
+//! The parts of an upload, parsed; nothing of them is believed yet.
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use tuf_schema::dialect::{DecodeError, Document};
+use tuf_schema::model::{Root, Snapshot, Targets};
+use tuf_schema::{Dialect, Envelope, Role, Unverified};
+
+use super::{PublishError, Upload, UploadPart, Violation};
+
+/// The parts by their place in the hierarchy. An uploaded timestamp is parsed and dropped, as the server makes its own.
+pub(super) struct Parts {
+    pub(super) root: Option<Part<Root>>,
+    /// Targets and delegations, fewest segments first.
+    pub(super) targets: Vec<Part<Targets>>,
+    pub(super) snapshot: Option<Part<Snapshot>>,
+}
+
+/// One part.
+pub(super) struct Part<M> {
+    pub(super) role: Role,
+    pub(super) raw: Bytes,
+    /// The version it claims; 0 and below are possible.
+    pub(super) claimed_version: i64,
+    /// Its meaning, or why it has none.
+    pub(super) document: Result<Unverified<M>, DecodeError>,
+    /// Whether its encoding is the reference's, where that matters.
+    pub(super) encoding_suits: bool,
+}
+
+impl Parts {
+    /// Parses every part; the first that is no signed document ends the request.
+    pub(super) fn parse(upload: &Upload) -> Result<Self, PublishError> {
+        // Without a snapshot among them the server makes one, and whoever makes one with the reference's code hashes
+        // the parts as re-encoded.
+        let server_makes_snapshot = !upload.parts.iter().any(|part| part.role == Role::Snapshot);
+        let mut parts = Self { root: None, targets: Vec::new(), snapshot: None };
+        for part in &upload.parts {
+            let envelope = Envelope::parse(Dialect::Notary, part.bytes.clone()).map_err(|source| {
+                let malformed = PublishError::MalformedJson { role: part.role.clone(), source };
+                trailing_bytes(part).unwrap_or(malformed)
+            })?;
+            match &part.role {
+                Role::Root => parts.root = Some(Part::read(part, envelope, server_makes_snapshot)),
+                Role::Snapshot => parts.snapshot = Some(Part::read(part, envelope, true)),
+                Role::Timestamp => {}
+                Role::Targets | Role::Delegation(_) => {
+                    parts.targets.push(Part::read(part, envelope, server_makes_snapshot));
+                }
+            }
+        }
+        parts.targets.sort_by(|a, b| (a.role.depth(), &a.role).cmp(&(b.role.depth(), &b.role)));
+        Ok(parts)
+    }
+
+    /// Whether a targets role is among the parts.
+    pub(super) fn has_targets(&self, role: &Role) -> bool {
+        self.targets.iter().any(|part| part.role == *role)
+    }
+}
+
+impl<M: Document> Part<M> {
+    fn read(part: &UploadPart, envelope: Envelope, encoding_matters: bool) -> Self {
+        Self {
+            role: part.role.clone(),
+            raw: part.bytes.clone(),
+            claimed_version: envelope.claimed_version(),
+            encoding_suits: !encoding_matters || envelope.is_reference_encoding::<M>(),
+            document: envelope.decode(part.role.clone()),
+        }
+    }
+}
+
+/// The reference reads one document and stumbles over what follows it only later: it words that by the role.
+fn trailing_bytes(part: &UploadPart) -> Option<PublishError> {
+    let mut documents = serde_json::Deserializer::from_slice(&part.bytes).into_iter::<IgnoredAny>();
+    documents.next()?.ok()?;
+    let next = part.bytes.get(documents.byte_offset()..)?.first()?;
+    let violation = Violation::TrailingBytes(char::from(*next));
+    match &part.role {
+        Role::Root => Some(PublishError::BadRoot(violation)),
+        Role::Targets | Role::Delegation(_) => Some(PublishError::BadTargets(violation)),
+        Role::Snapshot => Some(PublishError::BadSnapshot(violation)),
+        Role::Timestamp => None,
+    }
+}

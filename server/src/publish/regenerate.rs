@@ -1,0 +1,155 @@
+//! What the server signs: the next timestamp always, the next snapshot where its key is held.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tuf_schema::dialect::{Document, EncodeError};
+use tuf_schema::model::{FileMeta, Root, Snapshot, Timestamp};
+use tuf_schema::verify::{Authority, SignatureError};
+use tuf_schema::{Dialect, Draft, Envelope, Gun, KeyId, PublicKey, Role, UtcTime, Version};
+
+use super::update::{NewFile, ValidatedUpdate};
+use super::validate::{Accepted, NextSnapshot};
+use super::{PublishError, Violation};
+use crate::signer::{Custody, RoleSigner, ServerRole, SignerError};
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// How long a snapshot is valid, in seconds: the reference's 1095 days.
+pub(crate) const SNAPSHOT_LIFETIME: i64 = 1095 * DAY;
+
+/// How long a timestamp is valid, in seconds: the reference's 14 days.
+pub(crate) const TIMESTAMP_LIFETIME: i64 = 14 * DAY;
+
+/// Makes and signs the server's documents under one root.
+pub(crate) struct Maker<'a> {
+    pub(crate) gun: &'a Gun,
+    pub(crate) root: &'a Root,
+    pub(crate) signer: &'a dyn RoleSigner,
+    /// The newest stored versions: what is made follows on them.
+    pub(crate) newest: &'a BTreeMap<Role, Version>,
+    pub(crate) now: UtcTime,
+}
+
+/// Why the server could not sign.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MakeError {
+    /// The signer does not hold enough of the role's keys; one of the missing.
+    #[error("the signer does not hold key {1:?} of {role}", role = .0.as_str())]
+    NotHeld(ServerRole, Option<KeyId>),
+    /// Root lists the role's keys in a way that makes good signatures worthless.
+    #[error("root's keys of {role} cannot sign", role = .0.as_str())]
+    Unusable(ServerRole, #[source] SignatureError),
+    /// The last version is stored.
+    #[error("{role} has no versions left", role = .0.as_str())]
+    NoVersionsLeft(ServerRole),
+    /// The signer failed.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The document cannot be written.
+    #[error(transparent)]
+    Unwritable(#[from] EncodeError),
+}
+
+impl Maker<'_> {
+    /// Completes an accepted upload.
+    pub(super) async fn complete(&self, accepted: Accepted) -> Result<ValidatedUpdate, PublishError> {
+        let mut files = accepted.files;
+        let snapshot = match accepted.snapshot {
+            NextSnapshot::Uploaded(bytes) => bytes,
+            NextSnapshot::Made(meta) => {
+                let made = self.snapshot(meta).await.map_err(|error| self.refusal(error))?;
+                let bytes = made.bytes().clone();
+                files.push(made);
+                bytes
+            }
+        };
+        let timestamp = self.timestamp(&snapshot).await.map_err(|error| self.refusal(error))?;
+        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, files))
+    }
+
+    /// A new timestamp of what is stored already.
+    pub(crate) async fn renewed_timestamp(&self, snapshot: &Bytes) -> Result<ValidatedUpdate, MakeError> {
+        Ok(ValidatedUpdate::new(self.gun.clone(), self.timestamp(snapshot).await?, Vec::new()))
+    }
+
+    /// A new snapshot that lists what the old one lists, and its timestamp.
+    pub(crate) async fn renewed_snapshot(&self, old: &Snapshot) -> Result<ValidatedUpdate, MakeError> {
+        let snapshot = self.snapshot(old.meta.clone()).await?;
+        let timestamp = self.timestamp(snapshot.bytes()).await?;
+        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, vec![snapshot]))
+    }
+
+    async fn snapshot(&self, meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {
+        let version = self.next_version(ServerRole::Snapshot)?;
+        let model = Snapshot { version, expires: self.now.plus_seconds(SNAPSHOT_LIFETIME), meta };
+        self.signed(ServerRole::Snapshot, &model).await
+    }
+
+    async fn timestamp(&self, snapshot: &Bytes) -> Result<NewFile, MakeError> {
+        let version = self.next_version(ServerRole::Timestamp)?;
+        let expires = self.now.plus_seconds(TIMESTAMP_LIFETIME);
+        let model = Timestamp { version, expires, snapshot: FileMeta::of(snapshot) };
+        self.signed(ServerRole::Timestamp, &model).await
+    }
+
+    fn next_version(&self, role: ServerRole) -> Result<Version, MakeError> {
+        match self.newest.get(&Role::from(role)) {
+            Some(newest) => newest.next().ok_or(MakeError::NoVersionsLeft(role)),
+            None => Ok(Version::FIRST),
+        }
+    }
+
+    /// Signs with every held key of the role, and checks the result as a client will.
+    async fn signed<M: Document + Sync>(&self, role: ServerRole, model: &M) -> Result<NewFile, MakeError> {
+        let draft = Draft::new(Dialect::Notary, model)?;
+        let mut signatures = Vec::new();
+        for key in self.held_keys(role).await? {
+            match self.signer.sign(&key, draft.message()).await {
+                Ok(signature) => signatures.push(signature),
+                Err(SignerError::NotHeld(id)) => return Err(MakeError::NotHeld(role, Some(id))),
+                Err(error) => return Err(MakeError::Signer(error)),
+            }
+        }
+        let bytes = draft.finish(&signatures);
+        let unreadable = |error: &dyn std::error::Error| EncodeError::Unwritable(error.to_string());
+        let envelope = Envelope::parse(Dialect::Notary, bytes.clone()).map_err(|error| unreadable(&error))?;
+        let document = envelope.decode::<M>(role.into()).map_err(|error| unreadable(&error))?;
+        let verified = document
+            .verify(&Authority::of_base(self.root, role.into()))
+            .map_err(|error| MakeError::Unusable(role, error))?;
+        Ok(NewFile::new(role.into(), verified.model().version(), bytes))
+    }
+
+    /// The role's keys that the signer holds: enough of them, or an error.
+    async fn held_keys(&self, role: ServerRole) -> Result<Vec<PublicKey>, MakeError> {
+        let grant = self.root.grant(role.into());
+        let mut held = Vec::new();
+        let mut missing = None;
+        for id in &grant.key_ids {
+            match self.signer.public_key(id).await? {
+                Some(key) => held.push(key),
+                None => missing = missing.or_else(|| Some(id.clone())),
+            }
+        }
+        let enough = u32::try_from(held.len()).is_ok_and(|held| held >= grant.threshold.get());
+        if enough { Ok(held) } else { Err(MakeError::NotHeld(role, missing)) }
+    }
+
+    /// What the publisher is told: a key that is not held is the upload's fault, a signer that fails is not.
+    fn refusal(&self, error: MakeError) -> PublishError {
+        match error {
+            MakeError::NotHeld(role, key) => match (self.signer.custody(), role, key) {
+                (Custody::Remote, _, Some(key)) => PublishError::Validation(Violation::KeyNotFound(key)),
+                (_, ServerRole::Snapshot, _) => {
+                    PublishError::BadHierarchy { missing: Role::Snapshot, violation: Violation::NoSnapshotKey }
+                }
+                (_, ServerRole::Timestamp, _) => PublishError::BadRoot(Violation::NoTimestampKey),
+            },
+            MakeError::Unusable(_, error) => PublishError::BadRoot(Violation::Signatures(error)),
+            MakeError::NoVersionsLeft(role) => PublishError::Validation(Violation::NoVersionsLeft(role.into())),
+            MakeError::Signer(error) => PublishError::Signer(error),
+            MakeError::Unwritable(error) => PublishError::Unwritable(error),
+        }
+    }
+}

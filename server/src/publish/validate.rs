@@ -1,0 +1,240 @@
+//! Whether an upload may be published: a pure function of what came, what is stored, and the time.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tuf_schema::key::x509::Expiry;
+use tuf_schema::model::{FileMeta, Root, Snapshot, Targets};
+use tuf_schema::verify::{Authority, Verified, follow, trust_first};
+use tuf_schema::{BaseRole, DelegationName, Gun, Role, UtcTime, Version};
+
+use super::load::Known;
+use super::parts::{Part, Parts};
+use super::update::NewFile;
+use super::{PublishError, PublishLimits, Violation};
+
+/// An upload that keeps every rule; what the server signs is still missing.
+pub(super) struct Accepted {
+    /// The root that counts from now on.
+    pub(super) root: Verified<Root>,
+    /// The uploaded files.
+    pub(super) files: Vec<NewFile>,
+    /// The snapshot that will list them.
+    pub(super) snapshot: NextSnapshot,
+    /// Delegations that list targets which nobody let them list; clients ignore those.
+    pub(super) outside_paths: Vec<OutsidePaths>,
+}
+
+/// Where the next snapshot comes from.
+pub(super) enum NextSnapshot {
+    /// It was uploaded, and is among the files.
+    Uploaded(Bytes),
+    /// The server makes it of this list.
+    Made(BTreeMap<Role, FileMeta>),
+}
+
+/// Targets outside the paths that their delegation may use.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OutsidePaths {
+    pub(super) role: DelegationName,
+    pub(super) count: usize,
+    pub(super) example: String,
+}
+
+/// Judges an upload, in the reference's order.
+pub(super) fn validate(
+    gun: &Gun,
+    parts: Parts,
+    known: &Known,
+    now: UtcTime,
+    limits: PublishLimits,
+) -> Result<Accepted, PublishError> {
+    let mut files = Vec::new();
+    let (root, root_bytes) = match (parts.root, &known.root) {
+        (Some(part), stored) => {
+            let raw = part.raw.clone();
+            let root = next_root(part, stored.as_ref(), gun, now).map_err(PublishError::BadRoot)?;
+            files.push(NewFile::new(Role::Root, root.model().version, raw.clone()));
+            (root, raw)
+        }
+        (None, Some(stored)) => (stored.clone(), stored.raw().clone()),
+        (None, None) => return Err(PublishError::Validation(Violation::NoRoot)),
+    };
+
+    let mut tree = Tree { root: root.model(), known, loaded: BTreeMap::new() };
+    let mut outside_paths = Vec::new();
+    for part in parts.targets {
+        let (role, raw) = (part.role.clone(), part.raw.clone());
+        let targets = tree.next_targets(part, now, limits).map_err(PublishError::BadTargets)?;
+        files.push(NewFile::new(role.clone(), targets.model().version, raw));
+        let (outside, node) = tree.place(role.clone(), targets);
+        outside_paths.extend(outside);
+        tree.loaded.insert(role, node);
+    }
+
+    // What this upload shows or needs of each role: the snapshot must agree with it.
+    let mut shown: BTreeMap<Role, Bytes> =
+        tree.loaded.iter().map(|(role, node)| (role.clone(), node.targets.raw().clone())).collect();
+    shown.insert(Role::Root, root_bytes);
+    let snapshot = match parts.snapshot {
+        Some(part) => {
+            let raw = part.raw.clone();
+            let snapshot =
+                next_snapshot(part, root.model(), &shown, known, now, limits).map_err(PublishError::BadSnapshot)?;
+            files.push(NewFile::new(Role::Snapshot, snapshot.model().version, raw.clone()));
+            NextSnapshot::Uploaded(raw)
+        }
+        None => NextSnapshot::Made(list(&shown, known)?),
+    };
+    for file in &files {
+        let newest = known.newest.get(file.role()).copied();
+        if newest.is_some_and(|newest| newest >= file.version()) {
+            return Err(PublishError::VersionConflict { role: file.role().clone(), current: newest });
+        }
+    }
+    Ok(Accepted { root, files, snapshot, outside_paths })
+}
+
+/// Steps 2 and 3: the version, then structure, certificates, signatures of the previous and of its own keys, the date.
+fn next_root(
+    part: Part<Root>,
+    stored: Option<&Verified<Root>>,
+    gun: &Gun,
+    now: UtcTime,
+) -> Result<Verified<Root>, Violation> {
+    let current = stored.map_or(Version::FIRST, |root| root.model().version);
+    let offered = part.claimed_version;
+    let allowed = [Some(current), current.next()].into_iter().flatten().map(|version| i64::from(version.number()));
+    if !allowed.into_iter().any(|version| version == offered) {
+        return Err(Violation::RootStep { current, offered });
+    }
+    let document = part.document?;
+    let root = match stored {
+        Some(previous) => follow(previous, document, gun, now)?,
+        None => trust_first(document, gun, now, Expiry::Checked)?,
+    };
+    root.check_fresh(now)?;
+    if let Some((role, keys)) = root.model().unreachable_threshold() {
+        let threshold = root.model().grant(role).threshold.get();
+        return Err(Violation::ThresholdAboveKeys { role, threshold, keys });
+    }
+    if !part.encoding_suits {
+        return Err(Violation::NotReferenceEncoding(Role::Root));
+    }
+    Ok(root)
+}
+
+/// The targets roles seen so far, from `targets` downwards.
+struct Tree<'a> {
+    root: &'a Root,
+    known: &'a Known,
+    loaded: BTreeMap<Role, Node>,
+}
+
+/// One targets role and the paths that it may use.
+struct Node {
+    targets: Verified<Targets>,
+    paths: Vec<String>,
+}
+
+impl Tree<'_> {
+    /// Step 5 for one part: structure and version, signatures by what the role above says, the date.
+    fn next_targets(
+        &mut self,
+        part: Part<Targets>,
+        now: UtcTime,
+        limits: PublishLimits,
+    ) -> Result<Verified<Targets>, Violation> {
+        self.load_ancestors(&part.role)?;
+        let document = part.document?;
+        let targets = document.verify(&self.authority(&part.role)?)?;
+        check_step(&part.role, targets.model().version, self.known, limits)?;
+        targets.check_fresh(now)?;
+        if !part.encoding_suits {
+            return Err(Violation::NotReferenceEncoding(part.role));
+        }
+        Ok(targets)
+    }
+
+    /// Believes the stored roles above `role`, whatever their date.
+    fn load_ancestors(&mut self, role: &Role) -> Result<(), Violation> {
+        let Some(parent) = role.parent() else { return Ok(()) };
+        if self.loaded.contains_key(&parent) {
+            return Ok(());
+        }
+        // One that is not stored is missed when the role below asks who declares it.
+        let Some(document) = self.known.ancestors.get(&parent) else { return Ok(()) };
+        self.load_ancestors(&parent)?;
+        let targets = document.clone().verify(&self.authority(&parent)?)?;
+        let (_, node) = self.place(parent.clone(), targets);
+        self.loaded.insert(parent, node);
+        Ok(())
+    }
+
+    fn authority(&self, role: &Role) -> Result<Authority, Violation> {
+        let Role::Delegation(name) = role else { return Ok(Authority::of_base(self.root, BaseRole::Targets)) };
+        let parent = self.loaded.get(&name.parent());
+        let declared = parent.and_then(|node| Authority::of_delegation(node.targets.model(), name));
+        declared.ok_or_else(|| Violation::Undeclared(name.clone()))
+    }
+
+    /// Works out the paths that a believed role may use, and which of its targets lie outside.
+    fn place(&self, role: Role, targets: Verified<Targets>) -> (Option<OutsidePaths>, Node) {
+        let Role::Delegation(name) = role else { return (None, Node { targets, paths: vec![String::new()] }) };
+        let parent = self.loaded.get(&name.parent());
+        let paths = parent
+            .and_then(|node| Some(node.targets.model().delegations.role(&name)?.paths_within(&node.paths)))
+            .unwrap_or_default();
+        let allowed = |target: &&String| paths.iter().any(|prefix| target.starts_with(prefix.as_str()));
+        let mut outside = targets.model().targets.keys().filter(|target| !allowed(target));
+        let outside = outside.next().map(|example| OutsidePaths {
+            role: name,
+            example: example.clone(),
+            count: outside.count().saturating_add(1),
+        });
+        (outside, Node { targets, paths })
+    }
+}
+
+/// Step 6a: structure, signatures, the date, and that everything listed is there.
+fn next_snapshot(
+    part: Part<Snapshot>,
+    root: &Root,
+    shown: &BTreeMap<Role, Bytes>,
+    known: &Known,
+    now: UtcTime,
+    limits: PublishLimits,
+) -> Result<Verified<Snapshot>, Violation> {
+    let snapshot = part.document?.verify(&Authority::of_base(root, BaseRole::Snapshot))?;
+    check_step(&Role::Snapshot, snapshot.model().version, known, limits)?;
+    snapshot.check_fresh(now)?;
+    let listed = &snapshot.model().meta;
+    if let Some(role) = shown.keys().find(|role| !listed.contains_key(role)) {
+        return Err(Violation::NotListed(role.clone()));
+    }
+    for (role, file) in listed {
+        let bytes = shown.get(role).or_else(|| known.listed.get(role));
+        let bytes = bytes.ok_or_else(|| Violation::NeverUploaded(role.clone()))?;
+        file.check(bytes).map_err(|mismatch| Violation::Checksum { role: role.clone(), mismatch })?;
+    }
+    if !part.encoding_suits {
+        return Err(Violation::NotReferenceEncoding(Role::Snapshot));
+    }
+    Ok(snapshot)
+}
+
+/// Step 6b: what the server's snapshot lists, over the bytes that are stored.
+fn list(shown: &BTreeMap<Role, Bytes>, known: &Known) -> Result<BTreeMap<Role, FileMeta>, PublishError> {
+    let mut meta = known.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
+    meta.extend(shown.iter().map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))));
+    if meta.contains_key(&Role::Targets) { Ok(meta) } else { Err(PublishError::Validation(Violation::NoTargets)) }
+}
+
+fn check_step(role: &Role, offered: Version, known: &Known, limits: PublishLimits) -> Result<(), Violation> {
+    let newest = known.newest.get(role).copied();
+    let from = newest.map_or(0, Version::number);
+    if offered.number().saturating_sub(from) <= limits.version_step {
+        return Ok(());
+    }
+    Err(Violation::VersionStep { role: role.clone(), newest, offered, limit: limits.version_step })
+}
