@@ -8,6 +8,8 @@ use crate::seal::passphrase::{Alias, PassphraseError};
 use crate::seal::{OpenError, SealError};
 use crate::store::{Algorithm, KeyRecord, Purpose};
 
+#[cfg(test)]
+mod golden;
 mod opened;
 mod software;
 

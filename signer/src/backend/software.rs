@@ -105,7 +105,7 @@ impl KeyBackend for SoftwareKeys {
     }
 }
 
-/// A new key, and what is sealed of it: the form of the reference (NOTARY-PROTOCOL of `tuf_schema::sign`).
+/// A new key, and what is sealed of it, in the reference's form.
 fn make(algorithm: Algorithm, rng: &dyn SecureRandom) -> Result<(SecretKey, Zeroizing<Vec<u8>>), BackendError> {
     match algorithm {
         Algorithm::Ecdsa => {
@@ -126,5 +126,95 @@ fn decode(key_type: &KeyType, plaintext: &[u8]) -> Option<SecretKey> {
         KeyType::Ecdsa => SecretKey::from_sec1_der(plaintext).ok(),
         KeyType::Ed25519 => SecretKey::from_ed25519_reference(plaintext).ok(),
         KeyType::EcdsaX509 | KeyType::Rsa | KeyType::RsaX509 | KeyType::Other(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ring::rand::SystemRandom;
+    use tuf_schema::UtcTime;
+    use tuf_schema::signature::Signature;
+
+    use super::*;
+    use crate::config::Environment;
+    use crate::seal::SealedKey;
+
+    struct SetClock(Mutex<i64>);
+
+    impl Clock for SetClock {
+        fn now(&self) -> UtcTime {
+            UtcTime::from_unix_seconds(*self.0.lock().unwrap()).unwrap()
+        }
+    }
+
+    const NO_PURPOSE: Purpose = Purpose { gun: None, role: None };
+
+    fn keys(variables: &[(&str, &str)], default_alias: &str) -> (SoftwareKeys, Arc<SetClock>) {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let passphrases = Passphrases::from_environment(Environment::new(variables));
+        let clock = Arc::new(SetClock(Mutex::new(1000)));
+        let alias = Alias::parse(default_alias).unwrap();
+        let rng = Arc::new(SystemRandom::new());
+        (SoftwareKeys::new(passphrases, alias, Arc::clone(&clock) as Arc<dyn Clock>, rng), clock)
+    }
+
+    async fn record() -> KeyRecord {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        keys.generate(Algorithm::Ed25519, &NO_PURPOSE).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_signer_with_the_passphrase_signs_with_a_new_key() {
+        let (maker, _) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        let (signer, _) = keys(&[("NOTARY_SIGNER_K1", "right"), ("NOTARY_SIGNER_K2", "new")], "k2");
+        for algorithm in [Algorithm::Ecdsa, Algorithm::Ed25519] {
+            let record = maker.generate(algorithm, &NO_PURPOSE).await.unwrap();
+            assert_eq!(record.key.key_type().name(), algorithm.name());
+            let signed = signer.sign(&record, b"message").await.unwrap();
+            let signature = Signature { key_id: record.key.id().clone(), method: signed.method, bytes: signed.bytes };
+            assert!(record.key.verifies(b"message", &signature));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_passphrase_is_told_by_its_variable() {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "wrong")], "k1");
+        let record = record().await;
+        let refusal = keys.sign(&record, b"message").await.unwrap_err();
+        assert!(matches!(&refusal, BackendError::WrongPassphrase { key, .. } if key == record.key.id()));
+        assert!(refusal.to_string().contains("NOTARY_SIGNER_K1"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_passphrase_is_not_a_wrong_one() {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K2", "other")], "k2");
+        let refusal = keys.sign(&record().await, b"message").await.unwrap_err();
+        assert!(matches!(refusal, BackendError::NoPassphrase { .. }), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn the_sealed_half_of_another_key_is_not_used() {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        let swapped = KeyRecord { sealed: record().await.sealed, ..record().await };
+        let refusal = keys.sign(&swapped, b"message").await.unwrap_err();
+        assert!(matches!(refusal, BackendError::NotItsHalf { .. }), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_key_is_held_until_it_is_forgotten_or_too_old() {
+        let (keys, clock) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        let record = keys.generate(Algorithm::Ed25519, &NO_PURPOSE).await.unwrap();
+        // a sealed half that cannot be opened shows whether it is asked for
+        let unsealable = KeyRecord { sealed: SealedKey::from_row("x".to_owned()), ..record };
+        keys.prove(&unsealable).await.unwrap();
+        *clock.0.lock().unwrap() += 599;
+        keys.prove(&unsealable).await.unwrap();
+        *clock.0.lock().unwrap() += 1;
+        assert!(matches!(keys.prove(&unsealable).await, Err(BackendError::Damaged { .. })));
+        *clock.0.lock().unwrap() -= 1;
+        keys.forget(unsealable.key.id());
+        assert!(matches!(keys.prove(&unsealable).await, Err(BackendError::Damaged { .. })));
     }
 }

@@ -60,10 +60,6 @@ impl Settings {
         self.values.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect()
     }
 
-    pub(super) fn is_set(&self, name: &str) -> bool {
-        self.value(name).is_some()
-    }
-
     /// A text; numbers and booleans count as the text that writes them, as in the reference.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         match self.value(name) {

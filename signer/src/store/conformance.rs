@@ -1,1 +1,195 @@
+//! What every store does alike: one suite, run on memory and on each engine.
 
+use std::sync::Arc;
+
+use ring::rand::SystemRandom;
+use tuf_schema::key::KeyId;
+use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
+use tuf_schema::{Gun, Role, UtcTime};
+
+use super::memory::MemoryKeyStore;
+use super::{Algorithm, KeyRecord, KeyStore, Purpose, SqliteKeyStore, StoreError};
+use crate::seal::SealedKey;
+use crate::seal::passphrase::Alias;
+
+fn time(seconds: i64) -> UtcTime {
+    UtcTime::from_unix_seconds(seconds).unwrap()
+}
+
+fn purpose(gun: &str, role: Option<Role>) -> Purpose {
+    Purpose { gun: Gun::parse(gun).ok(), role }
+}
+
+fn record(purpose: Purpose) -> KeyRecord {
+    let secret = SecretKey::generate(SecretKind::Ed25519, &SystemRandom::new()).unwrap();
+    KeyRecord {
+        key: secret.public().clone(),
+        purpose,
+        alias: Alias::parse("k1").unwrap(),
+        sealed: SealedKey::from_row("sealed".to_owned()),
+        last_used: None,
+    }
+}
+
+fn timestamp_key() -> KeyRecord {
+    record(purpose("registry.test/app", Some(Role::Timestamp)))
+}
+
+async fn pending(store: &dyn KeyStore, of: &KeyRecord) -> Option<KeyRecord> {
+    store.pending(&of.purpose, Algorithm::Ed25519).await.unwrap()
+}
+
+async fn what_was_stored_comes_back(store: &dyn KeyStore) {
+    for purpose in [purpose("registry.test/app", Some(Role::Snapshot)), purpose("", None)] {
+        let stored = KeyRecord { last_used: Some(time(77)), ..record(purpose) };
+        store.insert(&stored, time(1)).await.unwrap();
+        assert_eq!(store.find(stored.key.id()).await.unwrap(), Some(stored));
+    }
+}
+
+async fn an_unknown_id_and_an_empty_one_find_nothing(store: &dyn KeyStore) {
+    store.insert(&timestamp_key(), time(1)).await.unwrap();
+    for id in ["0000", "", "%", "'"] {
+        assert_eq!(store.find(&KeyId::from_wire(id)).await.unwrap(), None);
+    }
+}
+
+async fn an_id_is_stored_once(store: &dyn KeyStore) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    let refusal = store.insert(&key, time(2)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Duplicate(id) if id == *key.key.id()));
+}
+
+async fn of_several_unused_keys_the_lowest_id_is_pending(store: &dyn KeyStore) {
+    let mut keys: Vec<_> = (0..5).map(|_| timestamp_key()).collect();
+    for key in &keys {
+        store.insert(key, time(1)).await.unwrap();
+    }
+    keys.sort_by(|a, b| a.key.id().cmp(b.key.id()));
+    assert_eq!(pending(store, &keys[0]).await.as_ref(), keys.first());
+}
+
+async fn keys_of_another_gun_role_or_algorithm_are_not_pending(store: &dyn KeyStore) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    for other in [
+        purpose("registry.test/App", Some(Role::Timestamp)),
+        purpose("registry.test/app", Some(Role::Snapshot)),
+        purpose("registry.test/app", None),
+        purpose("", Some(Role::Timestamp)),
+    ] {
+        assert_eq!(store.pending(&other, Algorithm::Ed25519).await.unwrap(), None, "{other:?}");
+    }
+    assert_eq!(store.pending(&key.purpose, Algorithm::Ecdsa).await.unwrap(), None);
+    assert_eq!(pending(store, &key).await, Some(key));
+}
+
+async fn a_used_key_is_no_longer_pending(store: &dyn KeyStore) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    store.mark_used(&[(key.key.id().clone(), time(50))]).await.unwrap();
+    assert_eq!(pending(store, &key).await, None);
+    assert_eq!(store.find(key.key.id()).await.unwrap().unwrap().last_used, Some(time(50)));
+}
+
+async fn the_time_of_use_never_goes_back(store: &dyn KeyStore) {
+    let (key, other) = (timestamp_key(), timestamp_key());
+    store.insert(&key, time(1)).await.unwrap();
+    store.insert(&other, time(1)).await.unwrap();
+    let uses = [(50, &key), (40, &key), (60, &other)].map(|(at, key)| (key.key.id().clone(), time(at)));
+    store.mark_used(&uses).await.unwrap();
+    store.mark_used(&[(KeyId::from_wire("unknown"), time(70))]).await.unwrap();
+    assert_eq!(store.find(key.key.id()).await.unwrap().unwrap().last_used, Some(time(50)));
+    assert_eq!(store.find(other.key.id()).await.unwrap().unwrap().last_used, Some(time(60)));
+}
+
+async fn a_deleted_key_answers_no_question_and_keeps_its_id(store: &dyn KeyStore) {
+    let (key, other) = (timestamp_key(), timestamp_key());
+    store.insert(&key, time(1)).await.unwrap();
+    store.insert(&other, time(1)).await.unwrap();
+    assert!(store.delete(key.key.id(), time(2)).await.unwrap());
+    assert!(!store.delete(key.key.id(), time(3)).await.unwrap(), "it is gone");
+    assert_eq!(store.find(key.key.id()).await.unwrap(), None);
+    assert_eq!(store.sealed_under(&key.alias, 9).await.unwrap(), [other.clone()]);
+    assert_eq!(pending(store, &key).await, Some(other));
+    assert!(matches!(store.insert(&key, time(4)).await, Err(StoreError::Duplicate(_))));
+}
+
+async fn deleting_without_an_id_deletes_nothing(store: &dyn KeyStore) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    assert!(!store.delete(&KeyId::from_wire(""), time(2)).await.unwrap());
+    assert_eq!(store.find(key.key.id()).await.unwrap(), Some(key));
+}
+
+async fn keys_are_found_by_the_alias_they_are_sealed_under(store: &dyn KeyStore) {
+    let (key, other) = (timestamp_key(), KeyRecord { alias: Alias::parse("K1").unwrap(), ..timestamp_key() });
+    store.insert(&key, time(1)).await.unwrap();
+    store.insert(&other, time(1)).await.unwrap();
+    store.insert(&timestamp_key(), time(1)).await.unwrap();
+    assert_eq!(store.sealed_under(&other.alias, 9).await.unwrap(), [other]);
+    assert_eq!(store.sealed_under(&key.alias, 1).await.unwrap().len(), 1);
+    store.probe().await.unwrap();
+}
+
+/// Keys go in from many tasks at once, and each is either stored or said not to be.
+async fn many_writers_at_once_lose_nothing(store: Arc<dyn KeyStore>) {
+    let writers: Vec<_> = (0..16)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let key = timestamp_key();
+                store.insert(&key, time(1)).await.unwrap();
+                store.mark_used(&[(key.key.id().clone(), time(2))]).await.unwrap();
+                key.key.id().clone()
+            })
+        })
+        .collect();
+    for writer in writers {
+        let id = writer.await.unwrap();
+        assert_eq!(store.find(&id).await.unwrap().unwrap().last_used, Some(time(2)));
+    }
+}
+
+macro_rules! suite {
+    ($engine:ident, $empty:expr) => {
+        mod $engine {
+            use super::*;
+
+            suite!(@tests $empty,
+                what_was_stored_comes_back
+                an_unknown_id_and_an_empty_one_find_nothing
+                an_id_is_stored_once
+                of_several_unused_keys_the_lowest_id_is_pending
+                keys_of_another_gun_role_or_algorithm_are_not_pending
+                a_used_key_is_no_longer_pending
+                the_time_of_use_never_goes_back
+                a_deleted_key_answers_no_question_and_keeps_its_id
+                deleting_without_an_id_deletes_nothing
+                keys_are_found_by_the_alias_they_are_sealed_under
+            );
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn many_writers_at_once_lose_nothing() {
+                let (store, _folder) = $empty.await;
+                super::many_writers_at_once_lose_nothing(Arc::new(store)).await;
+            }
+        }
+    };
+    (@tests $empty:expr, $($rule:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $rule() {
+                let (store, _folder) = $empty.await;
+                super::$rule(&store).await;
+            }
+        )*
+    };
+}
+
+suite!(memory, async { (MemoryKeyStore::default(), ()) });
+suite!(sqlite, async {
+    let folder = tempfile::tempdir().unwrap();
+    (SqliteKeyStore::open(&folder.path().join("keys.db")).await.unwrap(), folder)
+});
