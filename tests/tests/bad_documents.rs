@@ -1,5 +1,7 @@
 //! Documents that break one rule each: the exact refusal, nothing stored, and the next good publish works.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use e2e::http::Answer;
 use e2e::stack::{Kind, Stack};
 use e2e::upload::{Story, now};

@@ -1,5 +1,7 @@
 //! What is acknowledged has reached the disk before: `kill` cannot show a missing fsync, the system calls do.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails where it stands")]
+
 use std::process::Stdio;
 
 use e2e::stack::{Kind, Stack};
@@ -22,15 +24,12 @@ impl Trace {
         for id in ids {
             command.args(["-p", &id.to_string()]);
         }
-        let strace = match command.stderr(Stdio::piped()).kill_on_drop(true).spawn() {
-            Ok(strace) => strace,
-            Err(_) => {
-                #[expect(clippy::disallowed_methods, reason = "CI forbids a silent skip")]
-                let ci = std::env::var("CI").is_ok();
-                assert!(!ci, "strace is not installed");
-                println!("SKIP: strace is not installed");
-                return None;
-            }
+        let Ok(strace) = command.stderr(Stdio::piped()).kill_on_drop(true).spawn() else {
+            #[expect(clippy::disallowed_methods, reason = "CI forbids a silent skip")]
+            let ci = std::env::var("CI").is_ok();
+            assert!(!ci, "strace is not installed");
+            println!("SKIP: strace is not installed");
+            return None;
         };
         let mut trace = Self { strace, output };
         trace.wait_until_attached().await;

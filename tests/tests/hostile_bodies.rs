@@ -1,5 +1,7 @@
 //! Bodies that are cut short, endless or malformed: a clear answer, bounded memory, nothing stored.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use e2e::http::{self, Answer, BOUNDARY};
 use e2e::stack::{Kind, Stack};
 use e2e::upload::Story;

@@ -2,6 +2,8 @@
 //!
 //! The counts are those of the fixtures' manifests: a file that went missing fails the test.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
