@@ -1,5 +1,6 @@
 //! Metadata in SQL; the only place of the server that knows a database.
 
+mod group;
 mod sqlite;
 mod statements;
 

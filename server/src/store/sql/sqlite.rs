@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 use sqlx::{Row, SqlSafeStr, SqlStr};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
+use super::group::GroupCommit;
 use super::{from_micros, is_unique_violation, statements, to_micros, to_sha256, to_version, unavailable};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
@@ -33,6 +34,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     /// A pool of one: writers queue here and not at the file's lock.
     writer: SqlitePool,
+    groups: GroupCommit,
     readers: SqlitePool,
 }
 
@@ -59,41 +61,14 @@ impl SqliteStore {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(unavailable)?;
-        Ok(Self { clock, writer, readers })
+        let groups = GroupCommit::start(writer.clone(), clock.clone());
+        Ok(Self { clock, writer, groups, readers })
     }
 
     /// Waits for what is being written and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    async fn write_files(
-        transaction: &mut SqliteConnection,
-        update: &ValidatedUpdate,
-        now: UtcTime,
-    ) -> Result<(), StoreError> {
-        let gun = update.gun();
-        for file in update.files() {
-            let newest = newest_version(transaction, gun, file.role()).await?;
-            let conflict = || StoreError::Conflict { role: file.role().clone(), current: newest };
-            if newest.is_some_and(|newest| newest >= file.version()) {
-                return Err(conflict());
-            }
-            sqlx::query(statements::INSERT_FILE)
-                .bind(to_micros(now))
-                .bind(gun.as_str())
-                .bind(file.role().as_str())
-                .bind(i64::from(file.version().number()))
-                .bind(file.sha256().to_hex())
-                .bind(file.bytes().as_ref())
-                .execute(&mut *transaction)
-                .await
-                .map_err(|error| if is_unique_violation(&error) { conflict() } else { unavailable(error) })?;
-        }
-        let timestamp = update.timestamp();
-        let (version, sha256) = (timestamp.version().number(), timestamp.sha256().to_hex());
-        write_change(transaction, now, gun, version, &sha256, ChangeCategory::Update).await
     }
 }
 
@@ -118,10 +93,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
-        // IMMEDIATE takes the write lock before the first read, so what is compared is what is there at the commit.
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-        Self::write_files(&mut transaction, update, self.clock.now()).await?;
-        transaction.commit().await.map_err(unavailable)
+        self.groups.commit(update).await
     }
 
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
@@ -164,6 +136,35 @@ impl MetadataStore for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
         sqlx::query(statements::CHECK).fetch_one(&self.readers).await.map(|_| ()).map_err(unavailable)
     }
+}
+
+/// Writes the files of `update` and its change record, or says which of them is not newer than what is stored.
+pub(super) async fn write_update(
+    transaction: &mut SqliteConnection,
+    update: &ValidatedUpdate,
+    now: UtcTime,
+) -> Result<(), StoreError> {
+    let gun = update.gun();
+    for file in update.files() {
+        let newest = newest_version(transaction, gun, file.role()).await?;
+        let conflict = || StoreError::Conflict { role: file.role().clone(), current: newest };
+        if newest.is_some_and(|newest| newest >= file.version()) {
+            return Err(conflict());
+        }
+        sqlx::query(statements::INSERT_FILE)
+            .bind(to_micros(now))
+            .bind(gun.as_str())
+            .bind(file.role().as_str())
+            .bind(i64::from(file.version().number()))
+            .bind(file.sha256().to_hex())
+            .bind(file.bytes().as_ref())
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| if is_unique_violation(&error) { conflict() } else { unavailable(error) })?;
+    }
+    let timestamp = update.timestamp();
+    let (version, sha256) = (timestamp.version().number(), timestamp.sha256().to_hex());
+    write_change(transaction, now, gun, version, &sha256, ChangeCategory::Update).await
 }
 
 async fn newest_version(

@@ -1,0 +1,101 @@
+//! Group commit: updates that are ready at the same time share one wait for the disk.
+//!
+//! While one transaction waits for the disk the next updates queue; they then go into one transaction together, each
+//! behind a savepoint of its own, so that a conflict of one takes nothing from the others. Nobody is answered before
+//! the transaction that holds the update is on the disk.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Acquire as _, Sqlite, Transaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::sqlite::write_update;
+use super::unavailable;
+use crate::clock::Clock;
+use crate::publish::ValidatedUpdate;
+use crate::store::StoreError;
+
+/// The most updates that share a transaction; more wait for the next.
+const MAX_GROUP: usize = 64;
+
+/// The queue to the one writer.
+pub(super) struct GroupCommit {
+    queue: mpsc::Sender<Job>,
+}
+
+struct Job {
+    update: ValidatedUpdate,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl GroupCommit {
+    /// Starts the writer, which ends when this value is dropped.
+    pub(super) fn start(writer: SqlitePool, clock: Arc<dyn Clock>) -> Self {
+        let (queue, jobs) = mpsc::channel(MAX_GROUP);
+        tokio::spawn(write_groups(writer, clock, jobs));
+        Self { queue }
+    }
+
+    /// Stores `update` and returns when it is on the disk.
+    pub(super) async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let job = Job { update: update.clone(), done };
+        self.queue.send(job).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+fn ended() -> StoreError {
+    unavailable("the writer of the database has ended")
+}
+
+async fn write_groups(writer: SqlitePool, clock: Arc<dyn Clock>, mut jobs: mpsc::Receiver<Job>) {
+    let mut group = Vec::with_capacity(MAX_GROUP);
+    while jobs.recv_many(&mut group, MAX_GROUP).await > 0 {
+        match write_group(&writer, &*clock, &group).await {
+            Ok(outcomes) => {
+                for (job, outcome) in group.drain(..).zip(outcomes) {
+                    // A publisher who went away is told nothing; the update stands.
+                    let _ = job.done.send(outcome);
+                }
+            }
+            Err(error) => {
+                let message = error.to_string();
+                for job in group.drain(..) {
+                    let _ = job.done.send(Err(unavailable(message.clone())));
+                }
+            }
+        }
+    }
+}
+
+/// Writes a group in one transaction; an outcome for each of its updates, or one error for all of them.
+async fn write_group(
+    writer: &SqlitePool,
+    clock: &dyn Clock,
+    group: &[Job],
+) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
+    // IMMEDIATE takes the write lock before the first read, so what is compared is what is there at the commit.
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        outcomes.push(write_behind_savepoint(&mut transaction, &job.update, clock).await?);
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+async fn write_behind_savepoint(
+    transaction: &mut Transaction<'_, Sqlite>,
+    update: &ValidatedUpdate,
+    clock: &dyn Clock,
+) -> Result<Result<(), StoreError>, sqlx::Error> {
+    let mut savepoint = transaction.begin().await?;
+    let outcome = write_update(&mut savepoint, update, clock.now()).await;
+    match outcome {
+        Ok(()) => savepoint.commit().await?,
+        Err(_) => savepoint.rollback().await?,
+    }
+    Ok(outcome)
+}
