@@ -1,1 +1,17 @@
-//! placeholder
+//! Content trust for container images: keeps people's keys, signs tags and says which digest a tag stands for.
+//!
+//! Works in docker's own directories, so that docker and notary go on where this client stops. The binary adds only
+//! arguments and printing.
+
+pub mod cache;
+pub mod config;
+pub mod credentials;
+pub mod image;
+pub mod keys;
+pub mod paths;
+pub mod publish;
+pub mod registry;
+pub mod remote;
+pub mod session;
+pub mod tls;
+pub mod trust;

@@ -1,0 +1,253 @@
+//! `bulla trust inspect`: docker's document, byte for byte.
+
+use bulla::cache::Cache;
+use bulla::image::ImageName;
+use bulla::remote::Action;
+use bulla::session::Session;
+use bulla::trust::{Offline, Report, Updated};
+use clap::Args;
+use serde::Serialize;
+use tuf_schema::KeyId;
+use tuf_schema::Role;
+use tuf_schema::verify::chain::Reach;
+
+use super::table;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::chain;
+
+/// Whom docker names for a tag that no delegation signed.
+const REPOSITORY_ADMIN: &str = "Repo Admin";
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Images to inspect
+    #[arg(value_name = "IMAGE[:TAG]", required = true)]
+    images: Vec<String>,
+    /// Print the information in a human friendly format
+    #[arg(long)]
+    pretty: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Repository<'a> {
+    name: &'a str,
+    signed_tags: Vec<SignedTag<'a>>,
+    signers: Vec<Holder<'a>>,
+    administrative_keys: Vec<Holder<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignedTag<'a> {
+    signed_tag: &'a str,
+    digest: String,
+    signers: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Holder<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<Key<'a>>,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+}
+
+/// Runs the verb. As docker: what can be inspected is printed, and what cannot is named at the end.
+pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let mut reports = Vec::new();
+    let mut failures = Vec::new();
+    for name in &arguments.images {
+        match report(name, context).await {
+            Ok(report) => reports.push((name.as_str(), report)),
+            Err(e @ CliError::Image(_)) => failures.push(e.to_string()),
+            Err(e) => {
+                context.out.note(&format!("{name}: {}", chain(&e)));
+                failures.push(format!("no signatures or cannot access {name}"));
+            }
+        }
+        if arguments.pretty && !failures.is_empty() {
+            break;
+        }
+    }
+    if arguments.pretty {
+        let texts: Vec<_> = reports.iter().map(|(name, report)| pretty(name, report)).collect();
+        if !texts.is_empty() {
+            context.out.data(texts.join("\n\n").trim_end_matches('\n'))?;
+        }
+    } else {
+        let documents: Vec<_> = reports.iter().map(|(name, report)| document(name, report)).collect();
+        context.out.data(&json(&documents)?)?;
+    }
+    for failure in &failures {
+        context.out.note(failure);
+    }
+    Ok(if failures.is_empty() { Exit::Success } else { Exit::Failure })
+}
+
+/// Says what a user should know about where trust data came from.
+pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
+    let trusted = &updated.trusted;
+    if trusted.reach() == Reach::CacheOnly {
+        let fetched = cache.written(&Role::Timestamp).map_or_else(String::new, |written| {
+            let seconds = context.now.unix_seconds().saturating_sub(written.unix_seconds());
+            format!(" fetched {} ago,", duration(seconds))
+        });
+        let expires = trusted.timestamp().model().expires;
+        context.out.note(&format!(
+            "Warning: the trust server cannot be reached; using cached trust data,{fetched} valid until {expires}"
+        ));
+    }
+    for skipped in trusted.skipped() {
+        context.out.note(&format!("Warning: {} does not count: {}", skipped.role, skipped.why));
+    }
+    if let Some(e) = &updated.not_kept {
+        context.out.note(&format!("Warning: trust data could not be kept: {}", chain(e)));
+    }
+}
+
+async fn report(name: &str, context: &Context) -> Result<Report, CliError> {
+    let image = ImageName::parse(name)?;
+    let session = Session::open(&context.config, &image, Action::Pull).await?;
+    let (updated, cache) = session.update(Offline::UseCache, context.now, &context.rng).await?;
+    tell(&updated, &cache, context);
+    Ok(Report::of(&updated.trusted, image.tag()))
+}
+
+fn document<'a>(name: &'a str, report: &'a Report) -> Repository<'a> {
+    let tag = |tag: &'a bulla::trust::ReleasedTag| SignedTag {
+        signed_tag: &tag.name,
+        digest: hex(tag),
+        signers: match tag.signers.as_slice() {
+            [] => vec![REPOSITORY_ADMIN],
+            signers => signers.iter().map(String::as_str).collect(),
+        },
+    };
+    Repository {
+        name,
+        signed_tags: report.tags.iter().map(tag).collect(),
+        signers: report.signers.iter().map(|signer| holder(&signer.name, &signer.keys)).collect(),
+        administrative_keys: vec![holder("Root", &report.root_keys), holder("Repository", &report.repository_keys)],
+    }
+}
+
+fn holder<'a>(name: &'a str, keys: &'a [KeyId]) -> Holder<'a> {
+    Holder { name, keys: keys.iter().map(|id| Key { id: id.as_str() }).collect() }
+}
+
+fn hex(tag: &bulla::trust::ReleasedTag) -> String {
+    tag.digest.map(|digest| digest.to_hex()).unwrap_or_default()
+}
+
+/// Indented by four blanks, as docker prints it.
+fn json(documents: &[Repository<'_>]) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    documents.serialize(&mut serializer).map_err(std::io::Error::from)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn pretty(name: &str, report: &Report) -> String {
+    let mut text = String::new();
+    if report.tags.is_empty() {
+        text.push_str(&format!("\nNo signatures for {name}\n\n"));
+    } else {
+        let rows = report.tags.iter().map(|tag| {
+            let signers = match sorted(&tag.signers) {
+                signers if signers.is_empty() => format!("({REPOSITORY_ADMIN})"),
+                signers => signers,
+            };
+            [tag.name.clone(), hex(tag), signers]
+        });
+        let table = table::render(["SIGNED TAG", "DIGEST", "SIGNERS"], rows);
+        text.push_str(&format!("\nSignatures for {name}\n\n{table}"));
+    }
+    if !report.signers.is_empty() {
+        let mut signers: Vec<_> = report.signers.iter().collect();
+        signers.sort_by_cached_key(|signer| bulla::trust::natural(&signer.name));
+        let rows = signers.into_iter().map(|signer| {
+            let short = |id: &KeyId| id.as_str().chars().take(12).collect();
+            let mut ids: Vec<_> = signer.keys.iter().collect();
+            ids.sort();
+            [signer.name.clone(), ids.into_iter().map(short).collect::<Vec<String>>().join(", ")]
+        });
+        let table = table::render(["SIGNER", "KEYS"], rows);
+        text.push_str(&format!("\nList of signers and their keys for {name}\n\n{table}"));
+    }
+    let ids = |ids: &[KeyId]| sorted(&ids.iter().map(KeyId::to_string).collect::<Vec<_>>());
+    text.push_str(&format!("\nAdministrative keys for {name}\n\n"));
+    text.push_str(&format!("  Repository Key:\t{}\n", ids(&report.repository_keys)));
+    text.push_str(&format!("  Root Key:\t{}\n", ids(&report.root_keys)));
+    text
+}
+
+fn sorted(names: &[String]) -> String {
+    let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+/// A length of time in its largest unit.
+fn duration(seconds: i64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (size, name) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
+    let count = seconds.checked_div(size).unwrap_or_default();
+    if count == 1 { format!("{count} {name}") } else { format!("{count} {name}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let told: Vec<_> = [0, 1, 59, 60, 7_200, 86_400, 200_000].into_iter().map(duration).collect();
+        assert_eq!(told, ["0 seconds", "1 second", "59 seconds", "1 minute", "2 hours", "1 day", "2 days"]);
+    }
+
+    #[test]
+    fn a_repository_without_tags_and_signers_looks_as_in_docker() {
+        let key = KeyId::from_wire("aa");
+        let report =
+            Report { tags: Vec::new(), signers: Vec::new(), root_keys: vec![key.clone()], repository_keys: vec![key] };
+        assert_eq!(
+            pretty("r", &report),
+            "\nNo signatures for r\n\n\nAdministrative keys for r\n\n  Repository Key:\taa\n  Root Key:\taa\n"
+        );
+        let expected = r#"[
+    {
+        "Name": "r",
+        "SignedTags": [],
+        "Signers": [],
+        "AdministrativeKeys": [
+            {
+                "Name": "Root",
+                "Keys": [
+                    {
+                        "ID": "aa"
+                    }
+                ]
+            },
+            {
+                "Name": "Repository",
+                "Keys": [
+                    {
+                        "ID": "aa"
+                    }
+                ]
+            }
+        ]
+    }
+]"#;
+        assert_eq!(json(&[document("r", &report)]).unwrap(), expected);
+    }
+}

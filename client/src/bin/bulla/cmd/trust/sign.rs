@@ -1,0 +1,71 @@
+//! `bulla trust sign`: signs what the registry has under a tag now.
+
+use bulla::image::{ImageName, Tag};
+use bulla::publish::{PublishError, Publisher};
+use bulla::registry::Manifest;
+use bulla::remote::Action;
+use bulla::session::{self, Session};
+use clap::Args;
+use tuf_schema::Sha256;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Image to sign; without a tag, `latest`
+    #[arg(value_name = "IMAGE[:TAG]")]
+    image: String,
+    /// Sign this manifest digest instead of asking the registry
+    #[arg(long, value_name = "sha256:HEX", requires = "length", value_parser = digest)]
+    digest: Option<Sha256>,
+    /// Length of that manifest in bytes
+    #[arg(long, value_name = "BYTES", requires = "digest")]
+    length: Option<u64>,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let image = ImageName::parse(&arguments.image)?;
+    let tag = match super::tag(&image)? {
+        Some(tag) => tag.clone(),
+        None => {
+            context.out.note("Using default tag: latest");
+            Tag::parse("latest")?
+        }
+    };
+    let manifest = match (arguments.digest, arguments.length) {
+        (Some(digest), Some(length)) => Manifest { digest, length },
+        _ => session::resolve(&context.config, &image, &tag).await?,
+    };
+    let name = format!("{}:{tag}", image.repository());
+    context.out.note(&format!("Signing and pushing trust metadata for {name} (sha256:{})", manifest.digest));
+    let failed = |source| CliError::Sign { image: name.clone(), source };
+
+    let session = Session::open(&context.config, &image, Action::PullAndPush).await?;
+    let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
+    let mut keys = context.keyring()?;
+    let mut publisher = Publisher {
+        gun: &session.gun,
+        remote: &remote,
+        cache: &session.cache,
+        keys: &mut keys,
+        now: context.now,
+        rng: &context.rng,
+    };
+    let published = publisher.sign(&tag, &manifest).await.map_err(failed)?;
+    if published.initialised {
+        context.out.note(&format!("Finished initializing \"{}\"", session.gun));
+    }
+    if published.roles.is_empty() {
+        context.out.note(&format!("{name} was signed with this digest already; nothing was published"));
+    }
+    context.out.data(&format!("Successfully signed {name}"))?;
+    Ok(Exit::Success)
+}
+
+fn digest(text: &str) -> Result<Sha256, String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    Sha256::from_hex(hex).ok_or_else(|| "expected sha256: and 64 lower-case hexadecimal digits".to_owned())
+}

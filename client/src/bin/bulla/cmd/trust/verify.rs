@@ -1,0 +1,60 @@
+//! `bulla trust verify`: which digest to pull for a tag.
+
+use bulla::image::{ImageName, Tag};
+use bulla::remote::Action;
+use bulla::session::{self, Session};
+use bulla::trust::{Offline, UpdateError, released};
+use clap::Args;
+use tuf_schema::verify::chain::ChainError;
+
+use super::inspect::tell;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Image to verify
+    #[arg(value_name = "IMAGE:TAG")]
+    image: String,
+    /// Also refuse when the registry has another image under the tag now
+    #[arg(long)]
+    check_registry: bool,
+    /// When the trust server cannot be reached, use cached trust data until its timestamp expires
+    #[arg(long)]
+    allow_cached: bool,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let image = ImageName::parse(&arguments.image)?;
+    let tag = super::tag(&image)?.ok_or_else(|| CliError::NoTag(image.original().to_owned()))?;
+    let offline = if arguments.allow_cached { Offline::UseCache } else { Offline::Refuse };
+    let session = Session::open(&context.config, &image, Action::Pull).await?;
+    let server = session.server.authority().to_owned();
+    let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {
+        UpdateError::Chain(ChainError::NoTrustData(gun)) => CliError::NoTrustData { gun: gun.to_string(), server },
+        other => other.into(),
+    })?;
+    tell(&updated, &cache, context);
+    let signed = released(&updated.trusted, tag).and_then(|(_, target)| target.digests.sha256());
+    let signed = signed.ok_or_else(|| CliError::NotSigned(tag.to_string()))?;
+    if arguments.check_registry {
+        check_registry(&image, tag, signed, context).await?;
+    }
+    context.out.data(&format!("{}@sha256:{signed}", image.repository()))?;
+    Ok(Exit::Success)
+}
+
+async fn check_registry(
+    image: &ImageName,
+    tag: &Tag,
+    signed: tuf_schema::Sha256,
+    context: &Context,
+) -> Result<(), CliError> {
+    let found = session::resolve(&context.config, image, tag).await?.digest;
+    if found == signed {
+        return Ok(());
+    }
+    Err(CliError::Overwritten { image: image.original().to_owned(), signed, found })
+}

@@ -1,0 +1,94 @@
+//! Everything that can end a run.
+
+use std::path::PathBuf;
+
+use bulla::config::ConfigError;
+use bulla::image::ImageError;
+use bulla::keys::KeyringError;
+use bulla::publish::PublishError;
+use bulla::session::SessionError;
+use bulla::trust::UpdateError;
+use tuf_schema::Sha256;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An argument names no image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A tag is needed (docker's words).
+    #[error("no tag specified for {0}")]
+    NoTag(String),
+    /// A digest where a tag is needed (docker's words).
+    #[error("cannot use a digest reference for IMAGE:TAG")]
+    DigestReference,
+    /// A server could not be talked to.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The trust data is not to be had or not to be trusted.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// The repository has no trust data (docker's words).
+    #[error("remote trust data does not exist for {gun}: {server} does not have trust data for {gun}")]
+    NoTrustData {
+        /// The repository.
+        gun: String,
+        /// The trust server.
+        server: String,
+    },
+    /// The tag is not signed (docker's words).
+    #[error("No valid trust data for {0}")]
+    NotSigned(String),
+    /// The registry has another image under the tag than the signed one.
+    #[error("{image} was changed in the registry: signed is sha256:{signed}, the registry has sha256:{found}")]
+    Overwritten {
+        /// The image.
+        image: String,
+        /// The signed digest.
+        signed: Sha256,
+        /// The registry's digest.
+        found: Sha256,
+    },
+    /// Signing failed.
+    #[error("failed to sign {image}")]
+    Sign {
+        /// The image.
+        image: String,
+        /// Why.
+        source: PublishError,
+    },
+    /// A key could not be made.
+    #[error("failed to generate key for {name}")]
+    Key {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: KeyringError,
+    },
+    /// A name that no key may have (docker's words).
+    #[error(
+        "key name \"{0}\" must start with lowercase alphanumeric characters and can include \"-\" or \"_\" after the first \
+         character"
+    )]
+    KeyName(String),
+    /// The directory for the public key is not there (docker's words).
+    #[error("public key path does not exist: \"{}\"", .0.display())]
+    NoDirectory(PathBuf),
+    /// The file for the public key is there already (docker's words).
+    #[error("public key file already exists: \"{}\"", .0.display())]
+    PublicKeyExists(PathBuf),
+    /// The public key could not be written.
+    #[error("failed to write public key to {path}", path = path.display())]
+    WritePublicKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write to standard output")]
+    Output(#[from] std::io::Error),
+}

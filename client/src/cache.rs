@@ -1,0 +1,188 @@
+//! Trusted metadata on disk, in docker's own places: written whole or not at all, byte for byte as received.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use ring::rand::SecureRandom;
+use tuf_schema::{Gun, Role, UtcTime};
+
+use crate::paths::TrustDirectory;
+
+/// The largest cached document that is read, in bytes; more than the update would ever have fetched.
+const MAX_DOCUMENT: u64 = 100 << 20;
+
+/// The cache of one repository.
+pub struct Cache {
+    directory: TrustDirectory,
+    gun: Gun,
+}
+
+/// Why a file of the trust directory could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Reading failed.
+    #[error("cannot read {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Writing failed; what was there before is still there.
+    #[error("cannot write {path}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Cache {
+    /// The cache of `gun` in `directory`.
+    #[must_use]
+    pub fn new(directory: TrustDirectory, gun: Gun) -> Self {
+        Self { directory, gun }
+    }
+
+    /// The cached document of `role`.
+    ///
+    /// # Errors
+    /// [`FileError::Read`]; that there is none is no error.
+    pub fn read(&self, role: &Role) -> Result<Option<Vec<u8>>, FileError> {
+        let path = self.directory.metadata(&self.gun, role);
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes)) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FileError::Read { path, source }),
+        }
+    }
+
+    /// Replaces the cached document of `role`.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
+    pub fn write(&self, role: &Role, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
+        write_private(&self.directory.metadata(&self.gun, role), bytes, rng)
+    }
+
+    /// When the cached document of `role` was written, by the file system.
+    #[must_use]
+    pub fn written(&self, role: &Role) -> Option<UtcTime> {
+        let modified = fs::metadata(self.directory.metadata(&self.gun, role)).and_then(|m| m.modified()).ok()?;
+        Some(UtcTime::from_utc(modified.into()))
+    }
+}
+
+/// Writes `bytes` to `path` through a temporary file beside it: mode 0600 under any umask, on disk before it is named.
+///
+/// Missing directories are made with mode 0700.
+///
+/// # Errors
+/// [`FileError::Write`]; `path` is then as it was.
+pub fn write_private(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
+    write(path, bytes, rng).map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> io::Result<()> {
+    let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    make_directories(parent)?;
+    let mut random = [0_u8; 8];
+    rng.fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+    // A leading dot and no `.json` or `.key` at the end: neither docker nor notary takes it for one of theirs.
+    let temporary = parent.join(format!(".bulla-{}.tmp", hex::encode(random)));
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first failure is what is reported; a file left behind is harmless.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    File::open(parent)?.sync_all()
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn make_directories(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_directories(parent)?;
+    }
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        // Docker may have made it in the meantime.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
+    }
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use ring::rand::SystemRandom;
+
+    use super::*;
+
+    fn cache(directory: &Path) -> Cache {
+        Cache::new(TrustDirectory::new(directory.join("trust")), Gun::parse("a.test:5000/b/c").unwrap())
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn files_are_0600_and_directories_0700() {
+        let home = tempfile::tempdir().unwrap();
+        let role = Role::parse("targets/releases").unwrap();
+        cache(home.path()).write(&role, b"{}", &SystemRandom::new()).unwrap();
+        let mut path = home.path().join("trust/tuf/a.test:5000/b/c/metadata/targets/releases.json");
+        assert_eq!(mode(&path), 0o600);
+        while path.pop() && path != home.path() {
+            assert_eq!(mode(&path), 0o700, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written_and_nothing_else_is_left() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = cache(home.path());
+        assert_eq!(cache.read(&Role::Root).unwrap(), None);
+        for bytes in [b"first, longer".as_slice(), b"second\n"] {
+            cache.write(&Role::Root, bytes, &SystemRandom::new()).unwrap();
+            assert_eq!(cache.read(&Role::Root).unwrap().as_deref(), Some(bytes));
+        }
+        let names = fs::read_dir(home.path().join("trust/tuf/a.test:5000/b/c/metadata")).unwrap().count();
+        assert_eq!(names, 1);
+        assert!(cache.written(&Role::Root).is_some());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("d");
+        fs::create_dir_all(directory.join("taken")).unwrap();
+        let error = write_private(&directory.join("taken"), b"x", &SystemRandom::new()).unwrap_err();
+        assert!(matches!(error, FileError::Write { .. }), "{error}");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,93 @@
+//! Where docker keeps what a client needs: configuration, TLS material, private keys and trusted metadata.
+
+use std::path::{Path, PathBuf};
+
+use tuf_schema::{Gun, KeyId, Role};
+
+/// Docker's configuration directory: `$DOCKER_CONFIG`, else `~/.docker`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerDirectory(PathBuf);
+
+impl DockerDirectory {
+    /// The directory at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// `config.json`: stored credentials and their helpers.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.0.join("config.json")
+    }
+
+    /// `tls/HOST:PORT`: certificate authorities and client certificates for one server.
+    #[must_use]
+    pub fn tls(&self, authority: &str) -> PathBuf {
+        self.0.join("tls").join(authority)
+    }
+
+    /// `trust`: keys and metadata.
+    #[must_use]
+    pub fn trust(&self) -> TrustDirectory {
+        TrustDirectory(self.0.join("trust"))
+    }
+}
+
+/// `/etc/docker/certs.d/HOST:PORT`: certificate authorities of a registry, as the engine reads them.
+#[must_use]
+pub fn system_registry_certificates(authority: &str) -> PathBuf {
+    Path::new("/etc/docker/certs.d").join(authority)
+}
+
+/// The trust directory that docker, notary and this client share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustDirectory(PathBuf);
+
+impl TrustDirectory {
+    /// The directory at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The directory of private keys.
+    #[must_use]
+    pub fn private(&self) -> PathBuf {
+        self.0.join("private")
+    }
+
+    /// The file of one private key; `id` is that of the bare public key, for root keys too.
+    #[must_use]
+    pub fn private_key(&self, id: &KeyId) -> PathBuf {
+        self.private().join(format!("{id}.key"))
+    }
+
+    /// The file that holds the trusted document of one role.
+    #[must_use]
+    pub fn metadata(&self, gun: &Gun, role: &Role) -> PathBuf {
+        self.0.join("tuf").join(gun.as_str()).join("metadata").join(format!("{role}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_lies_where_docker_looks_for_it() {
+        let trust = DockerDirectory::new("/h/.docker".into()).trust();
+        let gun = Gun::parse("registry.test:5000/library/nginx").unwrap();
+        let role = Role::parse("targets/releases").unwrap();
+        assert_eq!(
+            trust.metadata(&gun, &role),
+            Path::new("/h/.docker/trust/tuf/registry.test:5000/library/nginx/metadata/targets/releases.json")
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! The registry: which manifest a tag names now.
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::{Client, Method, Response};
+use tuf_schema::Sha256;
+
+use crate::credentials::Credentials;
+use crate::image::{ImageName, Tag};
+use crate::remote::auth::{Action, Challenge};
+use crate::remote::failure::classify;
+use crate::remote::http::read_capped;
+use crate::remote::RemoteError;
+
+/// The registry behind docker's short names.
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+/// The largest manifest that is read, in bytes (the registry's own limit is 4 MiB).
+const MAX_MANIFEST: u64 = 4 << 20;
+/// Every kind of manifest and index that docker signs.
+const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+
+/// A manifest in a registry, by what signing needs to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The digest of its bytes.
+    pub digest: Sha256,
+    /// How many bytes it has.
+    pub length: u64,
+}
+
+/// Why the registry did not name a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The registry has no such tag.
+    #[error("the registry has no manifest for {0}")]
+    NoManifest(String),
+    /// The digest that the registry tells is not that of the bytes it sends.
+    #[error("the registry says {told} but sends a manifest with sha256:{found}")]
+    DigestMismatch {
+        /// The header `Docker-Content-Digest`.
+        told: String,
+        /// The digest of the bytes.
+        found: Sha256,
+    },
+    /// The registry could not be asked.
+    #[error("cannot ask the registry")]
+    Remote(#[from] RemoteError),
+}
+
+/// Reads the manifest that `tag` names and measures its bytes; a digest told by the registry must agree with them.
+///
+/// The bytes are fetched rather than believed: what is signed is what was seen.
+///
+/// # Errors
+/// [`RegistryError`].
+pub async fn resolve(
+    client: &Client,
+    image: &ImageName,
+    tag: &Tag,
+    credentials: &Credentials,
+) -> Result<Manifest, RegistryError> {
+    let host = if image.is_docker_hub() { DOCKER_HUB_HOST } else { image.domain() };
+    let response = match get(client, "https", host, image, tag, credentials).await {
+        Err(e @ (RemoteError::Connection { .. } | RemoteError::Unreachable { .. })) if image.is_loopback_registry() => {
+            match get(client, "http", host, image, tag, credentials).await {
+                // A TLS server answers plain http with 400: then the first error is the one that matters.
+                Ok(response) if response.status() != reqwest::StatusCode::BAD_REQUEST => response,
+                Ok(_) | Err(_) => return Err(e.into()),
+            }
+        }
+        other => other?,
+    };
+    match response.status().as_u16() {
+        200 => {}
+        404 => return Err(RegistryError::NoManifest(image.original().to_owned())),
+        401 | 403 => return Err(RemoteError::Unauthorized.into()),
+        status => return Err(RemoteError::Status(status).into()),
+    }
+    let told = response.headers().get("Docker-Content-Digest").and_then(|h| h.to_str().ok()).map(str::to_owned);
+    let bytes = read_capped(response, host, MAX_MANIFEST).await?;
+    let digest = Sha256::of(&bytes);
+    match told {
+        Some(told) if told != format!("sha256:{digest}") => Err(RegistryError::DigestMismatch { told, found: digest }),
+        _ => Ok(Manifest { digest, length: bytes.len() as u64 }),
+    }
+}
+
+async fn get(
+    client: &Client,
+    scheme: &str,
+    host: &str,
+    image: &ImageName,
+    tag: &Tag,
+    credentials: &Credentials,
+) -> Result<Response, RemoteError> {
+    let url = format!("{scheme}://{host}/v2/{}/manifests/{tag}", image.path());
+    let send = async |authorization: Option<HeaderValue>| {
+        let mut request = client.request(Method::GET, &url).header(ACCEPT, ACCEPTED);
+        if let Some(header) = authorization {
+            request = request.header(AUTHORIZATION, header);
+        }
+        request.send().await.map_err(|e| classify(host, &e))
+    };
+    let response = send(None).await?;
+    let Some(challenge) = Challenge::of(&response) else { return Ok(response) };
+    match challenge.answer(client, credentials, image.path(), Action::Pull).await? {
+        Some(header) => send(Some(header)).await,
+        None => Ok(response),
+    }
+}

@@ -1,0 +1,77 @@
+//! Tells "nobody is there" from "somebody is there, but not whom we may trust": only the first is being offline.
+
+use std::error::Error;
+use std::io::ErrorKind;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::RemoteError;
+
+/// How many redirects are followed.
+pub(crate) const REDIRECTS: usize = 5;
+
+/// The system's resolver, whose failures can be told from those of TLS.
+pub(crate) struct PlainResolver;
+
+/// The name of a host that no resolver knows.
+#[derive(Debug, thiserror::Error)]
+#[error("no address for {host}: {why}")]
+pub(crate) struct NameNotResolved {
+    host: String,
+    why: String,
+}
+
+impl Resolve for PlainResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map(Iterator::collect::<Vec<_>>);
+            match found {
+                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
+                Err(e) => Err(NameNotResolved { host, why: e.to_string() }.into()),
+            }
+        })
+    }
+}
+
+/// What a failed request means. Whatever cannot be proved to be a missing connection is not one.
+pub(crate) fn classify(server: &str, error: &reqwest::Error) -> RemoteError {
+    let server = server.to_owned();
+    let why = innermost(error);
+    if error.is_connect() && no_connection_came_up(error) {
+        RemoteError::Unreachable { server, why }
+    } else {
+        RemoteError::Connection { server, why }
+    }
+}
+
+fn no_connection_came_up(error: &reqwest::Error) -> bool {
+    let mut proof = error.is_timeout();
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(current) = next {
+        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return false;
+            }
+            proof |= matches!(
+                io.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            );
+        }
+        if current.is::<rustls::Error>() {
+            return false;
+        }
+        proof |= current.is::<NameNotResolved>();
+        next = current.source();
+    }
+    proof
+}
+
+/// The cause at the end of the chain, in its own words: the outer ones repeat the URL.
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}

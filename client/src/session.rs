@@ -1,0 +1,108 @@
+//! One image's trust server, reached with docker's settings and credentials.
+
+use ring::rand::SecureRandom;
+use tuf_schema::{Gun, UtcTime};
+
+use crate::cache::Cache;
+use crate::config::{Config, ConfigError};
+use crate::credentials::{Credentials, CredentialsError};
+use crate::image::{ImageName, Tag};
+use crate::paths::system_registry_certificates;
+use crate::registry::{self, Manifest, RegistryError};
+use crate::remote::{Action, HttpRemote, Remote, RemoteError, TrustServer};
+use crate::tls::{self, Scheme, TlsError};
+use crate::trust::{Offline, UpdateError, Updated, update};
+
+/// A trust server for one repository, or the reason why no connection came up, and the repository's cache.
+pub struct Session {
+    /// The repository.
+    pub gun: Gun,
+    /// The address.
+    pub server: TrustServer,
+    /// The server, or why no connection came up.
+    pub remote: Result<HttpRemote, NoConnection>,
+    /// The cache.
+    pub cache: Cache,
+}
+
+/// No connection came up: the one case that counts as being offline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoConnection {
+    /// Host and port.
+    pub server: String,
+    /// What the network said.
+    pub why: String,
+}
+
+/// Why a server could not be talked to.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The settings say no usable address.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Stored credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The server refused, or could not prove who it is.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The registry did not name a manifest.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl Session {
+    /// Connects to the trust server of `image`.
+    ///
+    /// # Errors
+    /// [`SessionError`]; that no connection came up is none yet.
+    pub async fn open(config: &Config, image: &ImageName, action: Action) -> Result<Self, SessionError> {
+        let server = config.trust_server(image)?;
+        let client = tls::client(&[config.docker.tls(server.authority())], Scheme::HttpsOnly)?;
+        let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
+        let remote = match HttpRemote::connect(client, &server, image.gun(), &credentials, action).await {
+            Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
+            other => Ok(other?),
+        };
+        let gun = image.gun().clone();
+        let cache = Cache::new(config.docker.trust(), gun.clone());
+        Ok(Self { gun, server, remote, cache })
+    }
+
+    /// Brings the repository's metadata up to date.
+    ///
+    /// # Errors
+    /// [`UpdateError`].
+    pub async fn update(
+        self,
+        offline: Offline,
+        now: UtcTime,
+        rng: &dyn SecureRandom,
+    ) -> Result<(Updated, Cache), UpdateError> {
+        let Self { gun, remote, cache, .. } = self;
+        let remote = remote.as_ref().map(|remote| remote as &dyn Remote).map_err(|no| no.clone().into());
+        let updated = update(&gun, remote, &cache, offline, now, rng).await?;
+        Ok((updated, cache))
+    }
+}
+
+impl From<NoConnection> for RemoteError {
+    fn from(NoConnection { server, why }: NoConnection) -> Self {
+        Self::Unreachable { server, why }
+    }
+}
+
+/// The manifest that `tag` names in the registry of `image` now.
+///
+/// # Errors
+/// [`SessionError`].
+pub async fn resolve(config: &Config, image: &ImageName, tag: &Tag) -> Result<Manifest, SessionError> {
+    let directories = [config.docker.tls(image.domain()), system_registry_certificates(image.domain())];
+    let scheme = if image.is_loopback_registry() { Scheme::PlainOnLoopback } else { Scheme::HttpsOnly };
+    let client = tls::client(&directories, scheme)?;
+    let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
+    Ok(registry::resolve(&client, image, tag, &credentials).await?)
+}

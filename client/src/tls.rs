@@ -1,0 +1,202 @@
+//! TLS as docker sets it up for one server: system roots, plus the certificates in the server's directory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Identity, redirect};
+
+use crate::remote::failure::{PlainResolver, REDIRECTS};
+
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may stay silent while it answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Whether plain http may be spoken at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Never.
+    HttpsOnly,
+    /// Only for registries on this machine, as docker does.
+    PlainOnLoopback,
+}
+
+/// Why no TLS client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A directory or file cannot be read.
+    #[error("cannot read {path}", path = path.display())]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file holds no certificate or key that can be used.
+    #[error("{path} holds no usable certificate or key", path = path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A client certificate without its key (docker's words).
+    #[error("missing key {key} for client certificate {certificate}. CA certificates must use the extension .crt")]
+    MissingKey {
+        /// The file that is there.
+        certificate: String,
+        /// The file that is not.
+        key: String,
+    },
+    /// A client key without its certificate (docker's words).
+    #[error("missing client certificate {certificate} for key {key}")]
+    MissingCertificate {
+        /// The file that is not there.
+        certificate: String,
+        /// The file that is.
+        key: String,
+    },
+    /// The client could not be put together.
+    #[error("cannot set up TLS")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What a server's directories hold.
+#[derive(Default)]
+struct Material {
+    authorities: Vec<Certificate>,
+    identity: Option<Identity>,
+}
+
+/// An HTTP client that trusts the system's roots and every `*.crt` in `directories`, and shows the client
+/// certificate `X.cert` with `X.key` found there. Directories that do not exist are skipped.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsError> {
+    let mut material = Material::default();
+    for directory in directories {
+        material.read(directory)?;
+    }
+    // A system root that cannot be parsed is skipped, as every TLS library does; having none at all is fine when
+    // the server's directory names its authority.
+    let system = rustls_native_certs::load_native_certs().certs;
+    let system = system.iter().filter_map(|der| Certificate::from_der(der).ok());
+    let mut builder = Client::builder()
+        .tls_certs_only(system.chain(material.authorities))
+        .https_only(scheme == Scheme::HttpsOnly)
+        .http1_only()
+        .redirect(redirect::Policy::custom(move |attempt| {
+            let plain = attempt.url().scheme() != "https" && scheme == Scheme::HttpsOnly;
+            if plain || attempt.previous().len() > REDIRECTS { attempt.stop() } else { attempt.follow() }
+        }))
+        .dns_resolver(std::sync::Arc::new(PlainResolver))
+        .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT);
+    if let Some(identity) = material.identity {
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(TlsError::Client)
+}
+
+impl Material {
+    fn read(&mut self, directory: &Path) -> Result<(), TlsError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| TlsError::Unreadable { path, source }
+        };
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(unreadable(directory)(source)),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(unreadable(directory))?.path());
+        }
+        paths.sort();
+        for path in paths {
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("crt") => {
+                    let pem = std::fs::read(&path).map_err(unreadable(&path))?;
+                    let unusable = |source| TlsError::Unusable { path: path.clone(), source };
+                    self.authorities.extend(Certificate::from_pem_bundle(&pem).map_err(unusable)?);
+                }
+                Some("cert") => {
+                    let key = path.with_extension("key");
+                    if !key.exists() {
+                        return Err(TlsError::MissingKey { certificate: name(&path), key: name(&key) });
+                    }
+                    let mut pem = zeroize::Zeroizing::new(std::fs::read(&path).map_err(unreadable(&path))?);
+                    let key_pem = zeroize::Zeroizing::new(std::fs::read(&key).map_err(unreadable(&key))?);
+                    pem.push(b'\n');
+                    pem.extend_from_slice(&key_pem);
+                    let unusable = |source| TlsError::Unusable { path: path.clone(), source };
+                    self.identity = Some(Identity::from_pem(&pem).map_err(unusable)?);
+                }
+                Some("key") => {
+                    let certificate = path.with_extension("cert");
+                    if !certificate.exists() {
+                        return Err(TlsError::MissingCertificate { certificate: name(&certificate), key: name(&path) });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    /// A client that trusts what the system trusts.
+    pub(crate) fn client() -> reqwest::Client {
+        // Another test may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        super::client(&[], super::Scheme::HttpsOnly).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[(&str, &str)]) -> Result<Material, TlsError> {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let mut material = Material::default();
+        material.read(directory.path()).map(|()| material)
+    }
+
+    const CERTIFICATE: &str = include_str!("../../tests/fixtures/keys/alice.crt");
+
+    #[test]
+    fn every_crt_file_is_an_authority_and_others_are_not() {
+        let two = format!("{CERTIFICATE}{CERTIFICATE}");
+        let material = read(&[("a.crt", CERTIFICATE), ("b.crt", &two), ("c.pem", CERTIFICATE)]).unwrap();
+        assert_eq!(material.authorities.len(), 3);
+        assert!(material.identity.is_none());
+    }
+
+    #[test]
+    fn a_client_certificate_needs_its_key_and_the_other_way_round() {
+        let error = read(&[("me.cert", CERTIFICATE)]).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "missing key me.key for client certificate me.cert. CA certificates must use the extension .crt"
+        );
+        let error = read(&[("me.key", "x")]).err().unwrap();
+        assert_eq!(error.to_string(), "missing client certificate me.cert for key me.key");
+        let key = include_str!("../../tests/fixtures/keys/alice.pkcs8.pem");
+        assert!(read(&[("me.cert", CERTIFICATE), ("me.key", key)]).unwrap().identity.is_some());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_adds_nothing() {
+        assert!(Material::default().read(Path::new("/nonexistent/tls")).is_ok());
+    }
+}

@@ -1,0 +1,7 @@
+//! Trust in a repository: brought up to date, and read.
+
+mod report;
+mod update;
+
+pub use report::{Chunk, ReleasedTag, Report, Signer, natural, released};
+pub use update::{Offline, UpdateError, Updated, update};

@@ -1,0 +1,118 @@
+//! Drives the update of [`tuf_schema::verify::chain`] with a trust server and the cache.
+
+use bytes::Bytes;
+use ring::rand::SecureRandom;
+use tuf_schema::verify::chain::{Answer, Chain, ChainError, Request, Trusted};
+use tuf_schema::{Gun, Role, UtcTime};
+
+use crate::cache::{Cache, FileError};
+use crate::remote::{Remote, RemoteError};
+
+/// What to do when no connection to the trust server comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offline {
+    /// Fail.
+    Refuse,
+    /// Use the cache, as long as its timestamp has not expired.
+    UseCache,
+}
+
+/// A complete update.
+#[derive(Debug)]
+pub struct Updated {
+    /// Metadata that may be used now.
+    pub trusted: Trusted,
+    /// Why what was fetched could not be kept for the next time; the metadata is good all the same.
+    pub not_kept: Option<FileError>,
+}
+
+/// Why there is no metadata that may be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// What came is not to be trusted, or is missing.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The trust server could not be asked, or refused.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The cache could not be read.
+    #[error(transparent)]
+    Cache(#[from] FileError),
+}
+
+/// Brings the metadata of `gun` up to date and keeps what was fetched.
+///
+/// `remote` is the trust server, or the reason why no connection came up.
+///
+/// # Errors
+/// [`UpdateError`]; a newer root that was reached before the failure is kept.
+pub async fn update(
+    gun: &Gun,
+    remote: Result<&dyn Remote, RemoteError>,
+    cache: &Cache,
+    offline: Offline,
+    now: UtcTime,
+    rng: &dyn SecureRandom,
+) -> Result<Updated, UpdateError> {
+    let mut chain = Chain::new(gun.clone(), now);
+    let outcome = drive(&mut chain, remote, cache, offline).await;
+    let mut not_kept = None;
+    if let Some(root) = chain.newer_root() {
+        not_kept = cache.write(&Role::Root, root, rng).err();
+    }
+    outcome?;
+    let Some(trusted) = chain.finish() else { return Err(ChainError::NoTrustData(gun.clone()).into()) };
+    // The timestamp last: it is what says that all the others are there.
+    let (last, first): (Vec<_>, Vec<_>) = trusted.fetched().partition(|(role, _)| **role == Role::Timestamp);
+    for (role, bytes) in first.into_iter().chain(last) {
+        if not_kept.is_none() {
+            not_kept = cache.write(role, bytes, rng).err();
+        }
+    }
+    Ok(Updated { trusted, not_kept })
+}
+
+async fn drive(
+    chain: &mut Chain,
+    remote: Result<&dyn Remote, RemoteError>,
+    cache: &Cache,
+    offline: Offline,
+) -> Result<(), UpdateError> {
+    let (remote, mut down) = match remote {
+        Ok(remote) => (Some(remote), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    while let Some(request) = chain.request() {
+        let answer = match (&request, remote) {
+            (Request::Cached(role), _) => found(cache.read(role)?),
+            (Request::Fetch { .. }, None) => Answer::Unreachable,
+            (Request::Fetch { name, cap }, Some(remote)) => match remote.fetch(name, *cap).await {
+                Ok(bytes) => found(bytes),
+                Err(reason @ RemoteError::Unreachable { .. }) => {
+                    down = Some(reason);
+                    Answer::Unreachable
+                }
+                Err(e) => return Err(e.into()),
+            },
+        };
+        let unreachable = answer == Answer::Unreachable;
+        if unreachable && offline == Offline::Refuse {
+            if let Some(reason) = down {
+                return Err(reason.into());
+            }
+        }
+        match chain.feed(answer) {
+            Ok(()) => {}
+            // The network's own words say more than the name of a document.
+            Err(ChainError::Unreachable(name)) => {
+                return Err(down.map_or_else(|| ChainError::Unreachable(name).into(), UpdateError::from));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+fn found(bytes: Option<Vec<u8>>) -> Answer {
+    bytes.map_or(Answer::Absent, |bytes| Answer::Bytes(Bytes::from(bytes)))
+}
