@@ -1,6 +1,6 @@
 //! The metadata server: validates uploads, makes snapshots and timestamps through the signer, serves what was stored.
 
-pub mod app;
+mod app;
 pub mod auth;
 mod bounded;
 pub mod clock;
@@ -9,8 +9,14 @@ mod gun_turns;
 mod http;
 pub mod keys;
 mod links;
+pub mod logging;
+mod metrics;
 pub mod publish;
 pub mod read;
 mod renew;
+mod serve;
 pub mod signer;
 pub mod store;
+
+pub use app::StartError;
+pub use serve::{bind, run};

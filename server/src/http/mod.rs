@@ -1,1 +1,102 @@
-//! (being written)
+//! HTTP: requests in, answers out. What they mean is decided below; here they are parsed, authorised and translated.
+
+mod access;
+mod answer;
+mod changefeed;
+mod delete;
+mod error;
+mod fetch;
+mod health;
+mod keys;
+mod multipart;
+mod path;
+mod publish;
+mod router;
+mod upload;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::header::EXPECT;
+use hyper::{Method, Request, Response};
+use tokio::time::Instant;
+use tracing::{error, info};
+
+pub(crate) use health::Health;
+pub(crate) use upload::UploadMemory;
+
+use crate::app::App;
+use error::ApiError;
+use router::{Operation, Route};
+
+/// An answer, its body in memory.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Answers one request, counts it and writes its line in the log.
+pub(crate) async fn respond<B>(app: &App, request: Request<B>) -> Answer
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let started = Instant::now();
+    let (head, mut body) = request.into_parts();
+    let route = Route::of(&head.method, head.uri.path(), head.uri.query());
+    let operation = route.operation();
+    let line = RequestLine { id: app.next_request_id(), method: head.method.clone(), operation, subject: route.subject() };
+    let request_bytes = body.size_hint().lower();
+    // a publish has as long again after its body was read
+    let longest = if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
+    let work = tokio::time::timeout(longest, router::serve(app, route, &head, &mut body));
+    let outcome = work.await.unwrap_or_else(|_| Err(ApiError::out_of_time()));
+    let (answer, failure) = match outcome {
+        Ok(answer) => (answer, None),
+        Err(error) => {
+            let failure = (error.code, error.reason.clone());
+            (error.into_response(), Some(failure))
+        }
+    };
+    if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
+        discard(body, app.limits.request);
+    }
+    let status = answer.status();
+    let duration = started.elapsed();
+    if let Some(operation) = operation {
+        let answer_bytes = answer.body().size_hint().lower();
+        app.metrics.record(operation.as_str(), &line.method, status.as_u16(), duration, request_bytes, answer_bytes);
+    }
+    line.write(status.as_u16(), duration, failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str())));
+    answer
+}
+
+/// Takes what a client still sends and throws it away, so that it lives to read its answer: a connection closed with
+/// unread data is reset, and the answer lost.
+fn discard<B>(mut body: B, longest: Duration)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let draining = async move { while matches!(body.frame().await, Some(Ok(_))) {} };
+    tokio::spawn(tokio::time::timeout(longest, draining));
+}
+
+/// What the log tells of a request: never a token, never a body.
+struct RequestLine {
+    id: String,
+    method: Method,
+    operation: Option<Operation>,
+    subject: (String, String),
+}
+
+impl RequestLine {
+    fn write(&self, status: u16, duration: Duration, failure: Option<(&str, &str)>) {
+        let operation = self.operation.map_or("", Operation::as_str);
+        let (gun, role) = (&self.subject.0, &self.subject.1);
+        let (code, reason) = failure.unwrap_or_default();
+        let microseconds = duration.as_micros();
+        if status >= 500 {
+            error!(request = self.id, method = %self.method, operation, gun, role, status, microseconds, code, reason, "request failed");
+        } else {
+            info!(request = self.id, method = %self.method, operation, gun, role, status, microseconds, code, reason, "request answered");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Answers that are no errors: bodies and headers as the reference sends them.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, PRAGMA};
+use hyper::{Response, StatusCode};
+
+use super::Answer;
+use crate::store::Stored;
+
+/// The reference lets its library guess; clients do not look at it.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Whether a file may change under its URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheClass {
+    /// Asked for by name: a cache must ask again.
+    Current,
+    /// Asked for by hash or version: never changes.
+    Consistent,
+}
+
+/// Done, and nothing to say.
+pub(super) fn empty() -> Answer {
+    Response::new(Full::default())
+}
+
+/// A short text or JSON document.
+pub(super) fn text(body: Bytes) -> Answer {
+    with_header(Response::new(Full::new(body)), CONTENT_TYPE, TEXT)
+}
+
+/// A document of ours in JSON, under the type that the reference sends.
+pub(super) fn json(document: &impl serde::Serialize) -> Answer {
+    // derived documents of texts and numbers always serialise
+    text(serde_json::to_vec(document).unwrap_or_default().into())
+}
+
+/// The state of health as JSON.
+pub(super) fn health(status: StatusCode, body: Bytes) -> Answer {
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    with_status(status, with_header(Response::new(Full::new(body)), CONTENT_TYPE, json))
+}
+
+/// Numbers in Prometheus' text format.
+pub(super) fn metrics(body: String) -> Answer {
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    with_header(Response::new(Full::new(body.into())), CONTENT_TYPE, kind)
+}
+
+/// A stored file: its bytes untouched, and how long they may be kept.
+pub(super) fn metadata(stored: Stored, class: CacheClass, max_age_seconds: u32) -> Answer {
+    let mut answer = text(stored.bytes);
+    // the reference writes its zone's name here, which no HTTP date may have (RFC 9110, 5.6.7)
+    let modified = stored.created_at.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(modified) = HeaderValue::from_str(&modified) {
+        answer.headers_mut().insert(LAST_MODIFIED, modified);
+    }
+    let (control, pragma) = cache_control(class, max_age_seconds);
+    if let Ok(control) = HeaderValue::from_str(&control) {
+        answer.headers_mut().insert(CACHE_CONTROL, control);
+    }
+    answer.headers_mut().extend(pragma.map(|value| (PRAGMA, value)));
+    answer
+}
+
+fn cache_control(class: CacheClass, seconds: u32) -> (String, Option<HeaderValue>) {
+    if seconds == 0 {
+        return ("max-age=0, no-cache, no-store".to_owned(), Some(HeaderValue::from_static("no-cache")));
+    }
+    let revalidate = match class {
+        CacheClass::Current => ", must-revalidate",
+        CacheClass::Consistent => "",
+    };
+    (format!("public, max-age={seconds}, s-maxage={seconds}{revalidate}"), None)
+}
+
+/// The same, at the clean path.
+pub(super) fn moved(location: &str) -> Answer {
+    match HeaderValue::from_str(location) {
+        Ok(location) => with_status(StatusCode::MOVED_PERMANENTLY, with_header(empty(), LOCATION, location)),
+        // a path from a URL is always a header value
+        Err(_) => with_status(StatusCode::BAD_REQUEST, empty()),
+    }
+}
+
+/// No route has this method.
+pub(super) fn method_not_allowed() -> Answer {
+    with_status(StatusCode::METHOD_NOT_ALLOWED, empty())
+}
+
+fn with_header(mut answer: Answer, name: HeaderName, value: HeaderValue) -> Answer {
+    answer.headers_mut().insert(name, value);
+    answer
+}
+
+fn with_status(status: StatusCode, mut answer: Answer) -> Answer {
+    *answer.status_mut() = status;
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::{Sha256, UtcTime, Version};
+
+    use super::*;
+
+    fn answered(class: CacheClass, seconds: u32) -> Answer {
+        let stored = Stored {
+            version: Version::FIRST,
+            sha256: Sha256::of(b"{}"),
+            bytes: Bytes::from_static(b"{}"),
+            created_at: UtcTime::parse("2026-11-21T21:56:10.5+01:00").unwrap(),
+        };
+        metadata(stored, class, seconds)
+    }
+
+    fn header(answer: &Answer, name: HeaderName) -> Option<&str> {
+        answer.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn what_never_changes_may_be_kept_without_asking() {
+        let answer = answered(CacheClass::Consistent, 2_592_000);
+        assert_eq!(header(&answer, CACHE_CONTROL), Some("public, max-age=2592000, s-maxage=2592000"));
+        let answer = answered(CacheClass::Current, 300);
+        assert_eq!(header(&answer, CACHE_CONTROL), Some("public, max-age=300, s-maxage=300, must-revalidate"));
+        assert_eq!(header(&answer, PRAGMA), None);
+    }
+
+    #[test]
+    fn an_age_of_zero_forbids_keeping() {
+        let answer = answered(CacheClass::Consistent, 0);
+        assert_eq!(header(&answer, CACHE_CONTROL), Some("max-age=0, no-cache, no-store"));
+        assert_eq!(header(&answer, PRAGMA), Some("no-cache"));
+    }
+
+    #[test]
+    fn the_time_of_change_is_an_http_date() {
+        let answer = answered(CacheClass::Current, 300);
+        assert_eq!(header(&answer, LAST_MODIFIED), Some("Sat, 21 Nov 2026 20:56:10 GMT"));
+    }
+}

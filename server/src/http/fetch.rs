@@ -1,0 +1,43 @@
+//! GET of metadata: what is current, or one version, or one hash.
+
+use tuf_schema::Sha256;
+
+use super::answer::{self, CacheClass};
+use super::error::ApiError;
+use super::path::{AskedRole, AskedVersion};
+use super::Answer;
+use crate::app::App;
+use crate::auth::{Access, Pull};
+
+pub(super) async fn current(app: &App, access: Access<Pull>, role: AskedRole) -> Result<Answer, ApiError> {
+    let AskedRole::Role(role) = role else { return Err(ApiError::not_found()) };
+    let stored = app.reader.current(&access, &role).await?.ok_or_else(ApiError::not_found)?;
+    Ok(answer::metadata(stored, CacheClass::Current, app.cache_ages.current))
+}
+
+pub(super) async fn by_version(
+    app: &App,
+    access: Access<Pull>,
+    version: AskedVersion,
+    role: AskedRole,
+) -> Result<Answer, ApiError> {
+    let version = match version {
+        AskedVersion::Version(version) => version,
+        AskedVersion::NeverStored => return Err(ApiError::not_found()),
+        AskedVersion::Unreadable(digits) => return Err(ApiError::unreadable_version(&digits)),
+    };
+    let AskedRole::Role(role) = role else { return Err(ApiError::not_found()) };
+    let stored = app.reader.by_version(&access, &role, version).await?.ok_or_else(ApiError::not_found)?;
+    Ok(answer::metadata(stored, CacheClass::Consistent, app.cache_ages.consistent))
+}
+
+pub(super) async fn by_hash(
+    app: &App,
+    access: Access<Pull>,
+    role: AskedRole,
+    sha256: Option<Sha256>,
+) -> Result<Answer, ApiError> {
+    let (AskedRole::Role(role), Some(sha256)) = (role, sha256) else { return Err(ApiError::not_found()) };
+    let stored = app.reader.by_sha256(&access, &role, &sha256).await?.ok_or_else(ApiError::not_found)?;
+    Ok(answer::metadata(stored, CacheClass::Consistent, app.cache_ages.consistent))
+}

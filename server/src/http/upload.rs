@@ -1,0 +1,280 @@
+//! The body of a publish, from the network to an [`Upload`], within limits of size, number, time and memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tuf_schema::Role;
+
+use super::multipart::{self, MultipartError};
+use crate::config::Limits;
+use crate::publish::{Upload, UploadPart};
+
+/// What an upload is charged at its start, for the buffers of its connection.
+const BASE_CHARGE_BYTES: usize = 512 << 10;
+/// Memory is charged in pieces of this size.
+const CHARGE_BYTES: usize = 64 << 10;
+/// The unit of the semaphore that counts the memory.
+const UNIT_BYTES: usize = 1 << 10;
+/// Bodies above this size get their whole room at once: untouched pages cost nothing, copying does.
+const SMALL_BODY_BYTES: usize = 1 << 20;
+
+/// The memory that all uploads at work may hold together.
+#[derive(Debug, Clone)]
+pub(crate) struct UploadMemory {
+    units: Arc<Semaphore>,
+}
+
+/// An upload, and the memory it is charged until it is dropped.
+pub(super) struct ChargedUpload {
+    pub(super) upload: Upload,
+    pub(super) charge: Charge,
+}
+
+/// A share of the memory, given back when dropped.
+pub(super) struct Charge {
+    units: Arc<Semaphore>,
+    held: OwnedSemaphorePermit,
+    bytes: usize,
+}
+
+/// Why there is no upload.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UploadError {
+    #[error(transparent)]
+    Multipart(#[from] MultipartError),
+    #[error("the body broke off")]
+    BrokenOff,
+    #[error("a part has no file name")]
+    NoFileName,
+    #[error("a part is named {0:?}, which is no role")]
+    NoRole(String),
+    #[error("the role {0} is uploaded twice")]
+    Twice(Role),
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the body took longer than {} seconds", .0.as_secs())]
+    TooSlow(Duration),
+    #[error("the memory for uploads is in use")]
+    NoMemory,
+}
+
+impl UploadMemory {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
+    }
+
+    fn charge(&self) -> Result<Charge, UploadError> {
+        let mut charge = Charge { units: Arc::clone(&self.units), held: take(&self.units, 0)?, bytes: 0 };
+        charge.grow(BASE_CHARGE_BYTES)?;
+        Ok(charge)
+    }
+}
+
+impl Charge {
+    fn grow(&mut self, bytes: usize) -> Result<(), UploadError> {
+        self.held.merge(take(&self.units, bytes)?);
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+}
+
+fn take(units: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, UploadError> {
+    let wanted = u32::try_from(bytes.div_ceil(UNIT_BYTES)).map_err(|_| UploadError::NoMemory)?;
+    Arc::clone(units).try_acquire_many_owned(wanted).map_err(|_| UploadError::NoMemory)
+}
+
+/// Reads the body of a request as an upload.
+pub(super) async fn receive<B>(
+    headers: &HeaderMap,
+    body: &mut B,
+    limits: &Limits,
+    memory: &UploadMemory,
+) -> Result<ChargedUpload, UploadError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multipart::boundary(content_type)?;
+    let reading = tokio::time::timeout(limits.request, read_whole(headers, body, limits.document_bytes, memory));
+    let (bytes, charge) = reading.await.map_err(|_| UploadError::TooSlow(limits.request))??;
+    let upload = interpret(multipart::parse(&bytes, &boundary, limits.parts)?)?;
+    Ok(ChargedUpload { upload, charge })
+}
+
+/// The whole body, if it is within `limit`. Memory is charged as data arrives: a length that a header promises costs
+/// nothing, and one that is too large is refused unread.
+async fn read_whole<B>(
+    headers: &HeaderMap,
+    body: &mut B,
+    limit: usize,
+    memory: &UploadMemory,
+) -> Result<(Bytes, Charge), UploadError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let promised: Option<u64> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if promised.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+        return Err(UploadError::TooLarge { limit });
+    }
+    let mut charge = memory.charge()?;
+    let mut charged_for = 0_usize;
+    let mut bytes: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(mut data) = frame.map_err(|_| UploadError::BrokenOff)?.into_data() else { continue };
+        let length = bytes.len().saturating_add(data.len());
+        if length > limit {
+            return Err(UploadError::TooLarge { limit });
+        }
+        while charged_for < length {
+            charge.grow(CHARGE_BYTES)?;
+            charged_for = charged_for.saturating_add(CHARGE_BYTES);
+        }
+        if length > SMALL_BODY_BYTES && bytes.capacity() < limit {
+            bytes.try_reserve_exact(limit.saturating_sub(bytes.len())).map_err(|_| UploadError::NoMemory)?;
+        }
+        while data.has_remaining() {
+            let piece = data.chunk();
+            bytes.extend_from_slice(piece);
+            data.advance(piece.len());
+        }
+    }
+    Ok((bytes.into(), charge))
+}
+
+/// Reads roles off the file names; the field names and content types of the parts do not count.
+fn interpret(parts: Vec<multipart::Part>) -> Result<Upload, UploadError> {
+    let mut upload = Upload { parts: Vec::with_capacity(parts.len()) };
+    let mut roles = BTreeSet::new();
+    for part in parts {
+        let name = part.file_name.ok_or(UploadError::NoFileName)?;
+        let name = name.strip_suffix(".json").unwrap_or(&name);
+        if name.is_empty() {
+            return Err(UploadError::NoFileName);
+        }
+        let role = Role::parse(name).map_err(|_| UploadError::NoRole(name.to_owned()))?;
+        // the reference takes the last one and says nothing
+        if !roles.insert(role.clone()) {
+            return Err(UploadError::Twice(role));
+        }
+        upload.parts.push(UploadPart { role, bytes: part.content });
+    }
+    Ok(upload)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    use super::*;
+
+    const SMALL: &str = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"root\"\r\n\r\n{}\r\n--b--\r\n";
+
+    fn headers(length: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=b".parse().unwrap());
+        headers.extend(length.map(|length| (CONTENT_LENGTH, length.parse().unwrap())));
+        headers
+    }
+
+    fn limits(document_bytes: usize) -> Limits {
+        Limits { document_bytes, ..Limits::default() }
+    }
+
+    /// A body that comes in pieces of 64 KiB and counts how many were taken.
+    fn endless(taken: Arc<std::sync::atomic::AtomicUsize>) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
+        let piece = Bytes::from(vec![b'a'; 64 << 10]);
+        let pieces = std::iter::repeat_with(move || {
+            taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(Frame::data(piece.clone()))
+        });
+        StreamBody::new(futures_util::stream::iter(pieces))
+    }
+
+    async fn received<B: Body<Data = Bytes> + Unpin>(
+        headers: HeaderMap,
+        mut body: B,
+        limit: usize,
+        memory: &UploadMemory,
+    ) -> Result<ChargedUpload, UploadError> {
+        receive(&headers, &mut body, &limits(limit), memory).await
+    }
+
+    #[tokio::test]
+    async fn a_promised_length_above_the_limit_is_refused_unread() {
+        let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let memory = UploadMemory::new(1 << 30);
+        let promised = headers(Some("1001"));
+        let error = received(promised, endless(Arc::clone(&taken)), 1000, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::TooLarge { limit: 1000 }));
+        assert_eq!(taken.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_length_is_read_up_to_the_limit_only() {
+        let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let memory = UploadMemory::new(1 << 30);
+        let error = received(headers(None), endless(Arc::clone(&taken)), 1 << 20, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::TooLarge { .. }));
+        assert!(taken.load(std::sync::atomic::Ordering::Relaxed) <= 18, "{taken:?}");
+    }
+
+    #[tokio::test]
+    async fn uploads_share_one_memory_and_give_it_back() {
+        let memory = UploadMemory::new(BASE_CHARGE_BYTES + CHARGE_BYTES);
+        let first = received(headers(None), Full::from(SMALL), 1000, &memory).await.unwrap();
+        assert_eq!(first.charge.bytes, BASE_CHARGE_BYTES + CHARGE_BYTES);
+        let second = received(headers(None), Full::from(SMALL), 1000, &memory).await;
+        assert!(matches!(second, Err(UploadError::NoMemory)));
+        drop(first);
+        assert!(received(headers(None), Full::from(SMALL), 1000, &memory).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_as_data_arrives() {
+        let memory = UploadMemory::new(4 << 20);
+        let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let error = received(headers(None), endless(taken), 64 << 20, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::NoMemory));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_ends_at_the_limit_of_time() {
+        let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+        let error = received(headers(None), silent, 1000, &UploadMemory::new(1 << 20)).await.err().unwrap();
+        assert!(matches!(error, UploadError::TooSlow(_)));
+    }
+
+    fn part(name: Option<&str>) -> multipart::Part {
+        multipart::Part { file_name: name.map(str::to_owned), content: Bytes::new() }
+    }
+
+    #[test]
+    fn one_json_suffix_is_taken_off_a_file_name() {
+        let upload = interpret(vec![part(Some("root.json")), part(Some("targets/releases"))]).unwrap();
+        let roles: Vec<&str> = upload.parts.iter().map(|part| part.role.as_str()).collect();
+        assert_eq!(roles, ["root", "targets/releases"]);
+        let twice = interpret(vec![part(Some("root.json.json"))]);
+        assert!(matches!(twice, Err(UploadError::NoRole(name)) if name == "root.json"));
+    }
+
+    #[test]
+    fn a_part_needs_a_file_name() {
+        for name in [None, Some(""), Some(".json")] {
+            assert!(matches!(interpret(vec![part(name)]), Err(UploadError::NoFileName)), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_is_uploaded_once() {
+        let parts = vec![part(Some("targets")), part(Some("root")), part(Some("targets.json"))];
+        assert!(matches!(interpret(parts), Err(UploadError::Twice(Role::Targets))));
+    }
+}

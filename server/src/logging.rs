@@ -1,0 +1,140 @@
+//! The log: one JSON object or one logfmt line per event, with the members that the reference's log has.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::clock::Clock;
+use crate::config::LogLevel;
+
+/// How an event is written (`-logf`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// `key=value` pairs.
+    Logfmt,
+}
+
+/// Writes events from `level` up to standard error.
+pub fn start(level: LogLevel, format: LogFormat, clock: Arc<dyn Clock>) {
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warning => "warn",
+        LogLevel::Info => "warn,bulla_server=info",
+        LogLevel::Debug => "info,bulla_server=debug",
+    };
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .event_format(Line { format, clock })
+        .try_init();
+    // a second start, as in tests, keeps the first
+    drop(started);
+}
+
+struct Line {
+    format: LogFormat,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        let message = fields.0.remove("message").unwrap_or_default();
+        let mut line = vec![
+            ("time".to_owned(), Value::String(self.clock.now().to_rfc3339())),
+            ("level".to_owned(), Value::String(level_name(*event.metadata().level()).to_owned())),
+            ("msg".to_owned(), message),
+        ];
+        let is_said = |value: &Value| !matches!(value, Value::String(text) if text.is_empty());
+        line.extend(fields.0.into_iter().filter(|(_, value)| is_said(value)));
+        match self.format {
+            LogFormat::Json => writeln!(writer, "{}", json(&line)),
+            LogFormat::Logfmt => writeln!(writer, "{}", logfmt(&line)),
+        }
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
+fn json(line: &[(String, Value)]) -> String {
+    let members: Vec<String> = line.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_str()))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn logfmt(line: &[(String, Value)]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:@+".contains(c);
+    let pairs: Vec<String> = line
+        .iter()
+        .map(|(key, value)| match value {
+            Value::String(text) if text.chars().all(plain) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        })
+        .collect();
+    pairs.join(" ")
+}
+
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), Value::String(format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.0.insert(field.name().to_owned(), u64::try_from(value).unwrap_or(u64::MAX).into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Vec<(String, Value)> {
+        vec![("msg".into(), "a b".into()), ("gun".into(), "x/\"\n".into()), ("status".into(), 200.into()), ("n".into(), "a:1".into())]
+    }
+
+    #[test]
+    fn nothing_a_client_sends_ends_a_line_or_a_value() {
+        assert_eq!(json(&line()), r#"{"msg":"a b","gun":"x/\"\n","status":200,"n":"a:1"}"#);
+        assert_eq!(logfmt(&line()), r#"msg="a b" gun="x/\"\n" status=200 n=a:1"#);
+    }
+}

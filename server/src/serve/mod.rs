@@ -1,0 +1,158 @@
+//! Connections: accepting, TLS, limits of time and number, and a stop that lets requests end.
+
+mod stall;
+mod tls;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http;
+use stall::StallGuard;
+
+/// Room for the head of a request above the longest token, so that a token that is too long is answered as a bad
+/// token and not as a bad request.
+const LONGEST_HEAD_BYTES: usize = 2 << 20;
+
+/// How long the loop rests when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `config` on `listener` until `shutdown` is ready, then lets the requests at work end.
+///
+/// # Errors
+/// [`StartError`] when a file, the database or the signer's settings cannot be used. What fails later is answered to
+/// the client and logged.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let acceptor = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+    let app = Arc::new(App::new(config, clock).await?);
+    match listener.local_addr() {
+        Ok(address) if acceptor.is_none() && !address.ip().is_loopback() => {
+            warn!(%address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
+        }
+        Ok(address) => info!(%address, tls = acceptor.is_some(), "listening"),
+        Err(error) => warn!(%error, "the address listened on cannot be told"),
+    }
+    let connections = GracefulShutdown::new();
+    accept(&app, listener, acceptor, &connections, shutdown).await;
+    info!("stopping: no new connections, requests at work may end");
+    if tokio::time::timeout(app.limits.stop, connections.shutdown()).await.is_err() {
+        warn!("some requests did not end in time and were broken off");
+    }
+    app.close().await;
+    Ok(())
+}
+
+/// Listens on an address as the reference writes it: `host:port`, and without a host on every address.
+///
+/// # Errors
+/// [`StartError::Listen`].
+pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Listen { address: address.to_owned(), source };
+    let Some(port) = address.strip_prefix(':') else { return TcpListener::bind(address).await.map_err(failed) };
+    match TcpListener::bind(format!("[::]:{port}")).await {
+        Ok(listener) => Ok(listener),
+        // a machine without IPv6
+        Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await.map_err(failed),
+    }
+}
+
+async fn accept(
+    app: &Arc<App>,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    connections: &GracefulShutdown,
+    shutdown: impl Future<Output = ()>,
+) {
+    let slots = Arc::new(Semaphore::new(app.limits.connections));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let next = async {
+            // connections above the limit wait in the system's queue
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = &mut shutdown => return,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (app, acceptor, watcher) = (Arc::clone(app), acceptor.clone(), connections.watcher());
+                tokio::spawn(async move {
+                    let _slot = slot;
+                    connection(&app, acceptor, watcher, stream, peer).await;
+                });
+            }
+            Err(error) => {
+                warn!(%error, "a connection could not be accepted");
+                if is_exhaustion(&error) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the system is out of something, as against one connection that was gone before it was taken.
+fn is_exhaustion(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+async fn connection(
+    app: &Arc<App>,
+    acceptor: Option<TlsAcceptor>,
+    watcher: Watcher,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    // answers are written whole; waiting for more would only delay them
+    let _best_effort = stream.set_nodelay(true);
+    let stream = StallGuard::new(stream, app.limits.request);
+    let Some(acceptor) = acceptor else { return talk(app, watcher, stream, peer).await };
+    match tokio::time::timeout(app.limits.handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => talk(app, watcher, stream, peer).await,
+        Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn talk<S>(app: &Arc<App>, watcher: Watcher, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let app = Arc::clone(app);
+        async move { Ok::<_, std::convert::Infallible>(http::respond(&app, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(app.limits.header)
+        .max_buf_size(LONGEST_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        debug!(%peer, %error, "connection ended");
+    }
+}
