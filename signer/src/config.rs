@@ -13,6 +13,9 @@ mod settings;
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
 
+/// The `tracing` target of [`ConfigWarning`]s. They are written at every log level.
+pub const WARNING_TARGET: &str = "configuration";
+
 /// The keys that this signer reads.
 const KNOWN: &[&str] = &[
     "server.grpc_addr",

@@ -145,7 +145,7 @@ async fn warn(any_client: bool) {
     loop {
         ticks.tick().await;
         if any_client {
-            tracing::warn!("{}", config::ConfigWarning::AnyClient);
+            tracing::warn!(target: config::WARNING_TARGET, "{}", config::ConfigWarning::AnyClient);
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use bulla_signer::arguments::{Arguments, LogFormat, USAGE};
 use bulla_signer::audit;
 use bulla_signer::clock::SystemClock;
-use bulla_signer::config::{Config, Environment, LogLevel};
+use bulla_signer::config::{Config, Environment, LogLevel, WARNING_TARGET};
 use bulla_signer::listen::listen;
 use bulla_signer::{Listeners, Signer};
 use ring::rand::SystemRandom;
@@ -39,7 +39,7 @@ fn run() -> anyhow::Result<()> {
     }));
     let config = Config::read(&file, &environment)?;
     log_to_stderr(config.log_level, log_format)?;
-    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    config.warnings.iter().for_each(|warning| tracing::warn!(target: WARNING_TARGET, "{warning}"));
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&config))
 }
 
@@ -67,7 +67,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 fn log_to_stderr(level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
     // debug is for this program; its libraries would drown it
     let libraries = if level == LogLevel::Debug { LogLevel::Info } else { level };
-    let filter = format!("{},bulla_signer={},{}=info", libraries.as_filter(), level.as_filter(), audit::TARGET);
+    let filter = format!(
+        "{},bulla_signer={},{}=info,{WARNING_TARGET}=warn",
+        libraries.as_filter(),
+        level.as_filter(),
+        audit::TARGET
+    );
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(io::stderr);
     let installed = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

@@ -236,3 +236,6 @@ impl Keyring {
         self.clock.now()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,6 +208,8 @@ fn fixed<const N: usize>(part: &str) -> Result<[u8; N], OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::test_runner::Config as ProptestConfig;
     use ring::rand::SystemRandom;
 
     use super::*;
@@ -328,5 +330,27 @@ mod tests {
     fn a_wrapped_key_of_another_length_is_no_envelope() {
         let short = URL_SAFE_NO_PAD.encode([0; 32]);
         assert_eq!(open(&with_part(1, &short), &passphrase("right")).unwrap_err(), OpenError::Form);
+    }
+
+    proptest! {
+        // each case derives a key twice
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn any_content_comes_back(content in proptest::collection::vec(any::<u8>(), 0..300), text in ".{0,40}") {
+            let sealed = seal(&content, &passphrase(&text), &SystemRandom::new()).unwrap();
+            let opened = open(&sealed, &passphrase(&text)).unwrap();
+            prop_assert_eq!(opened.as_slice(), content.as_slice());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_opening_panic(text in "[A-Za-z0-9_.-]{0,200}", head in ".{0,100}", rest in "[A-Za-z0-9_.-]{0,80}") {
+            let passphrase = passphrase("right");
+            let with_header = format!("{}.{rest}", header(&head));
+            prop_assert!(open(&SealedKey(text), &passphrase).is_err());
+            prop_assert!(open(&SealedKey(with_header), &passphrase).is_err());
+        }
     }
 }

@@ -12,6 +12,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row as _, SqlStr};
+use tokio::sync::Mutex;
 use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::{Gun, Role, UtcTime};
 
@@ -47,6 +48,8 @@ const PROBE: &str = "SELECT count(*) FROM private_keys WHERE id = 0";
 /// Keys in an SQLite file.
 pub(crate) struct SqliteKeyStore {
     pool: SqlitePool,
+    /// Held while writing. SQLite would make a second writer sleep and try again, and keep its connection from readers.
+    writing: Mutex<()>,
 }
 
 /// Why the file cannot be used.
@@ -100,7 +103,7 @@ impl SqliteKeyStore {
         migrate(&pool)
             .await
             .map_err(|source| OpenStoreError::Migrate { file: file.to_owned(), source: source.into() })?;
-        Ok(Self { pool })
+        Ok(Self { pool, writing: Mutex::new(()) })
     }
 }
 
@@ -123,6 +126,7 @@ impl KeyStore for SqliteKeyStore {
     }
 
     async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
         let inserted = sqlx::query(INSERT)
             .bind(now.unix_seconds())
             .bind(record.key.id().as_str())
@@ -147,6 +151,7 @@ impl KeyStore for SqliteKeyStore {
     }
 
     async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
         for (id, time) in uses {
             let mark = sqlx::query(MARK_USED).bind(time.unix_seconds()).bind(id.as_str());
@@ -156,6 +161,7 @@ impl KeyStore for SqliteKeyStore {
     }
 
     async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError> {
+        let _writing = self.writing.lock().await;
         let deleted = sqlx::query(DELETE)
             .bind(now.unix_seconds())
             .bind(id.as_str())
@@ -241,6 +247,9 @@ fn optional<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use ring::rand::SystemRandom;
+    use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
+
     use super::*;
 
     async fn pragma(store: &SqliteKeyStore, question: &'static str) -> Vec<String> {
@@ -265,6 +274,56 @@ mod tests {
         let store = SqliteKeyStore::open(&folder.path().join("keys.db")).await.unwrap();
         assert_eq!(pragma(&store, "PRAGMA synchronous").await, ["2"; 4], "2 is FULL");
         assert_eq!(pragma(&store, "PRAGMA journal_mode").await, ["wal"; 4]);
+    }
+
+    /// A store with one key, and the row changed as `change` says.
+    async fn altered(change: &'static str) -> (SqliteKeyStore, KeyId, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteKeyStore::open(&folder.path().join("keys.db")).await.unwrap();
+        let secret = SecretKey::generate(SecretKind::Ed25519, &SystemRandom::new()).unwrap();
+        let id = secret.public().id().clone();
+        let record = KeyRecord {
+            key: secret.public().clone(),
+            purpose: Purpose { gun: None, role: Some(Role::Timestamp) },
+            alias: Alias::parse("k1").unwrap(),
+            sealed: SealedKey::from_row("sealed".to_owned()),
+            last_used: None,
+        };
+        store.insert(&record, UtcTime::from_unix_seconds(1).unwrap()).await.unwrap();
+        sqlx::query(change).execute(&store.pool).await.unwrap();
+        (store, id, folder)
+    }
+
+    #[tokio::test]
+    async fn a_damaged_row_is_told_from_an_absent_one() {
+        for change in [
+            "UPDATE private_keys SET public = x'00'",
+            "UPDATE private_keys SET algorithm = 'ecdsa'",
+            "UPDATE private_keys SET encryption_alg = 'A128GCM'",
+            "UPDATE private_keys SET keywrap_alg = 'dir'",
+            "UPDATE private_keys SET gun = 'a/../b'",
+            "UPDATE private_keys SET role = 'no such role'",
+            "UPDATE private_keys SET passphrase_alias = ''",
+            "UPDATE private_keys SET private = x'ff'",
+        ] {
+            let (store, id, _folder) = altered(change).await;
+            let refusal = store.find(&id).await.unwrap_err();
+            assert!(matches!(&refusal, StoreError::Damaged { key, .. } if *key == id), "{change}: {refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_row_is_no_sample_of_its_alias() {
+        let (store, _, _folder) = altered("UPDATE private_keys SET public = x'00'").await;
+        assert_eq!(store.sealed_under(&Alias::parse("k1").unwrap(), 9).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn tables_of_a_later_release_are_left_alone() {
+        let (store, _, folder) = altered("UPDATE _sqlx_migrations SET version = 99").await;
+        drop(store);
+        let refusal = SqliteKeyStore::open(&folder.path().join("keys.db")).await.err().unwrap();
+        assert!(matches!(refusal, OpenStoreError::Migrate { .. }), "{refusal}");
     }
 
     #[tokio::test]

@@ -1,0 +1,249 @@
+//! What the keyring promises to callers, on a store that can be watched and can fail.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use ring::rand::SystemRandom;
+use tuf_schema::Gun;
+use tuf_schema::signature::Signature;
+
+use super::*;
+use crate::backend::SoftwareKeys;
+use crate::clock::SystemClock;
+use crate::config::Environment;
+use crate::metrics::Metrics;
+use crate::seal::passphrase::{Alias, Passphrases};
+use crate::store::KeyRecord;
+use crate::store::memory::MemoryKeyStore;
+
+const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
+const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+
+/// A store in memory that counts writes of uses, and fails when told to.
+#[derive(Default)]
+struct Watched {
+    keys: MemoryKeyStore,
+    marks: AtomicUsize,
+    failing: AtomicBool,
+}
+
+impl Watched {
+    fn answer(&self) -> Result<(), StoreError> {
+        if self.failing.load(Ordering::SeqCst) { Err(StoreError::Unavailable("told to fail".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl KeyStore for Watched {
+    async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        self.keys.find(id).await
+    }
+    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
+        self.keys.pending(purpose, algorithm).await
+    }
+    async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError> {
+        self.answer()?;
+        self.keys.insert(record, now).await
+    }
+    async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
+        self.answer()?;
+        self.marks.fetch_add(1, Ordering::SeqCst);
+        self.keys.mark_used(uses).await
+    }
+    async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError> {
+        self.keys.delete(id, now).await
+    }
+    async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        self.keys.sealed_under(alias, limit).await
+    }
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.answer()
+    }
+}
+
+fn keyring(store: &Arc<Watched>, passphrase: &str) -> Keyring {
+    let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
+    let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRandom::new()));
+    let alias = Alias::parse("k1").unwrap();
+    let backend =
+        SoftwareKeys::new(Passphrases::from_environment(environment), alias, Arc::clone(&clock) as Arc<dyn Clock>, rng);
+    let audit = Audit::new(Arc::new(Metrics::new(false)));
+    Keyring::new(Arc::clone(store) as Arc<dyn KeyStore>, Box::new(backend), clock, audit)
+}
+
+fn fresh() -> (Keyring, Arc<Watched>) {
+    let store = Arc::new(Watched::default());
+    (keyring(&store, "right"), store)
+}
+
+fn purpose(gun: &str, role: Role) -> Purpose {
+    Purpose { gun: Some(Gun::parse(gun).unwrap()), role: Some(role) }
+}
+
+async fn create(keyring: &Keyring, role: Role) -> Result<PublicKey, KeyringError> {
+    keyring.create(&Caller::for_test(), Algorithm::Ed25519, &purpose("registry.test/app", role)).await
+}
+
+async fn sign(keyring: &Keyring, key: &PublicKey, content: &[u8]) -> Result<Signed, KeyringError> {
+    keyring.sign(&Caller::for_test(), key.id(), content).await
+}
+
+#[tokio::test]
+async fn a_key_is_handed_out_again_until_it_signs() {
+    let (keyring, _) = fresh();
+    let first = create(&keyring, Role::Snapshot).await.unwrap();
+    assert_eq!(create(&keyring, Role::Snapshot).await.unwrap(), first);
+    sign(&keyring, &first, SNAPSHOT).await.unwrap();
+    assert_ne!(create(&keyring, Role::Snapshot).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn repositories_and_roles_do_not_share_keys() {
+    let (keyring, _) = fresh();
+    let key = create(&keyring, Role::Snapshot).await.unwrap();
+    assert_ne!(create(&keyring, Role::Timestamp).await.unwrap(), key);
+    let elsewhere = purpose("registry.test/other", Role::Snapshot);
+    assert_ne!(keyring.create(&Caller::for_test(), Algorithm::Ed25519, &elsewhere).await.unwrap(), key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creations_at_the_same_time_end_with_one_key() {
+    let keyring = Arc::new(fresh().0);
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let keyring = Arc::clone(&keyring);
+            tokio::spawn(async move { create(&keyring, Role::Timestamp).await.unwrap() })
+        })
+        .collect();
+    let first = create(&keyring, Role::Timestamp).await.unwrap();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), first);
+    }
+}
+
+#[tokio::test]
+async fn keys_of_root_and_targets_are_not_made() {
+    let (keyring, _) = fresh();
+    for role in [Role::Root, Role::Targets, Role::parse("targets/releases").unwrap()] {
+        let refusal = create(&keyring, role.clone()).await.unwrap_err();
+        assert!(matches!(refusal, KeyringError::RoleNotServed(refused) if refused == role));
+    }
+}
+
+#[tokio::test]
+async fn a_signature_verifies_and_content_of_another_role_gets_none() {
+    let (keyring, _) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    let signed = sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    assert_eq!(signed.key, key);
+    let Signed { signature, .. } = signed;
+    let signature = Signature { key_id: key.id().clone(), method: signature.method, bytes: signature.bytes };
+    assert!(key.verifies(TIMESTAMP, &signature));
+
+    let refusal = sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
+    let expected = ContentRefusal::WrongType { found: "Snapshot".into() };
+    assert!(matches!(refusal, KeyringError::ContentRefused { reason, .. } if reason == expected));
+}
+
+#[tokio::test]
+async fn refused_content_leaves_a_key_unused() {
+    let (keyring, _) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
+    assert_eq!(create(&keyring, Role::Timestamp).await.unwrap(), key);
+}
+
+#[tokio::test]
+async fn no_signature_is_given_before_the_first_use_is_stored() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    store.failing.store(true, Ordering::SeqCst);
+    let refusal = sign(&keyring, &key, TIMESTAMP).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::Store(StoreError::Unavailable(_))), "{refusal}");
+    store.failing.store(false, Ordering::SeqCst);
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    assert_eq!(store.marks.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn later_uses_are_written_down_together() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    for _ in 0..5 {
+        sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    }
+    assert_eq!(store.marks.load(Ordering::SeqCst), 1, "only the first use");
+    store.failing.store(true, Ordering::SeqCst);
+    keyring.tidy().await.unwrap_err();
+    store.failing.store(false, Ordering::SeqCst);
+    keyring.tidy().await.unwrap();
+    keyring.tidy().await.unwrap();
+    assert_eq!(store.marks.load(Ordering::SeqCst), 2, "the rest at once, although the first try failed");
+}
+
+#[tokio::test]
+async fn a_deleted_key_signs_no_more_and_one_only_is_deleted() {
+    let (keyring, _) = fresh();
+    let (snapshot, timestamp) =
+        (create(&keyring, Role::Snapshot).await.unwrap(), create(&keyring, Role::Timestamp).await.unwrap());
+    sign(&keyring, &snapshot, SNAPSHOT).await.unwrap();
+    keyring.delete(&Caller::for_test(), snapshot.id()).await.unwrap();
+    keyring.delete(&Caller::for_test(), snapshot.id()).await.unwrap();
+    let refusal = sign(&keyring, &snapshot, SNAPSHOT).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::SigningKeyNotFound(id) if id == *snapshot.id()));
+    sign(&keyring, &timestamp, TIMESTAMP).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pending_key_that_does_not_open_is_neither_handed_out_nor_replaced() {
+    let (keyring, store) = fresh();
+    create(&keyring, Role::Timestamp).await.unwrap();
+    let locked = self::keyring(&store, "wrong");
+    let refusal = create(&locked, Role::Timestamp).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::Backend(BackendError::WrongPassphrase { .. })), "{refusal}");
+    assert_eq!(store.sealed_under(&Alias::parse("k1").unwrap(), 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn no_key_is_made_under_a_passphrase_that_opens_none_of_the_stored_keys() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    let locked = self::keyring(&store, "wrong");
+    let refusal = create(&locked, Role::Timestamp).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::NotReady(NotReady::DefaultAliasLocked { .. })), "{refusal}");
+    assert!(matches!(locked.ready().await, Err(NotReady::DefaultAliasLocked { .. })));
+    assert_eq!(
+        store.sealed_under(&Alias::parse("k1").unwrap(), 9).await.unwrap(),
+        [store.find(key.id()).await.unwrap().unwrap()]
+    );
+    self::keyring(&store, "right").ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_open_is_not_called_absent() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    let locked = self::keyring(&store, "wrong");
+    let refusal = sign(&locked, &key, TIMESTAMP).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::Backend(BackendError::WrongPassphrase { .. })), "{refusal}");
+    assert_eq!(locked.describe(&Caller::for_test(), key.id()).await.unwrap().key, key);
+}
+
+#[tokio::test]
+async fn readiness_ends_and_returns_with_the_store() {
+    let (keyring, store) = fresh();
+    keyring.ready().await.unwrap();
+    store.failing.store(true, Ordering::SeqCst);
+    assert!(matches!(keyring.ready().await, Err(NotReady::Store(_))));
+    store.failing.store(false, Ordering::SeqCst);
+    keyring.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_stored_is_not_handed_out() {
+    let (keyring, store) = fresh();
+    keyring.ready().await.unwrap();
+    store.failing.store(true, Ordering::SeqCst);
+    assert!(matches!(create(&keyring, Role::Timestamp).await, Err(KeyringError::CreationFailed(_))));
+}

@@ -1,0 +1,116 @@
+//! Who is let in.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tonic::Code;
+
+use crate::pki::{Authority, Pair};
+use crate::signer::{Client, Running, Settings, refusal};
+use bulla_signer::grpc::INSECURE_SERVICE;
+
+/// Whether the signer answers a client with this certificate, and how it refuses.
+///
+/// In TLS 1.3 a client learns of its refusal with the first answer it waits for.
+async fn ask(signer: &Running, pair: Option<&Pair>) -> Result<i32, String> {
+    let client = Client::connect(signer, pair).await.map_err(|error| format!("{error:?}"))?;
+    client.health("").await.map_err(|status| format!("{status:?}"))
+}
+
+fn settings(server: &str) -> Settings {
+    Settings { server: server.to_owned(), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_is_not_let_in() {
+    let signer = Running::start().await;
+    let text = ask(&signer, None).await.unwrap_err();
+    assert!(text.contains("CertificateRequired"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_not_let_in() {
+    let signer = Running::start().await;
+    let stranger = Authority::new(signer.place.path(), "other").issue("server.test");
+    let text = ask(&signer, Some(&stranger)).await.unwrap_err();
+    assert!(text.contains("UnknownCA") || text.contains("DecryptError"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_listed_may_do_nothing_and_is_told_why() {
+    let signer = Running::start().await;
+    let other = signer.place.authority.issue("other.test");
+    let client = Client::connect(&signer, Some(&other)).await.unwrap();
+    for answer in [
+        client.create("registry.test/app", "timestamp").await.map(|_| ()),
+        client.sign(Some("0000"), b"{}").await.map(|_| ()),
+        client.describe("0000").await.map(|_| ()),
+        client.delete("0000").await,
+        client.health("").await.map(|_| ()),
+    ] {
+        let (code, text) = refusal(answer);
+        assert_eq!(code, Code::PermissionDenied);
+        assert!(text.contains("other.test") && text.contains("server.allowed_clients"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_dns_name_of_the_certificate_is_enough() {
+    let signer =
+        Running::with(&settings(r#", "client_ca_file": "ca.crt", "allowed_clients": ["alt.other.test"]"#)).await;
+    let other = signer.place.authority.issue("other.test");
+    assert_eq!(ask(&signer, Some(&other)).await, Ok(1));
+}
+
+#[tokio::test]
+async fn without_a_list_every_certificate_of_the_authority_is_let_in() {
+    let signer = Running::with(&settings(r#", "client_ca_file": "ca.crt""#)).await;
+    let other = signer.place.authority.issue("other.test");
+    assert_eq!(ask(&signer, Some(&other)).await, Ok(1));
+    let stranger = Authority::new(signer.place.path(), "other").issue("server.test");
+    assert!(ask(&signer, Some(&stranger)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_s_own_certificate_may_stand_in_the_authority_s_place() {
+    // as in installations of the reference that name the peer's certificate file
+    let list = r#", "client_ca_file": "ca-server.test.crt", "allowed_clients": ["server.test"]"#;
+    let place = crate::signer::Place::new();
+    let listed = place.authority.issue("server.test");
+    let signer = Running::in_place(place, &settings(list)).await;
+    assert_eq!(ask(&signer, Some(&listed)).await, Ok(1));
+    let text = ask(&signer, Some(&signer.place.server)).await.unwrap_err();
+    assert!(text.contains("UnknownCA"), "another certificate of the same authority: {text}");
+}
+
+#[tokio::test]
+async fn any_certificate_is_let_in_by_the_insecure_key_and_it_shows() {
+    let signer = Running::with(&settings(r#", "insecure_allow_any_client": true"#)).await;
+    let stranger = Authority::new(signer.place.path(), "other").issue("anybody");
+    let client = Client::connect(&signer, Some(&stranger)).await.unwrap();
+    client.create("registry.test/app", "timestamp").await.unwrap();
+    assert_eq!(client.health("").await.unwrap(), 1);
+    assert_eq!(client.health(INSECURE_SERVICE).await.unwrap(), 2);
+    assert!(get(&signer, "/ready").await.contains("insecure"));
+    let metrics = get(&signer, "/metrics").await;
+    assert!(metrics.contains("bulla_signer_insecure_any_client 1"), "{metrics}");
+    assert!(metrics.contains(r#"bulla_signer_key_uses_total{operation="create",outcome="ok"} 1"#), "{metrics}");
+
+    let text = ask(&signer, None).await.unwrap_err();
+    assert!(text.contains("CertificateRequired"), "a certificate is demanded all the same: {text}");
+}
+
+#[tokio::test]
+async fn readiness_and_metrics_are_answered_and_nothing_else() {
+    let signer = Running::start().await;
+    assert!(get(&signer, "/ready").await.starts_with("HTTP/1.1 200 OK"));
+    assert!(get(&signer, "/metrics").await.contains("bulla_signer_ready 1"));
+    assert!(get(&signer, "/").await.starts_with("HTTP/1.1 404"));
+}
+
+async fn get(signer: &Running, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(signer.http).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

@@ -1,0 +1,9 @@
+//! The signer as its clients see it: real TLS, real gRPC, on loopback.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod captures;
+mod clients;
+mod keys;
+mod pki;
+mod process;
+mod signer;
