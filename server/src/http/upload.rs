@@ -245,10 +245,12 @@ mod tests {
         assert!(matches!(error, UploadError::NoMemory));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_that_does_not_come_ends_at_the_limit_of_time() {
-        let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
-        let error = received(headers(None), silent, 1000, &UploadMemory::new(1 << 20)).await.err().unwrap();
+        let mut silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+        let limits = Limits { request: Duration::from_millis(10), ..Limits::default() };
+        let received = receive(&headers(None), &mut silent, &limits, &UploadMemory::new(1 << 20)).await;
+        let error = received.err().unwrap();
         assert!(matches!(error, UploadError::TooSlow(_)));
     }
 
