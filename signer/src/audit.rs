@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tuf_schema::Sha256;
 use tuf_schema::key::KeyId;
 
+use crate::causes::WithCauses;
 use crate::grpc::peer::Caller;
 use crate::keyring::KeyringError;
 use crate::metrics::Metrics;
@@ -53,7 +54,7 @@ impl Audit {
     /// Writes the line; before the caller is answered.
     pub(crate) fn record(&self, key_use: &KeyUse<'_>, refusal: Option<&KeyringError>) {
         self.metrics.count_key_use(key_use.operation, refusal.is_none());
-        let outcome = refusal.map_or_else(|| "ok".to_owned(), ToString::to_string);
+        let outcome = refusal.map_or_else(|| "ok".to_owned(), |error| WithCauses(error).to_string());
         tracing::info!(
             target: TARGET,
             caller = key_use.caller.name(),

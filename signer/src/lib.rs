@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 pub mod arguments;
 pub mod audit;
 mod backend;
+mod causes;
 pub mod clock;
 pub mod config;
 pub mod grpc;
@@ -25,6 +26,7 @@ mod tls;
 
 use audit::Audit;
 use backend::SoftwareKeys;
+use causes::WithCauses;
 use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config, Sealing, Storage};
 use keyring::Keyring;
@@ -101,7 +103,7 @@ impl Signer {
         let backend = Box::new(SoftwareKeys::new(passphrases, alias, Arc::clone(&clock), rng));
         let keyring = Keyring::new(store, backend, clock, Audit::new(Arc::clone(&metrics)));
         if let Err(amiss) = keyring.ready().await {
-            tracing::error!(%amiss, "the signer is not ready; it starts, and makes no keys");
+            tracing::error!(amiss = %WithCauses(&amiss), "the signer is not ready; it starts, and makes no keys");
         }
         Ok(Self { keyring: Arc::new(keyring), metrics, tls, allowed })
     }
@@ -121,7 +123,7 @@ impl Signer {
             () = http::serve(listeners.http, Arc::clone(&keyring), metrics) => Ok(()),
         };
         if let Err(error) = keyring.tidy().await {
-            tracing::warn!(%error, "the last uses of keys were not written down");
+            tracing::warn!(error = %WithCauses(&error), "the last uses of keys were not written down");
         }
         served
     }
@@ -133,7 +135,7 @@ async fn tidy(keyring: &Keyring) {
     loop {
         ticks.tick().await;
         if let Err(error) = keyring.tidy().await {
-            tracing::warn!(%error, "uses of keys were not written down; the next time they will be");
+            tracing::warn!(error = %WithCauses(&error), "uses of keys were not written down; the next time they will be");
         }
     }
 }

@@ -9,6 +9,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::peer;
+use crate::causes::WithCauses;
 use crate::keyring::Keyring;
 
 /// The services whose health is the signer's: the names that the reference registers, and the whole.
@@ -54,7 +55,7 @@ impl Service {
         match self.keyring.ready().await {
             Ok(()) => true,
             Err(amiss) => {
-                tracing::error!(%amiss, "not ready");
+                tracing::error!(amiss = %WithCauses(&amiss), "not ready");
                 false
             }
         }

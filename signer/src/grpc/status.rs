@@ -17,6 +17,7 @@ use tuf_schema::role::RoleError;
 
 use super::peer::NotAllowed;
 use crate::backend::BackendError;
+use crate::causes::WithCauses;
 use crate::keyring::{KeyringError, NotReady};
 use crate::store::StoreError;
 
@@ -59,7 +60,7 @@ impl From<KeyringError> for Status {
     fn from(error: KeyringError) -> Self {
         let code = code(&error);
         if !matches!(code, Code::NotFound) {
-            tracing::error!(error = with_causes(&error), "a request failed");
+            tracing::error!(error = %WithCauses(&error), "a request failed");
         }
         Self::new(code, message(&error))
     }
@@ -71,7 +72,7 @@ fn message(error: &KeyringError) -> String {
     match error {
         KeyringError::Backend(_)
         | KeyringError::NotReady(NotReady::DefaultAliasLocked { .. } | NotReady::Sealing(_) | NotReady::StoreTooSlow) => {
-            with_causes(error)
+            WithCauses(error).to_string()
         }
         KeyringError::KeyNotFound(_)
         | KeyringError::SigningKeyNotFound(_)
@@ -81,17 +82,6 @@ fn message(error: &KeyringError) -> String {
         | KeyringError::NotReady(NotReady::Store(_))
         | KeyringError::Store(_) => error.to_string(),
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn code(error: &KeyringError) -> Code {
