@@ -1,11 +1,19 @@
 //! The clock as a parameter: production reads the system's, tests hold their own.
 
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
 use tuf_schema::UtcTime;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> UtcTime;
+
+    /// The time since some fixed point, for measuring how long something took; never goes back.
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.now().unix_seconds()).unwrap_or_default())
+    }
 }
 
 /// The machine's clock.
@@ -16,6 +24,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn now(&self) -> UtcTime {
         UtcTime::from_utc(std::time::SystemTime::now().into())
+    }
+
+    fn uptime(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }
 

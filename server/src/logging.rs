@@ -80,7 +80,8 @@ fn level_name(level: Level) -> &'static str {
 }
 
 fn json(line: &[(String, Value)]) -> String {
-    let members: Vec<String> = line.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_str()))).collect();
+    let members: Vec<String> =
+        line.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_str()))).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -129,7 +130,12 @@ mod tests {
     use super::*;
 
     fn line() -> Vec<(String, Value)> {
-        vec![("msg".into(), "a b".into()), ("gun".into(), "x/\"\n".into()), ("status".into(), 200.into()), ("n".into(), "a:1".into())]
+        vec![
+            ("msg".into(), "a b".into()),
+            ("gun".into(), "x/\"\n".into()),
+            ("status".into(), 200.into()),
+            ("n".into(), "a:1".into()),
+        ]
     }
 
     #[test]

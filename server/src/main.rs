@@ -31,7 +31,8 @@ fn run() -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "bulla-server {}", env!("CARGO_PKG_VERSION"))?;
         return Ok(());
     };
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let (config, warnings) = Config::load(&config, environment)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     logging::start(config.log_level, log_format, Arc::clone(&clock));
@@ -41,7 +42,8 @@ fn run() -> anyhow::Result<()> {
     for warning in warnings {
         warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;

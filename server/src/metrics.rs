@@ -57,16 +57,24 @@ impl Metrics {
     pub(crate) fn text(&self) -> String {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        summary(&mut text, "request_duration_microseconds", "The HTTP request latencies in microseconds.", &counted, |sums| {
-            sums.microseconds
+        summary(
+            &mut text,
+            "request_duration_microseconds",
+            "The HTTP request latencies in microseconds.",
+            &counted,
+            |sums| sums.microseconds,
+        );
+        summary(&mut text, "request_size_bytes", "The HTTP request sizes in bytes.", &counted, |sums| {
+            sums.request_bytes
         });
-        summary(&mut text, "request_size_bytes", "The HTTP request sizes in bytes.", &counted, |sums| sums.request_bytes);
         head(&mut text, "requests_total", "Total number of HTTP requests made.", "counter");
         for ((status, method, operation), count) in &counted.requests {
             let labels = format!("code=\"{status}\",method=\"{method}\",operation=\"{operation}\"");
             line(&mut text, &format!("requests_total{{{labels}}}"), count);
         }
-        summary(&mut text, "response_size_bytes", "The HTTP response sizes in bytes.", &counted, |sums| sums.answer_bytes);
+        summary(&mut text, "response_size_bytes", "The HTTP response sizes in bytes.", &counted, |sums| {
+            sums.answer_bytes
+        });
         text
     }
 }

@@ -77,7 +77,8 @@ impl RootBundle {
         }
         let roots: Vec<&Root> = self.roots.iter().filter(|root| root.is_valid_at(now)).collect();
         let stands_there = roots.iter().any(|root| root.certificate.as_ref() == leaf.as_ref());
-        if stands_there || roots.iter().any(|root| root.issued_plainly(&parsed)) || leads_to(&roots, leaf, others, now) {
+        if stands_there || roots.iter().any(|root| root.issued_plainly(&parsed)) || leads_to(&roots, leaf, others, now)
+        {
             Ok(key)
         } else {
             Err(TokenError::UntrustedCertificate)
@@ -93,7 +94,8 @@ impl Root {
             X509Version::V1 => true,
             _ => parsed.basic_constraints().ok()?.is_some_and(|constraints| constraints.value.ca),
         };
-        let anchor = if issues { webpki::anchor_from_trusted_cert(&certificate).ok().map(|a| a.to_owned()) } else { None };
+        let anchor =
+            if issues { webpki::anchor_from_trusted_cert(&certificate).ok().map(|a| a.to_owned()) } else { None };
         Some(Self {
             key: TokenKey::from_spki(parsed.public_key().raw),
             subject: parsed.subject().as_raw().to_vec(),
@@ -118,10 +120,9 @@ impl Root {
             && self.anchor.is_some()
             && leaf.issuer().as_raw() == self.subject
             && leaf.signature_algorithm == leaf.tbs_certificate.signature
-            && self
-                .key
-                .as_ref()
-                .is_some_and(|key| key.signed_certificate(&oid, leaf.tbs_certificate.as_ref(), &leaf.signature_value.data))
+            && self.key.as_ref().is_some_and(|key| {
+                key.signed_certificate(&oid, leaf.tbs_certificate.as_ref(), &leaf.signature_value.data)
+            })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData,
+};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, RsaKeyPair};
 use serde_json::{Value, json};
@@ -60,11 +62,11 @@ impl Service {
     }
 
     /// A certificate issued by this one, and its key.
-    fn issue(&self, parameters: CertificateParams) -> Service {
+    fn issue(&self, parameters: CertificateParams) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let issuer = Issuer::from_params(&self.parameters, &self.key);
         let certificate = parameters.signed_by(&key, &issuer).unwrap();
-        Service { key, parameters, certificate }
+        Self { key, parameters, certificate }
     }
 
     fn token_key(&self) -> TokenKey {
@@ -371,7 +373,19 @@ fn a_token_above_the_limit_is_not_looked_at() {
 #[test]
 fn texts_that_are_no_token_are_malformed() {
     let service = service();
-    for text in ["", ".", "..", "...", "a.b", "a.b.c", "e30.e30.", "e30.e30.e30", "e30=.e30.e30", "\u{0}", "this-is.not-a.token"] {
+    for text in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b",
+        "a.b.c",
+        "e30.e30.",
+        "e30.e30.e30",
+        "e30=.e30.e30",
+        "\u{0}",
+        "this-is.not-a.token",
+    ] {
         let error = refusal(service.bundle(), text);
         assert!(matches!(error, Some(TokenError::Malformed(_))), "{text}: {error:?}");
     }

@@ -122,8 +122,15 @@ impl Document {
     /// A whole number within `min` and `max`.
     pub(super) fn number(&self, key: &'static str, min: u64, max: u64) -> Result<Option<u64>, ConfigError> {
         let Some(text) = self.text(key)? else { return Ok(None) };
-        let value = text.trim().parse().map_err(|_| ConfigError::WrongType { key, expected: "a whole number that is not negative" })?;
-        if (min..=max).contains(&value) { Ok(Some(value)) } else { Err(ConfigError::OutOfRange { key, value, min, max }) }
+        let value = text
+            .trim()
+            .parse()
+            .map_err(|_| ConfigError::WrongType { key, expected: "a whole number that is not negative" })?;
+        if (min..=max).contains(&value) {
+            Ok(Some(value))
+        } else {
+            Err(ConfigError::OutOfRange { key, value, min, max })
+        }
     }
 
     /// True or false; false when absent.

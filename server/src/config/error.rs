@@ -98,7 +98,9 @@ pub enum ConfigError {
     )]
     KeysForgotten,
     /// A prefix that no GUN can have.
-    #[error("repositories.gun_prefixes has {prefix:?}: a prefix is a clean path that ends in / and does not start with / or ..")]
+    #[error(
+        "repositories.gun_prefixes has {prefix:?}: a prefix is a clean path that ends in / and does not start with / or .."
+    )]
     Prefix {
         /// The prefix.
         prefix: String,

@@ -148,10 +148,7 @@ fn numbers_are_bounded() {
         refusal(&with("caching.max_age.current_metadata", 31_536_001.into())),
         "caching.max_age.current_metadata is 31536001, but must be from 0 to 31536000"
     );
-    assert_eq!(
-        refusal(&with("limits.parts", (-1).into())),
-        "limits.parts must be a whole number that is not negative"
-    );
+    assert_eq!(refusal(&with("limits.parts", (-1).into())), "limits.parts must be a whole number that is not negative");
     assert_eq!(
         refusal(&with("limits", serde_json::json!({"document_bytes": 2000, "upload_memory_bytes": 1999}))),
         "limits.upload_memory_bytes is 1999, but must be from 2000 to 1099511627776"
@@ -169,7 +166,8 @@ fn prefixes_are_clean_paths_with_a_slash_at_their_end() {
 
 #[test]
 fn a_root_bundle_that_is_not_in_the_working_directory_is_sought_beside_the_file() {
-    let options = |bundle: &str| serde_json::json!({"realm": "r", "service": "s", "issuer": "i", "rootcertbundle": bundle});
+    let options =
+        |bundle: &str| serde_json::json!({"realm": "r", "service": "s", "issuer": "i", "rootcertbundle": bundle});
     let auth = |bundle: &str| with("auth", serde_json::json!({"type": "token", "options": options(bundle)}));
     let bundle = load(&auth("Cargo.toml")).unwrap().0.auth.unwrap().root_certificates;
     assert_eq!(bundle, Path::new("Cargo.toml"));

@@ -102,7 +102,9 @@ mod tests {
         ] {
             assert_eq!(parameters(query).ok(), Some(expected), "{query}");
         }
-        for query in ["", "records", "records=", "records=x", "records=1.0", "records=2147483648", "records=1&change_id=x"] {
+        for query in
+            ["", "records", "records=", "records=x", "records=1.0", "records=2147483648", "records=1&change_id=x"]
+        {
             assert!(parameters(query).is_err(), "{query}");
         }
     }

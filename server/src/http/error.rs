@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tuf_schema::gun::GunError;
@@ -55,10 +55,19 @@ pub(super) enum ErrorCode {
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) code: ErrorCode,
-    detail: Detail,
-    header: Option<(HeaderName, HeaderValue)>,
+    detail: Box<Detail>,
+    header: Option<Header>,
     /// Why, for the line of this request in the log.
     pub(super) reason: String,
+}
+
+/// A header that only some errors have.
+#[derive(Debug)]
+enum Header {
+    /// Where to get a token, and for what.
+    Challenge(String),
+    /// When to try again.
+    RetryAfter,
 }
 
 /// The `detail` member of an error.
@@ -70,10 +79,17 @@ enum Detail {
     Empty,
     Text(String),
     /// A rule of metadata: clients print `message` (`Msg`).
-    Violation { name: &'static str, missing: Option<Role>, message: String },
+    Violation {
+        name: &'static str,
+        missing: Option<Role>,
+        message: String,
+    },
     /// A version that cannot be read.
     Number(String),
-    Stale { role: Role, current: Option<Version> },
+    Stale {
+        role: Role,
+        current: Option<Version>,
+    },
     Wanted(Vec<crate::auth::Wanted>),
 }
 
@@ -139,13 +155,12 @@ impl ErrorCode {
 
 impl ApiError {
     fn new(code: ErrorCode, detail: Detail, reason: impl Into<String>) -> Self {
-        Self { code, detail, header: None, reason: reason.into() }
+        Self { code, detail: Box::new(detail), header: None, reason: reason.into() }
     }
 
     fn unavailable(what: &str, reason: impl Into<String>) -> Self {
-        let retry = HeaderValue::from(RETRY_AFTER_SECONDS);
         let error = Self::new(ErrorCode::Unavailable, Detail::Text(what.to_owned()), reason);
-        Self { header: Some((RETRY_AFTER, retry)), ..error }
+        Self { header: Some(Header::RetryAfter), ..error }
     }
 
     fn unknown(reason: impl Into<String>) -> Self {
@@ -196,12 +211,19 @@ impl ApiError {
     }
 
     /// The answer that tells the client.
-    pub(super) fn into_response(mut self) -> Response<Full<Bytes>> {
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body()));
         *response.status_mut() = self.code.status();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, json);
-        response.headers_mut().extend(self.header.take());
+        match self.header {
+            // a challenge has no control characters, so it is always a header's value
+            Some(Header::Challenge(challenge)) => response
+                .headers_mut()
+                .extend(HeaderValue::from_bytes(challenge.as_bytes()).ok().map(|value| (WWW_AUTHENTICATE, value))),
+            Some(Header::RetryAfter) => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into())),
+            None => {}
+        }
         response
     }
 
@@ -235,7 +257,7 @@ impl Serialize for WireError<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("code", self.error.code.as_str())?;
         map.serialize_entry("message", self.error.code.message())?;
-        if !matches!(self.error.detail, Detail::Absent) {
+        if !matches!(*self.error.detail, Detail::Absent) {
             map.serialize_entry("detail", &WireDetail(self))?;
         }
         map.end()
@@ -248,7 +270,8 @@ impl WireDetail<'_> {
         if text.len() <= limit {
             return text.to_owned();
         }
-        let mut cut: String = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= limit).map(|(_, c)| c).collect();
+        let mut cut: String =
+            text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= limit).map(|(_, c)| c).collect();
         cut.push_str("...");
         cut
     }
@@ -279,7 +302,7 @@ impl Serialize for WireDetail<'_> {
             }
         }
         let text = |text: &str| Member::Text(self.cut(text));
-        let members = match &self.0.error.detail {
+        let members = match &*self.0.error.detail {
             Detail::Absent | Detail::Empty => Members(Vec::new()),
             Detail::Text(detail) => return serializer.serialize_str(&self.cut(detail)),
             Detail::Violation { name, missing, message } => {
@@ -317,9 +340,7 @@ impl Serialize for WireDetail<'_> {
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let error = Self::new(ErrorCode::Unauthorized, Detail::Wanted(denied.wanted), denied.reason.to_string());
-        // the challenge has no control characters, so this holds
-        let header = HeaderValue::from_bytes(denied.challenge.as_bytes()).ok();
-        Self { header: header.map(|value| (WWW_AUTHENTICATE, value)), ..error }
+        Self { header: Some(Header::Challenge(denied.challenge)), ..error }
     }
 }
 
@@ -337,9 +358,7 @@ impl From<UploadError> for ApiError {
             UploadError::Twice(_) => Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason),
             UploadError::NoFileName => Self::new(ErrorCode::NoFilename, Detail::Absent, reason),
             UploadError::NoRole(name) => Self::new(ErrorCode::InvalidRole, Detail::Text(name), reason),
-            UploadError::TooLarge { .. } => {
-                Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason)
-            }
+            UploadError::TooLarge { .. } => Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason),
             UploadError::TooSlow(_) => Self::new(ErrorCode::UploadTooSlow, Detail::Text(reason.clone()), reason),
             UploadError::NoMemory => Self::unavailable("uploads", reason),
         }

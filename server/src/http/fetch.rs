@@ -2,10 +2,10 @@
 
 use tuf_schema::Sha256;
 
+use super::Answer;
 use super::answer::{self, CacheClass};
 use super::error::ApiError;
 use super::path::{AskedRole, AskedVersion};
-use super::Answer;
 use crate::app::App;
 use crate::auth::{Access, Pull};
 

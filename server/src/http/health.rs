@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{Answer, answer};
 use crate::app::App;
@@ -19,7 +19,15 @@ pub(crate) struct Health {
     pub(crate) checks_store: bool,
     /// Whether the signer can; keys in memory cannot.
     pub(crate) checks_signer: bool,
-    last: Mutex<Option<(Instant, StatusCode, Bytes)>>,
+    last: Mutex<Option<Checked>>,
+}
+
+#[derive(Debug)]
+struct Checked {
+    /// The clock's uptime.
+    at: Duration,
+    status: StatusCode,
+    body: Bytes,
 }
 
 /// How long an answer is repeated.
@@ -35,13 +43,15 @@ impl Health {
 
 pub(super) async fn health(app: &App) -> Answer {
     let mut last = app.health.last.lock().await;
-    if let Some((at, status, body)) = &*last
-        && at.elapsed() < FRESH
+    let now = app.clock.uptime();
+    if let Some(checked) = &*last
+        && now.saturating_sub(checked.at) < FRESH
     {
-        return answer::health(*status, body.clone());
+        return answer::health(checked.status, checked.body.clone());
     }
     let mut failures = Map::new();
-    let mut note = |name: &str, words: Option<String>| failures.extend(words.map(|w| (name.to_owned(), Value::String(w))));
+    let mut note =
+        |name: &str, words: Option<String>| failures.extend(words.map(|w| (name.to_owned(), Value::String(w))));
     if app.health.checks_store {
         let outcome = timeout(LONGEST, app.store.check()).await;
         note("DB operational", words(outcome.map(|checked| checked.map_err(|error| error.to_string()))));
@@ -52,7 +62,7 @@ pub(super) async fn health(app: &App) -> Answer {
     }
     let status = if failures.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = Bytes::from(Value::Object(failures).to_string());
-    *last = Some((Instant::now(), status, body.clone()));
+    *last = Some(Checked { at: now, status, body: body.clone() });
     answer::health(status, body)
 }
 

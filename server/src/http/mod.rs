@@ -21,7 +21,6 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::header::EXPECT;
 use hyper::{Method, Request, Response};
-use tokio::time::Instant;
 use tracing::{error, info};
 
 pub(crate) use health::Health;
@@ -39,14 +38,16 @@ pub(crate) async fn respond<B>(app: &App, request: Request<B>) -> Answer
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let started = Instant::now();
+    let started = app.clock.uptime();
     let (head, mut body) = request.into_parts();
     let route = Route::of(&head.method, head.uri.path(), head.uri.query());
     let operation = route.operation();
-    let line = RequestLine { id: app.next_request_id(), method: head.method.clone(), operation, subject: route.subject() };
+    let line =
+        RequestLine { id: app.next_request_id(), method: head.method.clone(), operation, subject: route.subject() };
     let request_bytes = body.size_hint().lower();
     // a publish has as long again after its body was read
-    let longest = if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
+    let longest =
+        if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
     let work = tokio::time::timeout(longest, router::serve(app, route, &head, &mut body));
     let outcome = work.await.unwrap_or_else(|_| Err(ApiError::out_of_time()));
     let (answer, failure) = match outcome {
@@ -57,10 +58,10 @@ where
         }
     };
     if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
-        discard(body, app.limits.request);
+        discard(body, app.limits.document_bytes, app.limits.request);
     }
     let status = answer.status();
-    let duration = started.elapsed();
+    let duration = app.clock.uptime().saturating_sub(started);
     if let Some(operation) = operation {
         let answer_bytes = answer.body().size_hint().lower();
         app.metrics.record(operation.as_str(), &line.method, status.as_u16(), duration, request_bytes, answer_bytes);
@@ -69,13 +70,21 @@ where
     answer
 }
 
-/// Takes what a client still sends and throws it away, so that it lives to read its answer: a connection closed with
-/// unread data is reset, and the answer lost.
-fn discard<B>(mut body: B, longest: Duration)
+/// Takes some more of what a client sends and throws it away, so that it lives to read its answer: a connection closed
+/// with unread data is reset, and the answer lost.
+fn discard<B>(mut body: B, most_bytes: usize, longest: Duration)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let draining = async move { while matches!(body.frame().await, Some(Ok(_))) {} };
+    let draining = async move {
+        let mut left = most_bytes;
+        while let Some(Ok(frame)) = body.frame().await {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
     tokio::spawn(tokio::time::timeout(longest, draining));
 }
 

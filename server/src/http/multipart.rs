@@ -205,7 +205,9 @@ mod tests {
         out
     }
 
-    fn parsed(body: &[u8]) -> Result<Vec<(Option<String>, Vec<u8>)>, MultipartError> {
+    type NamedContent = (Option<String>, Vec<u8>);
+
+    fn parsed(body: &[u8]) -> Result<Vec<NamedContent>, MultipartError> {
         let parts = parse(&Bytes::copy_from_slice(body), "xyz", 10)?;
         Ok(parts.into_iter().map(|part| (part.file_name, part.content.to_vec())).collect())
     }
@@ -263,7 +265,7 @@ mod tests {
     fn one_part_more_than_allowed_is_refused() {
         let ten = vec![("a", ""); 10];
         assert!(parsed(&body(&ten)).is_ok());
-        assert_eq!(parsed(&body(&[ten, vec![("a", "")]].concat().as_slice())), Err(MultipartError::TooManyParts(10)));
+        assert_eq!(parsed(&body(&[ten, vec![("a", "")]].concat())), Err(MultipartError::TooManyParts(10)));
     }
 
     #[test]
@@ -278,7 +280,9 @@ mod tests {
     fn the_boundary_is_found_in_the_content_type() {
         assert_eq!(boundary("multipart/form-data; boundary=abc").as_deref(), Ok("abc"));
         assert_eq!(boundary("Multipart/Form-Data; charset=x;Boundary=\"a b\"").as_deref(), Ok("a b"));
-        for none in ["text/plain", "multipart/form-data", "multipart/form-data; boundary=", "text/plain; boundary=a", ""] {
+        for none in
+            ["text/plain", "multipart/form-data", "multipart/form-data; boundary=", "text/plain; boundary=a", ""]
+        {
             assert_eq!(boundary(none), Err(MultipartError::NoBoundary), "{none}");
         }
         let long = format!("multipart/form-data; boundary={}", "a".repeat(71));

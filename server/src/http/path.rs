@@ -244,12 +244,36 @@ mod tests {
     #[test]
     fn other_names_are_no_route() {
         for tail in [
-            "tuf", "tuf/root", "tuf/foo.json", "tuf/root.json/", "tuf/targets.key", "tuf/root.key", "tuf/x.root.json",
-            "tuf/1.2.root.json", "tuf/.root.json", "tuf/-1.root.json", "tuf/targets/.json/", "tuf/targets/%20a.json", "tuf/root.abc.json", "", "changefeed/", "tuf/Root.json",
+            "tuf",
+            "tuf/root",
+            "tuf/foo.json",
+            "tuf/root.json/",
+            "tuf/targets.key",
+            "tuf/root.key",
+            "tuf/x.root.json",
+            "tuf/1.2.root.json",
+            "tuf/.root.json",
+            "tuf/-1.root.json",
+            "tuf/targets/.json/",
+            "tuf/targets/%20a.json",
+            "tuf/root.abc.json",
+            "",
+            "changefeed/",
+            "tuf/Root.json",
         ] {
             assert_eq!(of(tail), None, "{tail}");
         }
-        for path in ["/", "/v2", "/v2/x", "/v1/", "/v2/_trust/tuf/", "/v2//_trust/tuf/", "/metrics/", "/v2/%ff/_trust/tuf/", "/v2/a%2/_trust/tuf/"] {
+        for path in [
+            "/",
+            "/v2",
+            "/v2/x",
+            "/v1/",
+            "/v2/_trust/tuf/",
+            "/v2//_trust/tuf/",
+            "/metrics/",
+            "/v2/%ff/_trust/tuf/",
+            "/v2/a%2/_trust/tuf/",
+        ] {
             assert_eq!(TrustPath::parse(path), TrustPath::Unknown, "{path}");
         }
     }
@@ -273,7 +297,9 @@ mod tests {
 
     #[test]
     fn names_are_decoded_and_not_judged() {
-        for (encoded, name) in [("a%2Fb", "a/b"), ("a%2F..%2Fb", "a/../b"), ("a%00", "a\0"), ("a%20b", "a b"), ("A:1/%C3%A9", "A:1/é")] {
+        for (encoded, name) in
+            [("a%2Fb", "a/b"), ("a%2F..%2Fb", "a/../b"), ("a%00", "a\0"), ("a%20b", "a b"), ("A:1/%C3%A9", "A:1/é")]
+        {
             let parsed = TrustPath::parse(&format!("/v2/{encoded}/_trust/tuf/"));
             assert_eq!(parsed, TrustPath::Repository { name: name.into(), resource: Resource::Collection });
         }

@@ -9,12 +9,7 @@ use super::{Answer, answer, upload};
 use crate::app::App;
 use crate::auth::{Access, Push};
 
-pub(super) async fn publish<B>(
-    app: &App,
-    access: Access<Push>,
-    head: &Parts,
-    body: &mut B,
-) -> Result<Answer, ApiError>
+pub(super) async fn publish<B>(app: &App, access: Access<Push>, head: &Parts, body: &mut B) -> Result<Answer, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
 {

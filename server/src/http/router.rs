@@ -51,14 +51,37 @@ pub(super) enum Route {
     Health,
     Metrics,
     AllChanges,
-    Publish { name: String },
-    Delete { name: String },
-    Current { name: String, role: AskedRole },
-    ByVersion { name: String, version: AskedVersion, role: AskedRole },
-    ByHash { name: String, role: AskedRole, sha256: Option<Sha256> },
-    PublicKey { name: String, role: ServerRole },
-    RotateKey { name: String, role: ServerRole },
-    Changes { name: String },
+    Publish {
+        name: String,
+    },
+    Delete {
+        name: String,
+    },
+    Current {
+        name: String,
+        role: AskedRole,
+    },
+    ByVersion {
+        name: String,
+        version: AskedVersion,
+        role: AskedRole,
+    },
+    ByHash {
+        name: String,
+        role: AskedRole,
+        sha256: Option<Sha256>,
+    },
+    PublicKey {
+        name: String,
+        role: ServerRole,
+    },
+    RotateKey {
+        name: String,
+        role: ServerRole,
+    },
+    Changes {
+        name: String,
+    },
 }
 
 impl Operation {
@@ -108,7 +131,9 @@ impl Route {
     /// The operation; what has none is not counted.
     pub(super) fn operation(&self) -> Option<Operation> {
         match self {
-            Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping | Self::Health | Self::Metrics => None,
+            Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping | Self::Health | Self::Metrics => {
+                None
+            }
             Self::AllChanges | Self::Changes { .. } => Some(Operation::Changefeed),
             Self::Publish { .. } => Some(Operation::UpdateTuf),
             Self::Delete { .. } => Some(Operation::DeleteTuf),

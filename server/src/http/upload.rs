@@ -175,7 +175,8 @@ mod tests {
 
     use super::*;
 
-    const SMALL: &str = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"root\"\r\n\r\n{}\r\n--b--\r\n";
+    const SMALL: &str =
+        "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"root\"\r\n\r\n{}\r\n--b--\r\n";
 
     fn headers(length: Option<&str>) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -48,6 +48,9 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
 
 fn private_key(key: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, StartError> {
     let pem = app::read(key, path)?;
-    PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| StartError::NoPem { key, path: path.to_owned(), what: "unencrypted PEM private key" })
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| StartError::NoPem {
+        key,
+        path: path.to_owned(),
+        what: "unencrypted PEM private key",
+    })
 }
