@@ -144,7 +144,8 @@ impl fmt::Debug for Credentials {
 impl ConfigFile {
     fn find(&self, key: &str) -> Result<Credentials, CredentialsError> {
         let host = |key: &str| host_of(key).to_owned();
-        let entry = self.auths.get(key).or_else(|| self.auths.iter().find(|(k, _)| host(k) == host(key)).map(|(_, e)| e));
+        let entry =
+            self.auths.get(key).or_else(|| self.auths.iter().find(|(k, _)| host(k) == host(key)).map(|(_, e)| e));
         entry.map_or(Ok(Credentials::Anonymous), |e| e.credentials(key))
     }
 }
@@ -231,7 +232,8 @@ mod tests {
     #[tokio::test]
     async fn credentials_are_found_by_host_and_port() {
         let auth = STANDARD.encode("alice:pa:ss");
-        let config = format!(r#"{{"auths": {{"a.test:5000": {{"auth": "{auth}"}}, "other": {{}}}}, "HttpHeaders": {{}}}}"#);
+        let config =
+            format!(r#"{{"auths": {{"a.test:5000": {{"auth": "{auth}"}}, "other": {{}}}}, "HttpHeaders": {{}}}}"#);
         assert_eq!(stored(&config, "a.test:5000/app").await.unwrap(), password("alice", "pa:ss"));
         assert_eq!(stored(&config, "a.test/app").await.unwrap(), Credentials::Anonymous);
     }
@@ -282,7 +284,7 @@ mod tests {
             a.test) echo \"{\\\"ServerURL\\\":\\\"$server\\\",\\\"Username\\\":\\\"$1\\\",\\\"Secret\\\":\\\"s\\\"}\";;\n\
             none.test) echo 'credentials not found in native keychain'; exit 1;;\n*) exit 3;; esac\n";
         std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let program = program.to_str().unwrap();
         assert_eq!(ask_helper(program, "a.test").await.unwrap(), password("get", "s"));
         assert_eq!(ask_helper(program, "none.test").await.unwrap(), Credentials::Anonymous);

@@ -263,9 +263,23 @@ mod tests {
 
     #[test]
     fn texts_that_name_no_image_are_refused() {
-        for text in ["", ":1", "a.test/", "a.test//b", "a.test/b:", "a.test/b:-x", "a.test/-b", "a.test/b..c", "a.test/b___c",
-            "a.test:x/b", "-a.test/b", "a.test/b@sha256:12", "a.test/b@md5:aa", "a.test/../b", "a b"]
-        {
+        for text in [
+            "",
+            ":1",
+            "a.test/",
+            "a.test//b",
+            "a.test/b:",
+            "a.test/b:-x",
+            "a.test/-b",
+            "a.test/b..c",
+            "a.test/b___c",
+            "a.test:x/b",
+            "-a.test/b",
+            "a.test/b@sha256:12",
+            "a.test/b@md5:aa",
+            "a.test/../b",
+            "a b",
+        ] {
             assert_eq!(ImageName::parse(text), Err(ImageError::Format), "{text:?}");
         }
         assert_eq!(ImageName::parse("a.test/B"), Err(ImageError::UpperCase("B".into())));
@@ -275,7 +289,12 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_loopback() {
         let loopback = |text| ImageName::parse(text).unwrap().is_loopback_registry();
-        assert!(loopback("localhost:5000/a") && loopback("127.0.0.1:5000/a") && loopback("127.9.9.9/a") && loopback("[::1]:5000/a"));
+        assert!(
+            loopback("localhost:5000/a")
+                && loopback("127.0.0.1:5000/a")
+                && loopback("127.9.9.9/a")
+                && loopback("[::1]:5000/a")
+        );
         assert!(!loopback("localhost.test/a") && !loopback("128.0.0.1/a") && !loopback("127.0.0.1.test/a"));
     }
 }

@@ -6,10 +6,10 @@ use tuf_schema::Sha256;
 
 use crate::credentials::Credentials;
 use crate::image::{ImageName, Tag};
+use crate::remote::RemoteError;
 use crate::remote::auth::{Action, Challenge};
 use crate::remote::failure::classify;
 use crate::remote::http::read_capped;
-use crate::remote::RemoteError;
 
 /// The registry behind docker's short names.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";

@@ -174,6 +174,7 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 
 . "$HERE/lib.sh"
 . "$HERE/scenarios.sh"
+[ -z "${BULLA_CLI:-}" ] || . "$HERE/scenarios-bulla.sh"
 run_all "${ONLY[@]}"
 RC=$?
 exit "$RC"

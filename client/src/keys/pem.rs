@@ -30,7 +30,9 @@ impl Block {
         let mut blocks = Vec::new();
         let mut lines = text.lines().map(str::trim_end);
         while let Some(line) = lines.next() {
-            let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else { continue };
+            let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
+                continue;
+            };
             let end = format!("-----END {label}-----");
             let body: Vec<_> = lines.by_ref().take_while(|line| *line != end).collect();
             blocks.extend(Self::parse_body(label, &body));

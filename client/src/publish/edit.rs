@@ -75,11 +75,7 @@ impl Publisher<'_> {
 
 /// Docker's choice: `targets` when nothing is delegated, else every delegation right below it that may list the tag
 /// and whose key is here.
-fn roles_to_sign(
-    trusted: &Trusted,
-    tag: &Tag,
-    stored: &[StoredKey],
-) -> Result<Vec<(Role, Authority)>, PublishError> {
+fn roles_to_sign(trusted: &Trusted, tag: &Tag, stored: &[StoredKey]) -> Result<Vec<(Role, Authority)>, PublishError> {
     let root = trusted.root().model();
     let delegations = trusted.targets(&Role::Targets).map(|targets| &targets.model().delegations);
     let Some(delegations) = delegations.filter(|d| !d.roles.is_empty()) else {

@@ -109,11 +109,8 @@ impl Publisher<'_> {
     /// # Errors
     /// [`PublishError`].
     pub async fn sign(&mut self, tag: &Tag, manifest: &Manifest) -> Result<Published, PublishError> {
-        let target = model::Target {
-            length: manifest.length,
-            digests: Digests::from_sha256(&manifest.digest),
-            custom: None,
-        };
+        let target =
+            model::Target { length: manifest.length, digests: Digests::from_sha256(&manifest.digest), custom: None };
         for _ in 0..ATTEMPTS {
             match self.attempt(tag, &target).await {
                 Err(PublishError::Remote(RemoteError::VersionConflict)) => {}

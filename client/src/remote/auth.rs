@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn a_bearer_challenge_names_realm_and_service() {
         let header = r#"Bearer realm="https://auth.test/token",service="trust.test",scope="registry:catalog:*""#;
-        let expected = Challenge::Bearer { realm: "https://auth.test/token".into(), service: Some("trust.test".into()) };
+        let expected =
+            Challenge::Bearer { realm: "https://auth.test/token".into(), service: Some("trust.test".into()) };
         assert_eq!(Challenge::parse(header), Some(expected));
     }
 

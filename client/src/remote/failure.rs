@@ -55,7 +55,10 @@ fn no_connection_came_up(error: &reqwest::Error) -> bool {
             }
             proof |= matches!(
                 io.kind(),
-                ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+                ErrorKind::ConnectionRefused
+                    | ErrorKind::TimedOut
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable
             );
         }
         if current.is::<rustls::Error>() {

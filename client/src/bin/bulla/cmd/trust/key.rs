@@ -51,9 +51,9 @@ pub(crate) fn generate(arguments: &Arguments, context: &Context) -> Result<Exit,
     write_new(&path, &file::public_pem(&public, name))
         .map_err(|source| CliError::WritePublicKey { path: path.clone(), source })?;
     let path = path.display();
-    context.out.data(&format!(
-        "Successfully generated and loaded private key. Corresponding public key available: {path}"
-    ))?;
+    context
+        .out
+        .data(&format!("Successfully generated and loaded private key. Corresponding public key available: {path}"))?;
     Ok(Exit::Success)
 }
 
@@ -79,6 +79,12 @@ mod tests {
     #[test]
     fn key_names_follow_dockers_rule() {
         assert!(is_key_name("bob") && is_key_name("0-b_c"));
-        assert!(!is_key_name("") && !is_key_name("Bob") && !is_key_name("-b") && !is_key_name("a/b") && !is_key_name("root key"));
+        assert!(
+            !is_key_name("")
+                && !is_key_name("Bob")
+                && !is_key_name("-b")
+                && !is_key_name("a/b")
+                && !is_key_name("root key")
+        );
     }
 }

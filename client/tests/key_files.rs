@@ -1,0 +1,157 @@
+//! Every key file that the reference wrote or reads is read here, and what is written here is in its form.
+
+use std::path::{Path, PathBuf};
+
+use bulla::keys::file::{public_pem, seal};
+use bulla::keys::{KeyFile, KeyRole, OpenError};
+use ring::rand::SystemRandom;
+use tuf_schema::sign::{Passphrase, SecretKey, SecretKind};
+use tuf_schema::{Gun, SigningKey as _};
+
+/// Of genkey-key.pem, whose manifest names another one (openssl agrees with this one).
+const GENKEY_PASSPHRASE: &str = "fixture-delegation-pass";
+
+fn fixtures(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path)
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::from_text(text.to_owned())
+}
+
+/// The passphrases of tests/fixtures/MANIFEST.md.
+fn passphrase_of(role: &KeyRole) -> Passphrase {
+    passphrase(match role {
+        KeyRole::Root => "fixture-root-pass",
+        KeyRole::Targets => "fixture-targets-pass",
+        KeyRole::Snapshot | KeyRole::Timestamp => "fixture-snapshot-pass",
+        KeyRole::Signer(_) => "fixture-delegation-pass",
+    })
+}
+
+fn only_key(path: &Path) -> KeyFile {
+    let mut keys = KeyFile::parse_all(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(keys.len(), 1, "{}", path.display());
+    keys.remove(0)
+}
+
+fn key_files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(key_files(&path));
+        } else if path.extension().is_some_and(|e| e == "key") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_key_of_the_trust_directory_opens_under_the_id_of_its_file() {
+    let files = key_files(&fixtures("trust-dir/private"));
+    assert_eq!(files.len(), 34);
+    for path in files {
+        let file = only_key(&path);
+        let role = file.role().unwrap();
+        let key = file.open(Some(&passphrase_of(&role))).unwrap();
+        assert_eq!(key.public().id().as_str(), path.file_stem().unwrap().to_str().unwrap());
+        let bound = matches!(role, KeyRole::Targets | KeyRole::Snapshot);
+        assert_eq!(file.gun().is_some(), bound, "{}", path.display());
+    }
+}
+
+#[test]
+fn keys_of_both_layouts_before_and_after_migration_open() {
+    for (directory, count) in [("legacy-trust-dir", 4), ("migrated-legacy-trust-dir", 6)] {
+        let files = key_files(&fixtures(directory));
+        assert_eq!(files.len(), count);
+        for path in files {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let (id, old_role) = stem.split_once('_').map_or((stem, None), |(id, role)| (id, Some(role)));
+            let file = only_key(&path);
+            let role = file.role().or(old_role.map(KeyRole::parse)).unwrap();
+            let key = file.open(Some(&passphrase_of(&role))).unwrap();
+            assert_eq!(key.public().id().as_str(), id);
+        }
+    }
+}
+
+#[test]
+fn one_key_in_many_encodings_is_one_key() {
+    let open =
+        |name: &str, phrase: &str| only_key(&fixtures("keys").join(name)).open(Some(&passphrase(phrase))).unwrap();
+    for (names, phrase) in [
+        (&["rsaroot.key", "rsaroot.p8.pem", "rsaroot.p8sha256.pem", "rsaroot.trad.pem"][..], "fixture-root-pass"),
+        (
+            &["alice.key", "alice.pkcs8.pem", "alice.trad-aes256.pem", "alice.trad-des3.pem"][..],
+            "fixture-delegation-pass",
+        ),
+    ] {
+        let ids: Vec<_> = names.iter().map(|name| open(name, phrase).public().id().clone()).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
+    }
+    open("rsatgt.key", "");
+    open("std-ed25519.pkcs8.pem", "");
+    open("genkey-key.pem", GENKEY_PASSPHRASE);
+}
+
+#[test]
+fn a_wrong_passphrase_is_told_as_such_in_every_encryption() {
+    for name in
+        ["rsaroot.p8.pem", "rsaroot.p8sha256.pem", "rsaroot.trad.pem", "alice.trad-aes256.pem", "alice.trad-des3.pem"]
+    {
+        let file = only_key(&fixtures("keys").join(name));
+        // About one wrong passphrase in 256 passes the padding: none of these may then pass as a key.
+        for attempt in 0..300 {
+            let error = file.open(Some(&passphrase(&format!("wrong {attempt}")))).unwrap_err();
+            assert!(matches!(error, OpenError::WrongPassphrase), "{name}: {error}");
+            if name.contains(".p8") && attempt > 20 {
+                break; // 2048 rounds each
+            }
+        }
+        assert!(matches!(file.open(None), Err(OpenError::PassphraseNeeded)), "{name}");
+    }
+}
+
+#[test]
+fn a_sealed_key_has_the_form_of_the_reference_and_opens_again() {
+    let rng = SystemRandom::new();
+    let gun = Gun::parse("registry.test:5000/team/app").unwrap();
+    for kind in [SecretKind::EcdsaP256, SecretKind::EcdsaP384, SecretKind::Ed25519] {
+        let key = SecretKey::generate(kind, &rng).unwrap();
+        let text = seal(&key, &KeyRole::Targets, Some(&gun), &passphrase("a passphrase"), &rng).unwrap();
+        let file = KeyFile::parse_all(&text).remove(0);
+        assert_eq!((file.role(), file.gun()), (Some(KeyRole::Targets), Some(gun.clone())));
+        assert_eq!(file.open(Some(&passphrase("a passphrase"))).unwrap().public().id(), key.public().id());
+        assert!(file.open(Some(&passphrase("another"))).is_err());
+    }
+    // The same lines as a file of the reference, up to the random bytes: headers, lengths of lines, parameters.
+    let key = SecretKey::generate(SecretKind::EcdsaP256, &rng).unwrap();
+    let ours = seal(&key, &KeyRole::Root, None, &passphrase("a passphrase"), &rng).unwrap();
+    let theirs = std::fs::read_to_string(fixtures("keys/genkey-key.pem")).unwrap();
+    let lengths = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
+    assert_eq!(lengths(&ours), lengths(&theirs));
+    assert_eq!(ours.lines().take(3).collect::<Vec<_>>(), theirs.lines().take(3).collect::<Vec<_>>());
+    // Up to the salt: object identifiers of PBES2 and PBKDF2.
+    assert_eq!(ours.lines().nth(3).map(|l| &l[..46]), theirs.lines().nth(3).map(|l| &l[..46]));
+}
+
+#[test]
+fn an_empty_passphrase_writes_the_key_in_the_clear() {
+    let rng = SystemRandom::new();
+    let key = SecretKey::generate(SecretKind::EcdsaP256, &rng).unwrap();
+    let text = seal(&key, &KeyRole::Signer("bob".into()), None, &passphrase(""), &rng).unwrap();
+    assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\nrole: bob\n\n"));
+    let file = KeyFile::parse_all(&text).remove(0);
+    assert!(!file.is_encrypted());
+    assert_eq!(file.open(None).unwrap().public().id(), key.public().id());
+}
+
+#[test]
+fn a_public_key_is_written_as_docker_writes_it() {
+    let key = only_key(&fixtures("keys/genkey-key.pem")).open(Some(&passphrase(GENKEY_PASSPHRASE))).unwrap();
+    let expected = std::fs::read_to_string(fixtures("keys/genkey.pem")).unwrap();
+    assert_eq!(public_pem(key.public(), "root"), expected);
+}
