@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use tuf_schema::dialect::{DecodeError, Document};
+use tuf_schema::envelope::EnvelopeError;
 use tuf_schema::model::{Root, Snapshot, Targets};
-use tuf_schema::{Dialect, Envelope, Role, Unverified};
+use tuf_schema::verify::SignatureError;
+use tuf_schema::{Dialect, Envelope, Role, Unverified, json};
 
 use super::{PublishError, Upload, UploadPart, Violation};
 
@@ -36,10 +38,12 @@ impl Parts {
         let server_makes_snapshot = !upload.parts.iter().any(|part| part.role == Role::Snapshot);
         let mut parts = Self { root: None, targets: Vec::new(), snapshot: None };
         for part in &upload.parts {
-            let envelope = Envelope::parse(Dialect::Notary, part.bytes.clone()).map_err(|source| {
-                let malformed = PublishError::MalformedJson { role: part.role.clone(), source };
-                trailing_bytes(part).unwrap_or(malformed)
-            })?;
+            let envelope = match Envelope::parse(Dialect::Notary, part.bytes.clone()) {
+                Ok(envelope) => envelope,
+                // What will be dropped anyway may lack what the reference does not miss either.
+                Err(EnvelopeError::Signed(_)) if part.role == Role::Timestamp => continue,
+                Err(source) => return Err(malformed(part, source)),
+            };
             match &part.role {
                 Role::Root => parts.root = Some(Part::read(part, envelope, server_makes_snapshot)),
                 Role::Snapshot => parts.snapshot = Some(Part::read(part, envelope, true)),
@@ -71,16 +75,30 @@ impl<M: Document> Part<M> {
     }
 }
 
-/// The reference reads one document and stumbles over what follows it only later: it words that by the role.
-fn trailing_bytes(part: &UploadPart) -> Option<PublishError> {
+/// What the reference finds wrong with a part that is no signed document: two faults it meets later than the others
+/// and words by the role.
+fn malformed(part: &UploadPart, source: EnvelopeError) -> PublishError {
+    let violation = trailing_bytes(part).or_else(|| unsigned(part));
+    match (&part.role, violation) {
+        (Role::Root, Some(violation)) => PublishError::BadRoot(violation),
+        (Role::Targets | Role::Delegation(_), Some(violation)) => PublishError::BadTargets(violation),
+        (Role::Snapshot, Some(violation)) => PublishError::BadSnapshot(violation),
+        (Role::Timestamp, _) | (_, None) => PublishError::MalformedJson { role: part.role.clone(), source },
+    }
+}
+
+/// Something after the document.
+fn trailing_bytes(part: &UploadPart) -> Option<Violation> {
     let mut documents = serde_json::Deserializer::from_slice(&part.bytes).into_iter::<IgnoredAny>();
     documents.next()?.ok()?;
     let next = part.bytes.get(documents.byte_offset()..)?.first()?;
-    let violation = Violation::TrailingBytes(char::from(*next));
-    match &part.role {
-        Role::Root => Some(PublishError::BadRoot(violation)),
-        Role::Targets | Role::Delegation(_) => Some(PublishError::BadTargets(violation)),
-        Role::Snapshot => Some(PublishError::BadSnapshot(violation)),
-        Role::Timestamp => None,
-    }
+    Some(Violation::TrailingBytes(char::from(*next)))
+}
+
+/// A document without signatures.
+fn unsigned(part: &UploadPart) -> Option<Violation> {
+    let document = json::parse(&part.bytes).ok()?;
+    let members = document.as_object()?;
+    let alone = members.contains_key("signed") && members.len() == 1;
+    alone.then_some(Violation::Signatures(SignatureError::Unsigned))
 }

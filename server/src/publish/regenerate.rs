@@ -54,43 +54,53 @@ pub(crate) enum MakeError {
 impl Maker<'_> {
     /// Completes an accepted upload.
     pub(super) async fn complete(&self, accepted: Accepted) -> Result<ValidatedUpdate, PublishError> {
-        let mut files = accepted.files;
-        let snapshot = match accepted.snapshot {
-            NextSnapshot::Uploaded(bytes) => bytes,
-            NextSnapshot::Made(meta) => {
-                let made = self.snapshot(meta).await.map_err(|error| self.refusal(error))?;
-                let bytes = made.bytes().clone();
-                files.push(made);
-                bytes
-            }
-        };
-        let timestamp = self.timestamp(&snapshot).await.map_err(|error| self.refusal(error))?;
-        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, files))
+        self.completed(accepted).await.map_err(|error| self.refusal(error))
     }
 
     /// A new timestamp of what is stored already.
     pub(crate) async fn renewed_timestamp(&self, snapshot: &Bytes) -> Result<ValidatedUpdate, MakeError> {
-        Ok(ValidatedUpdate::new(self.gun.clone(), self.timestamp(snapshot).await?, Vec::new()))
+        let keys = self.held_keys(ServerRole::Timestamp).await?;
+        Ok(ValidatedUpdate::new(self.gun.clone(), self.timestamp(&keys, snapshot).await?, Vec::new()))
     }
 
     /// A new snapshot that lists what the old one lists, and its timestamp.
     pub(crate) async fn renewed_snapshot(&self, old: &Snapshot) -> Result<ValidatedUpdate, MakeError> {
-        let snapshot = self.snapshot(old.meta.clone()).await?;
-        let timestamp = self.timestamp(snapshot.bytes()).await?;
+        let keys = self.held_keys(ServerRole::Snapshot).await?;
+        let timestamp_keys = self.held_keys(ServerRole::Timestamp).await?;
+        let snapshot = self.snapshot(&keys, old.meta.clone()).await?;
+        let timestamp = self.timestamp(&timestamp_keys, snapshot.bytes()).await?;
         Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, vec![snapshot]))
     }
 
-    async fn snapshot(&self, meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {
-        let version = self.next_version(ServerRole::Snapshot)?;
-        let model = Snapshot { version, expires: self.now.plus_seconds(SNAPSHOT_LIFETIME), meta };
-        self.signed(ServerRole::Snapshot, &model).await
+    async fn completed(&self, accepted: Accepted) -> Result<ValidatedUpdate, MakeError> {
+        let mut files = accepted.files;
+        let (snapshot, timestamp_keys) = match accepted.snapshot {
+            NextSnapshot::Uploaded(bytes) => (bytes, self.held_keys(ServerRole::Timestamp).await?),
+            NextSnapshot::Made(meta) => {
+                // All keys are looked for before the first one signs.
+                let keys = self.held_keys(ServerRole::Snapshot).await?;
+                let timestamp_keys = self.held_keys(ServerRole::Timestamp).await?;
+                let made = self.snapshot(&keys, meta).await?;
+                let bytes = made.bytes().clone();
+                files.push(made);
+                (bytes, timestamp_keys)
+            }
+        };
+        let timestamp = self.timestamp(&timestamp_keys, &snapshot).await?;
+        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, files))
     }
 
-    async fn timestamp(&self, snapshot: &Bytes) -> Result<NewFile, MakeError> {
+    async fn snapshot(&self, keys: &[PublicKey], meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {
+        let version = self.next_version(ServerRole::Snapshot)?;
+        let model = Snapshot { version, expires: self.now.plus_seconds(SNAPSHOT_LIFETIME), meta };
+        self.signed(ServerRole::Snapshot, keys, &model).await
+    }
+
+    async fn timestamp(&self, keys: &[PublicKey], snapshot: &Bytes) -> Result<NewFile, MakeError> {
         let version = self.next_version(ServerRole::Timestamp)?;
         let expires = self.now.plus_seconds(TIMESTAMP_LIFETIME);
         let model = Timestamp { version, expires, snapshot: FileMeta::of(snapshot) };
-        self.signed(ServerRole::Timestamp, &model).await
+        self.signed(ServerRole::Timestamp, keys, &model).await
     }
 
     fn next_version(&self, role: ServerRole) -> Result<Version, MakeError> {
@@ -100,12 +110,17 @@ impl Maker<'_> {
         }
     }
 
-    /// Signs with every held key of the role, and checks the result as a client will.
-    async fn signed<M: Document + Sync>(&self, role: ServerRole, model: &M) -> Result<NewFile, MakeError> {
+    /// Signs with every one of `keys`, and checks the result as a client will.
+    async fn signed<M: Document + Sync>(
+        &self,
+        role: ServerRole,
+        keys: &[PublicKey],
+        model: &M,
+    ) -> Result<NewFile, MakeError> {
         let draft = Draft::new(Dialect::Notary, model)?;
         let mut signatures = Vec::new();
-        for key in self.held_keys(role).await? {
-            match self.signer.sign(&key, draft.message()).await {
+        for key in keys {
+            match self.signer.sign(key, draft.message()).await {
                 Ok(signature) => signatures.push(signature),
                 Err(SignerError::NotHeld(id)) => return Err(MakeError::NotHeld(role, Some(id))),
                 Err(error) => return Err(MakeError::Signer(error)),

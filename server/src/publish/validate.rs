@@ -50,6 +50,7 @@ pub(super) fn validate(
     limits: PublishLimits,
 ) -> Result<Accepted, PublishError> {
     let mut files = Vec::new();
+    let parts_have_root = parts.root.is_some();
     let (root, root_bytes) = match (parts.root, &known.root) {
         (Some(part), stored) => {
             let raw = part.raw.clone();
@@ -86,6 +87,9 @@ pub(super) fn validate(
         }
         None => NextSnapshot::Made(list(&shown, known)?),
     };
+    if parts_have_root {
+        check_thresholds(root.model()).map_err(PublishError::BadRoot)?;
+    }
     for file in &files {
         let newest = known.newest.get(file.role()).copied();
         if newest.is_some_and(|newest| newest >= file.version()) {
@@ -114,14 +118,17 @@ fn next_root(
         None => trust_first(document, gun, now, Expiry::Checked)?,
     };
     root.check_fresh(now)?;
-    if let Some((role, keys)) = root.model().unreachable_threshold() {
-        let threshold = root.model().grant(role).threshold.get();
-        return Err(Violation::ThresholdAboveKeys { role, threshold, keys });
-    }
     if !part.encoding_suits {
         return Err(Violation::NotReferenceEncoding(Role::Root));
     }
     Ok(root)
+}
+
+/// The reference takes a root that nobody can satisfy and refuses what it then cannot verify; such a refusal comes
+/// first, so this is asked last.
+fn check_thresholds(root: &Root) -> Result<(), Violation> {
+    let Some((role, keys)) = root.unreachable_threshold() else { return Ok(()) };
+    Err(Violation::ThresholdAboveKeys { role, threshold: root.grant(role).threshold.get(), keys })
 }
 
 /// The targets roles seen so far, from `targets` downwards.

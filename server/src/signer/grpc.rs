@@ -284,3 +284,87 @@ fn system_authorities() -> Vec<Certificate> {
     let to_pem = |der: &rustls_pki_types::CertificateDer<'_>| pem::encode(&pem::Pem::new("CERTIFICATE", der.to_vec()));
     found.certs.iter().map(|der| Certificate::from_pem(to_pem(der))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::SigningKey as _;
+    use tuf_schema::testing::secret_key;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    fn told(code: Code) -> Failure {
+        failure(Status::new(code, "words"), DEADLINE)
+    }
+
+    #[test]
+    fn only_not_found_means_that_a_key_is_not_held() {
+        for number in 0..=16 {
+            let code = Code::from_i32(number);
+            assert_eq!(matches!(told(code), Failure::NotFound(_)), code == Code::NotFound, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_opened_is_told_apart() {
+        let told = told(Code::FailedPrecondition);
+        assert!(matches!(told, Failure::Other(SignerError::WrongPassphrase { message }) if message == "words"));
+    }
+
+    #[test]
+    fn the_signers_own_refusals_keep_their_code_and_words() {
+        let Failure::Other(SignerError::Refused { code, message }) = told(Code::PermissionDenied) else { panic!() };
+        assert_eq!((code.as_str(), message.as_str()), ("PermissionDenied", "words"));
+    }
+
+    fn info(key: &PublicKey, algorithm: &str) -> proto::KeyInfo {
+        proto::KeyInfo {
+            key_id: Some(proto::KeyId { id: key.id().as_str().to_owned() }),
+            algorithm: Some(proto::Algorithm { algorithm: algorithm.to_owned() }),
+        }
+    }
+
+    #[test]
+    fn a_key_is_taken_only_under_the_id_that_is_its_hash() {
+        let key = secret_key().public().clone();
+        let read = |info, public: &PublicKey| read_key(Some(info), public.public_bytes().to_vec());
+        assert_eq!(read(info(&key, "ecdsa"), &key).unwrap(), key);
+        let other = secret_key().public().clone();
+        let refused = |read| matches!(read, Err(SignerError::BadAnswer(BadAnswer::OtherKey { .. })));
+        assert!(refused(read(info(&key, "ecdsa"), &other)));
+        assert!(refused(read(info(&key, "ed25519"), &key)));
+        assert!(matches!(read_key(None, Vec::new()), Err(SignerError::BadAnswer(BadAnswer::Missing("key info")))));
+    }
+
+    #[tokio::test]
+    async fn a_signer_that_is_not_there_is_unavailable_and_holds_no_key_back() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let settings = GrpcSettings {
+            host: "127.0.0.1".to_owned(),
+            // The discard port: nothing listens there.
+            port: 9,
+            ca_pem: Some(Vec::new()),
+            client: None,
+            deadline: DEADLINE,
+        };
+        let signer = GrpcSigner::new(settings).unwrap();
+        let key = secret_key().public().clone();
+        assert!(matches!(signer.public_key(key.id()).await, Err(SignerError::Unavailable(_))));
+        assert!(matches!(signer.sign(&key, b"content").await, Err(SignerError::Unavailable(_))));
+        assert!(matches!(signer.check().await, Err(SignerError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn an_empty_key_id_is_never_asked_for() {
+        let settings = GrpcSettings {
+            host: "127.0.0.1".into(),
+            port: 9,
+            ca_pem: Some(Vec::new()),
+            client: None,
+            deadline: DEADLINE,
+        };
+        let signer = GrpcSigner::new(settings).unwrap();
+        assert!(matches!(signer.public_key(&KeyId::from_wire("")).await, Ok(None)));
+    }
+}
