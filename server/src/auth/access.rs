@@ -90,7 +90,6 @@ impl<R> Access<R> {
     /// Access that nobody granted, for tests of what lies below the edge.
     #[cfg(test)]
     #[must_use]
-    #[allow(dead_code, reason = "for the tests of every module")]
     pub(crate) fn for_tests(gun: Gun) -> Self {
         Self { gun, right: PhantomData }
     }
