@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/services.sh"
-bin=${BULLA_BIN_DIR:-$here/../target/debug}
+bin=$(realpath "${BULLA_BIN_DIR:-$here/../target/debug}")
 state=$(mktemp -d "${TMPDIR:-/tmp}/bulla-demo.XXXXXX")
 trap 'stop_all; rm -rf "$state"' EXIT
 trap 'exit 130' INT TERM

@@ -7,10 +7,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/services.sh"
-bin=${BULLA_BIN_DIR:-$here/../target/debug}
-state=${SERVE_DIR:-$here/../.serve}
+bin=$(realpath "${BULLA_BIN_DIR:-$here/../target/debug}")
+state=$(realpath -m "${SERVE_DIR:-$here/../.serve}")
 mkdir -p -m 700 "$state"
-state=$(cd "$state" && pwd)
 exec 9>"$state/lock"
 flock -n 9 || fail "$state is being served already"
 [ -f "$state/ports" ] || "$bin/demo-tool" ports 2 >"$state/ports"
