@@ -23,18 +23,10 @@ impl DevelopmentPki {
     /// # Errors
     /// [`WriteError::Exists`] when there is anything at `directory`: nothing is ever overwritten.
     pub fn write(&self, directory: &Path) -> Result<(), WriteError> {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(directory)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists => WriteError::Exists {
-                    directory: directory.to_owned(),
-                },
-                _ => WriteError::Write {
-                    path: directory.to_owned(),
-                    source,
-                },
-            })?;
+        DirBuilder::new().mode(0o700).create(directory).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => WriteError::Exists { directory: directory.to_owned() },
+            _ => WriteError::Write { path: directory.to_owned(), source },
+        })?;
         let identities = [
             ("ca", &self.authority),
             ("server", &self.server),
@@ -43,16 +35,8 @@ impl DevelopmentPki {
             ("token", &self.token),
         ];
         for (name, identity) in identities {
-            write_new(
-                &directory.join(format!("{name}.crt")),
-                0o644,
-                identity.certificate_pem(),
-            )?;
-            write_new(
-                &directory.join(format!("{name}.key")),
-                0o600,
-                &identity.key_pem(),
-            )?;
+            write_new(&directory.join(format!("{name}.crt")), 0o644, identity.certificate_pem())?;
+            write_new(&directory.join(format!("{name}.key")), 0o600, &identity.key_pem())?;
         }
         Ok(())
     }
@@ -84,8 +68,5 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), WriteError> {
         .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| WriteError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| WriteError::Write { path: path.to_owned(), source })
 }

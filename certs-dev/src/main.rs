@@ -29,13 +29,9 @@ fn run(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let now = SystemTime::now();
     DevelopmentPki::make(&hosts, now)?.write(&directory)?;
     let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "{}: a development PKI, valid for {VALID_DAYS} days",
-        directory.display()
-    )
-    .and_then(|()| out.write_all(CERTIFICATES_READ_ME.as_bytes()))
-    .context("standard output")
+    writeln!(out, "{}: a development PKI, valid for {VALID_DAYS} days", directory.display())
+        .and_then(|()| out.write_all(CERTIFICATES_READ_ME.as_bytes()))
+        .context("standard output")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -71,27 +67,14 @@ mod tests {
 
     #[test]
     fn hosts_may_stand_on_either_side_of_the_directory() {
-        let wanted = parsed(&["--host", "a", "out", "--host", "b"])
-            .unwrap()
-            .unwrap();
+        let wanted = parsed(&["--host", "a", "out", "--host", "b"]).unwrap().unwrap();
         let hosts = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(
-            wanted,
-            Wanted {
-                directory: "out".into(),
-                hosts
-            }
-        );
+        assert_eq!(wanted, Wanted { directory: "out".into(), hosts });
     }
 
     #[test]
     fn a_missing_or_second_directory_and_a_host_without_name_are_refused() {
-        for arguments in [
-            &[][..],
-            &["a", "b"],
-            &["a", "--host"],
-            &["a", "--hots", "b"],
-        ] {
+        for arguments in [&[][..], &["a", "b"], &["a", "--host"], &["a", "--hots", "b"]] {
             assert!(parsed(arguments).is_err(), "{arguments:?}");
         }
     }

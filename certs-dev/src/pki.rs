@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 /// How long every certificate made here is valid, in days.
@@ -74,10 +74,7 @@ impl DevelopmentPki {
         let mut params = params("Bulla development CA", now);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let authority = Identity {
-            certificate_pem: params.self_signed(&authority_key)?.pem(),
-            key: authority_key,
-        };
+        let authority = Identity { certificate_pem: params.self_signed(&authority_key)?.pem(), key: authority_key };
         let issuer = Issuer::from_params(&params, &authority.key);
 
         let issued = |name: &str, names: &[SanType], usage| -> Result<Identity, PkiError> {
@@ -87,42 +84,19 @@ impl DevelopmentPki {
             params.subject_alt_names = names.to_vec();
             params.use_authority_key_identifier_extension = true;
             let certificate_pem = params.signed_by(&key, &issuer)?.pem();
-            Ok(Identity {
-                certificate_pem,
-                key,
-            })
+            Ok(Identity { certificate_pem, key })
         };
         let client_name = [SanType::DnsName(Ia5String::try_from(SERVER_CLIENT_NAME)?)];
-        let server = issued(
-            "Bulla development server",
-            &names,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )?;
-        let signer = issued(
-            "Bulla development signer",
-            &names,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )?;
-        let server_client = issued(
-            SERVER_CLIENT_NAME,
-            &client_name,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        )?;
+        let server = issued("Bulla development server", &names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let signer = issued("Bulla development signer", &names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let server_client = issued(SERVER_CLIENT_NAME, &client_name, ExtendedKeyUsagePurpose::ClientAuth)?;
 
         let token_key = KeyPair::generate()?;
         let token = Identity {
-            certificate_pem: leaf("Bulla development token service", now)
-                .self_signed(&token_key)?
-                .pem(),
+            certificate_pem: leaf("Bulla development token service", now).self_signed(&token_key)?.pem(),
             key: token_key,
         };
-        Ok(Self {
-            authority,
-            server,
-            signer,
-            server_client,
-            token,
-        })
+        Ok(Self { authority, server, signer, server_client, token })
     }
 }
 
@@ -178,14 +152,10 @@ fn dns_name(host: &str) -> Result<Ia5String, PkiError> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if host.len() > 253 || !host.split('.').all(label) {
-        return Err(PkiError::Host {
-            host: host.to_owned(),
-        });
+        return Err(PkiError::Host { host: host.to_owned() });
     }
     Ok(Ia5String::try_from(host)?)
 }
@@ -204,22 +174,9 @@ mod tests {
 
     #[test]
     fn a_host_that_is_no_name_is_refused() {
-        for host in [
-            "",
-            "a b",
-            "https://x",
-            "-x",
-            "a..b",
-            "--help",
-            "x:443",
-            "*.example",
-        ] {
-            let refused =
-                DevelopmentPki::make(&[host.to_owned()], SystemTime::UNIX_EPOCH).unwrap_err();
-            assert!(
-                matches!(refused, PkiError::Host { .. }),
-                "{host}: {refused}"
-            );
+        for host in ["", "a b", "https://x", "-x", "a..b", "--help", "x:443", "*.example"] {
+            let refused = DevelopmentPki::make(&[host.to_owned()], SystemTime::UNIX_EPOCH).unwrap_err();
+            assert!(matches!(refused, PkiError::Host { .. }), "{host}: {refused}");
         }
     }
 

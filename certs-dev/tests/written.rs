@@ -17,10 +17,7 @@ fn pki() -> DevelopmentPki {
 }
 
 fn der(pem: &str) -> Vec<u8> {
-    x509_parser::pem::parse_x509_pem(pem.as_bytes())
-        .unwrap()
-        .1
-        .contents
+    x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap().1.contents
 }
 
 #[test]
@@ -59,15 +56,7 @@ fn what_the_authority_issued_verifies_under_it_for_its_use_only() {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(NOW + age_days * 86_400 + 1));
         EndEntityCert::try_from(&leaf)
             .unwrap()
-            .verify_for_usage(
-                webpki::ALL_VERIFICATION_ALGS,
-                &anchors,
-                &[],
-                at,
-                usage,
-                None,
-                None,
-            )
+            .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &[], at, usage, None, None)
             .is_ok()
     };
     for identity in [&pki.server, &pki.signer] {
@@ -77,10 +66,7 @@ fn what_the_authority_issued_verifies_under_it_for_its_use_only() {
     assert!(verified(&pki.server_client, KeyUsage::client_auth(), 0));
     assert!(!verified(&pki.server_client, KeyUsage::server_auth(), 0));
     assert!(!verified(&pki.server, KeyUsage::server_auth(), VALID_DAYS));
-    assert!(
-        !verified(&pki.token, KeyUsage::server_auth(), 0),
-        "nobody vouches for it"
-    );
+    assert!(!verified(&pki.token, KeyUsage::server_auth(), 0), "nobody vouches for it");
 }
 
 #[test]
@@ -91,10 +77,7 @@ fn server_and_signer_answer_to_loopback_and_to_the_hosts_asked_for() {
         let leaf = EndEntityCert::try_from(&leaf).unwrap();
         for name in ["localhost", "127.0.0.1", "::1", "trust.example"] {
             let name = ServerName::try_from(name).unwrap();
-            assert!(
-                leaf.verify_is_valid_for_subject_name(&name).is_ok(),
-                "{name:?}"
-            );
+            assert!(leaf.verify_is_valid_for_subject_name(&name).is_ok(), "{name:?}");
         }
         let other = ServerName::try_from("other.example").unwrap();
         assert!(leaf.verify_is_valid_for_subject_name(&other).is_err());
@@ -106,10 +89,6 @@ fn the_servers_client_certificate_carries_the_name_the_signer_lets_in() {
     let pki = pki();
     let client = der(pki.server_client.certificate_pem());
     let (_, client) = X509Certificate::from_der(&client).unwrap();
-    let names: Vec<_> = client
-        .subject()
-        .iter_common_name()
-        .map(|name| name.as_str().unwrap())
-        .collect();
+    let names: Vec<_> = client.subject().iter_common_name().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(names, [SERVER_CLIENT_NAME]);
 }
