@@ -1,6 +1,8 @@
 //! The program itself: what it prints and how it ends.
 
-use std::net::{SocketAddr, TcpListener};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -114,61 +116,87 @@ async fn a_key_that_was_handed_out_outlives_a_kill() {
             }
             client.sign(Some(key), TIMESTAMP).await.unwrap();
         }
-        let mut working = tokio::spawn(async move {
-            let mut done = Vec::new();
+        let (acknowledge, mut acknowledgements) = tokio::sync::mpsc::unbounded_channel();
+        let working = tokio::spawn(async move {
             for number in 0.. {
                 let gun = format!("round{round}/{number}");
                 let Ok(key) = client.create(&gun, "timestamp").await else { break };
                 let signed = client.sign(Some(id(&key)), TIMESTAMP).await.is_ok();
-                done.push((gun, id(&key).to_owned(), signed));
+                acknowledge.send((gun, id(&key).to_owned(), signed)).unwrap();
             }
-            done
         });
-        // a different moment each round
-        let moment = tokio::time::timeout(Duration::from_millis(40 + 13 * round), &mut working).await;
-        assert!(moment.is_err(), "the work ended by itself");
+        acknowledged.clear();
+        acknowledged.push(acknowledgements.recv().await.unwrap());
+        // a different moment each round: while a key is made, stored, used, or its use is stored
+        let moment = tokio::time::timeout(Duration::from_millis(7 * round), std::future::pending::<()>()).await;
+        moment.unwrap_err();
         started.child.kill().unwrap();
         started.child.wait().unwrap();
-        acknowledged = working.await.unwrap();
-        assert!(!acknowledged.is_empty());
+        working.await.unwrap();
+        while let Some(acknowledgement) = acknowledgements.recv().await {
+            acknowledged.push(acknowledgement);
+        }
     }
 }
 
-/// The program, serving.
+/// The program, serving, with its log in a file.
 struct Started {
     child: Child,
-    address: SocketAddr,
+    log: PathBuf,
 }
 
 impl Started {
     fn new(place: &Place) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = place.path().join("signer.log");
         let mut command = program(place, &Settings::default());
-        command.env("NOTARY_SIGNER_SERVER_GRPC_ADDR", address.to_string());
-        command.stderr(Stdio::piped());
-        Self { child: command.spawn().unwrap(), address }
+        command.stderr(File::create(&log).unwrap());
+        Self { child: command.spawn().unwrap(), log }
     }
 
-    /// Connects as soon as the program listens.
+    /// Connects as soon as the program says where it serves.
     async fn client(&mut self, place: &Place) -> Client {
         let pair = place.authority.issue("server.test");
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            match connect(self.address, &place.authority.file(), Some(&pair)).await {
-                Ok(channel) => return Client { channel },
-                Err(error) => assert!(Instant::now() < deadline, "{error:?} {:?}", self.child.try_wait()),
+            if let Some(address) = self.address() {
+                return Client { channel: connect(address, &place.authority.file(), Some(&pair)).await.unwrap() };
             }
+            assert!(Instant::now() < deadline, "{:?} {}", self.child.try_wait(), self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
+    fn address(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let line = log.split_inclusive('\n').find(|line| line.contains(r#""serving""#) && line.ends_with('\n'))?;
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["address"].as_str()?.parse().ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     /// Ends the program and gives what it logged.
-    async fn terminate(self) -> String {
+    async fn terminate(mut self) -> String {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        let end = tokio::task::spawn_blocking(move || self.child.wait_with_output().unwrap());
-        let Output { status, stderr, .. } = tokio::time::timeout(Duration::from_secs(20), end).await.unwrap().unwrap();
-        let log = String::from_utf8(stderr).unwrap();
-        assert!(status.success(), "{status} {log}");
-        log
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(status.success(), "{status} {}", self.log());
+        self.log()
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Started {
+    fn drop(&mut self) {
+        // an error means that it has ended
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
