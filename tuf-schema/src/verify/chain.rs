@@ -45,7 +45,7 @@ pub enum ChainError {
     #[error("{0} could not be fetched")]
     Unreachable(DocumentName),
     /// The document is no acceptable envelope.
-    #[error("{role} is malformed: {source}")]
+    #[error("{role} is malformed")]
     Envelope {
         /// The role.
         role: Role,
@@ -120,14 +120,30 @@ enum State {
     CachedRoot,
     FirstRoot,
     NewestRoot,
-    RootStep { newest: Unverified<Root>, next: Version, steps: usize },
+    RootStep {
+        newest: Unverified<Root>,
+        next: Version,
+        steps: usize,
+    },
     CachedTimestamp,
-    Timestamp { cached: Option<Verified<Timestamp>> },
+    Timestamp {
+        cached: Option<Verified<Timestamp>>,
+    },
     CachedSnapshot,
-    Snapshot { listed: FileMeta, floor: Option<Version> },
-    CachedTargets { visit: Pending },
-    Targets { visit: Pending, floor: Option<Version> },
+    Snapshot {
+        listed: FileMeta,
+        floor: Option<Version>,
+    },
+    CachedTargets {
+        visit: Pending,
+    },
+    Targets {
+        visit: Pending,
+        floor: Option<Version>,
+    },
     Done,
+    /// An error was returned; there is nothing to be had any more.
+    Failed,
 }
 
 /// A targets role that is to be visited, with those who may sign it and what the snapshot lists for it.
@@ -164,7 +180,8 @@ impl Chain {
     /// What is wanted next; `None` when the update is complete.
     #[must_use]
     pub fn request(&self) -> Option<Request> {
-        let fetch = |role: &Role, which, cap| Some(Request::Fetch { name: DocumentName { role: role.clone(), which }, cap });
+        let fetch =
+            |role: &Role, which, cap| Some(Request::Fetch { name: DocumentName { role: role.clone(), which }, cap });
         let listed = |role: &Role, meta: &FileMeta| match meta.digests.sha256() {
             Some(digest) => fetch(role, Which::Digest(digest), meta.length),
             // Decoding demands a SHA-256 for every role that is asked for here.
@@ -180,7 +197,7 @@ impl Chain {
             State::Snapshot { listed: meta, .. } => listed(&Role::Snapshot, meta),
             State::CachedTargets { visit } => Some(Request::Cached(visit.role.clone())),
             State::Targets { visit, .. } => listed(&visit.role, &visit.listed),
-            State::Done => None,
+            State::Done | State::Failed => None,
         }
     }
 
@@ -190,7 +207,7 @@ impl Chain {
     /// [`ChainError`]: the update is over.
     pub fn feed(&mut self, answer: Answer) -> Result<(), ChainError> {
         let request = self.request();
-        match std::mem::replace(&mut self.state, State::Done) {
+        match std::mem::replace(&mut self.state, State::Failed) {
             State::CachedRoot => self.cached_root(answer),
             State::FirstRoot => self.first_root(answer),
             State::NewestRoot => self.newest_root(answer),
@@ -218,7 +235,10 @@ impl Chain {
                 let outcome = bytes.and_then(|bytes| self.targets(&visit, bytes, floor));
                 self.settle(visit, outcome, true)
             }
-            State::Done => Ok(()),
+            state @ (State::Done | State::Failed) => {
+                self.state = state;
+                Ok(())
+            }
         }
     }
 
@@ -257,7 +277,10 @@ impl Chain {
         let fresh = root.check_fresh(self.now);
         self.root = Some(root);
         match fresh {
-            Ok(()) => self.start(),
+            Ok(()) => {
+                self.start();
+                Ok(())
+            }
             Err(e) => self.stumble(e.into()),
         }
     }
@@ -274,7 +297,8 @@ impl Chain {
         // What was fetched just now cannot be made newer by fetching it again.
         self.refreshed = true;
         self.root = Some(root);
-        self.start()
+        self.start();
+        Ok(())
     }
 
     /// Looks for a newer root, once; `why` is the error if there is none.
@@ -293,7 +317,8 @@ impl Chain {
         let bytes = match answer {
             Answer::Bytes(bytes) => bytes,
             // Nothing newer to be had: the first difficulty stands.
-            Answer::Absent | Answer::Unreachable => return Err(self.first_difficulty()),
+            Answer::Absent => return Err(self.first_difficulty()),
+            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
         if &bytes == trusted.raw() {
             return Err(self.first_difficulty());
@@ -327,7 +352,7 @@ impl Chain {
             // A repository whose owner rotated before the first publish has no first root (seen with the reference):
             // the newest one must then bear the trusted keys' signatures itself.
             Answer::Absent => return self.adopt(&trusted, newest),
-            Answer::Unreachable => return Err(self.first_difficulty()),
+            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
         let step: Unverified<Root> = decode(&Role::Root, bytes)?;
         let found = step.claims().version;
@@ -354,14 +379,14 @@ impl Chain {
         root.check_fresh(self.now)?;
         self.root = Some(root);
         self.fetched = BTreeSet::from([Role::Root]);
-        self.start()
+        self.start();
+        Ok(())
     }
 
-    fn start(&mut self) -> Result<(), ChainError> {
+    fn start(&mut self) {
         self.timestamp = None;
         self.snapshot = None;
         self.state = State::CachedTimestamp;
-        Ok(())
     }
 
     fn timestamp(
