@@ -27,7 +27,7 @@ breaks() {
 }
 
 files() { if [ -e .git ]; then git ls-files; else find . -type f | sed 's|^\./||'; fi | grep -vE '^target/'; }
-mapfile -t all < <(files | while IFS= read -r path; do [ ! -f "$path" ] || printf '%s\n' "$path"; done)
+mapfile -t all < <(comm -12 <(files | sort) <(find . \( -name target -o -name .git \) -prune -o -type f -print | sed 's|^\./||' | sort))
 select_files() { printf '%s\n' "${all[@]}" | grep -E -- "$1" | { if [ $# -gt 1 ]; then grep -vE -- "$2"; else cat; fi; }; }
 # look PATTERN IN [EXCEPT]: lines with PATTERN in the files whose path matches
 # IN and not EXCEPT; lines that are only a comment do not count.
@@ -122,14 +122,20 @@ look_raw 'crates[.]io|docs[.]rs|npmj[s]|pypi[.]org|proxy[.]golang|rubygems[.]org
 look_raw '/wor[k]/|[.][.]/share[d]' . '^Cargo\.lock$' |
   breaks PLACE "the tree stands alone: no path of the machine it was written on"
 
+# --- documents -----------------------------------------------------------------
+# a test's name in docs/compatibility.md has at least two underscores
+mapfile -t pins < <(look_raw '`' '^docs/compatibility\.md$' | grep -oE '`[a-z0-9]+(_[a-z0-9]+){2,}`' | tr -d '`' | sort -u)
+tests=$(select_files "$rust" | xargs -r -d '\n' grep -ohE 'fn [a-z0-9_]+\(' | sed 's/fn //; s/(//' | sort -u)
+[ ${#pins[@]} = 0 ] || printf '%s\n' "${pins[@]}" | comm -23 - <(printf '%s\n' "$tests") |
+  breaks PINNED "docs/compatibility.md names the test that pins each difference"
+
 # --- shape of a file -----------------------------------------------------------
 # recorded data, and programs that are one long table
 tables='^(tests/acceptance/wire-trace\.txt|LICENSE)$'
 select_files . "$not_code|$tables" | xargs -r -d '\n' wc -l | awk '$1 > 800 && $2 != "total" { print $2 ": " $1 " lines" }' |
   breaks LENGTH "a file has one subject; over 800 lines it has several"
-select_files "$rust" | while IFS= read -r path; do
-  [[ $(head -n 1 "$path") == '//! '* ]] || echo "$path"
-done | breaks OPENING "a file says its subject in its first line, //!"
+select_files "$rust" | xargs -r -d '\n' awk 'FNR == 1 && !/^\/\/! / { print FILENAME }' |
+  breaks OPENING "a file says its subject in its first line, //!"
 select_files '(^|/)(utils?|common|helpers?|misc)(\.rs|/mod\.rs)$' |
   breaks NAME "a file is named for its subject, not for having none"
 look '#!?\[allow\(' "$rust" | breaks SILENCE "a lint is silenced by expect with a reason, so that it speaks when it no longer applies"
