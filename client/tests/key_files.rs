@@ -1,5 +1,7 @@
 //! Every key file that the reference wrote or reads is read here, and what is written here is in its form.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::path::{Path, PathBuf};
 
 use bulla::keys::file::{public_pem, seal};

@@ -144,6 +144,25 @@ fn parse_key(body: &[u8]) -> Result<PublicKey, RemoteError> {
 mod tests {
     use super::*;
 
+    /// An answer of `length` bytes that does or does not say how long it is.
+    fn answer(length: usize, told: bool) -> Response {
+        let bytes = vec![b'x'; length];
+        let chunk = |chunk: &[u8]| Ok::<_, std::io::Error>(chunk.to_vec());
+        let chunks: Vec<_> = bytes.chunks(1000).map(chunk).collect();
+        let streamed = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+        http::Response::new(if told { bytes.into() } else { streamed }).into()
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_as_long_as_the_cap_and_not_one_byte_longer() {
+        for told in [true, false] {
+            let read = async |length| read_capped(answer(length, told), "n.test", 2500).await;
+            assert_eq!(read(2500).await.unwrap().len(), 2500);
+            assert!(matches!(read(2501).await, Err(RemoteError::BadResponse)), "{told}");
+            assert!(matches!(read(1_000_000).await, Err(RemoteError::BadResponse)), "{told}");
+        }
+    }
+
     #[test]
     fn a_version_conflict_is_told_apart_from_other_rejections() {
         let body = br#"{"errors":[{"code":"VERSION","message":"A newer version of metadata is already available.","detail":{}}]}"#;

@@ -99,7 +99,7 @@ fn tags<'a>(walk: &[Visible<'a>], tag: Option<&Tag>) -> Vec<ReleasedTag> {
     }
     let mut tags: Vec<_> =
         rows.into_iter().map(|((name, digest), signers)| ReleasedTag { name, digest, signers }).collect();
-    tags.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+    tags.sort_by_cached_key(|tag| natural(&tag.name));
     tags
 }
 

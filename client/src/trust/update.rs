@@ -96,10 +96,11 @@ async fn drive(
             },
         };
         let unreachable = answer == Answer::Unreachable;
-        if unreachable && offline == Offline::Refuse {
-            if let Some(reason) = down {
-                return Err(reason.into());
-            }
+        if unreachable
+            && offline == Offline::Refuse
+            && let Some(reason) = down
+        {
+            return Err(reason.into());
         }
         match chain.feed(answer) {
             Ok(()) => {}

@@ -320,7 +320,7 @@ impl Chain {
             Answer::Absent => return Err(self.first_difficulty()),
             Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
-        if &bytes == trusted.raw() {
+        if bytes == *trusted.raw() {
             return Err(self.first_difficulty());
         }
         let newest: Unverified<Root> = decode(&Role::Root, bytes)?;

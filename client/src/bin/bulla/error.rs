@@ -58,7 +58,7 @@ pub(crate) enum CliError {
         /// The image.
         image: String,
         /// Why.
-        source: PublishError,
+        source: Box<PublishError>,
     },
     /// A key could not be made.
     #[error("failed to generate key for {name}")]

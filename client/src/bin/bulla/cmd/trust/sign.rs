@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     };
     let name = format!("{}:{tag}", image.repository());
     context.out.note(&format!("Signing and pushing trust metadata for {name} (sha256:{})", manifest.digest));
-    let failed = |source| CliError::Sign { image: name.clone(), source };
+    let failed = |source| CliError::Sign { image: name.clone(), source: Box::new(source) };
 
     let session = Session::open(&context.config, &image, Action::PullAndPush).await?;
     let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;

@@ -1,0 +1,436 @@
+//! Signing against a trust server in memory: what is sent, with which keys, and what happens when others are faster.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bulla::cache::Cache;
+use bulla::config::EnvironmentPassphrases;
+use bulla::image::Tag;
+use bulla::keys::{KeyRole, Keyring, Passphrases, Prompt};
+use bulla::paths::TrustDirectory;
+use bulla::publish::{PublishError, Published, Publisher};
+use bulla::registry::Manifest;
+use bulla::remote::{Part, Remote, RemoteError};
+use bulla::trust::{Offline, Report, UpdateError, released, update};
+use ring::rand::SystemRandom;
+use tuf_schema::model::{DelegatedRole, FileMeta, Root, Snapshot, Targets, Timestamp};
+use tuf_schema::sign::{Passphrase, SecretKey};
+use tuf_schema::testing::{secret_key, signed};
+use tuf_schema::verify::chain::{ChainError, DocumentName, Reach, Trusted};
+use tuf_schema::verify::limits::MAX_DOCUMENT_BYTES;
+use tuf_schema::version::Version;
+use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, Sha256, SigningKey as _, UtcTime};
+
+fn gun() -> Gun {
+    Gun::parse("registry.test:5000/team/app").unwrap()
+}
+
+fn now() -> UtcTime {
+    UtcTime::parse("2026-11-22T00:00:00Z").unwrap()
+}
+
+fn tag(text: &str) -> Tag {
+    Tag::parse(text).unwrap()
+}
+
+fn manifest(content: &[u8]) -> Manifest {
+    Manifest { digest: Sha256::of(content), length: content.len() as u64 }
+}
+
+fn decode<M: tuf_schema::dialect::Document>(role: Role, bytes: &[u8]) -> M {
+    let envelope = Envelope::parse(Dialect::Notary, bytes.to_vec().into()).unwrap();
+    let document = envelope.decode::<M>(role).unwrap();
+    let value = tuf_schema::testing::to_value(document.claims());
+    M::decode(Dialect::Notary, &document.role().clone(), &value).unwrap()
+}
+
+/// A trust server that holds snapshot and timestamp keys, unless the root names a snapshot key of others.
+struct Server {
+    snapshot: SecretKey,
+    timestamp: SecretKey,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    served: BTreeMap<String, Vec<u8>>,
+    current: BTreeMap<Role, Vec<u8>>,
+    posts: Vec<Vec<Part>>,
+    /// How many publishes are still to be answered with a conflict.
+    conflicts: usize,
+    down: bool,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self { snapshot: secret_key(), timestamp: secret_key(), state: Mutex::default() }
+    }
+
+    fn store(&self, state: &mut State, parts: &[Part]) {
+        for part in parts {
+            state.current.insert(part.role.clone(), part.bytes.clone());
+        }
+        let number = i64::try_from(state.posts.len()).unwrap() + 1;
+        if !parts.iter().any(|part| part.role == Role::Snapshot) {
+            let listed = state.current.iter().filter(|(role, _)| !matches!(role, Role::Snapshot | Role::Timestamp));
+            let meta = listed.map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))).collect();
+            let snapshot = Snapshot { version: Version::new(number).unwrap(), expires: now().plus_seconds(9999), meta };
+            state.current.insert(Role::Snapshot, signed(&snapshot, &[&self.snapshot]).to_vec());
+        }
+        let timestamp = Timestamp {
+            version: Version::new(number).unwrap(),
+            expires: now().plus_seconds(9999),
+            snapshot: FileMeta::of(&state.current[&Role::Snapshot]),
+        };
+        state.current.insert(Role::Timestamp, signed(&timestamp, &[&self.timestamp]).to_vec());
+        for (role, bytes) in &state.current {
+            state.served.insert(format!("{role}.json"), bytes.clone());
+            state.served.insert(format!("{role}.{}.json", Sha256::of(bytes)), bytes.clone());
+        }
+    }
+
+    fn posts(&self) -> Vec<BTreeSet<String>> {
+        let state = self.state.lock().unwrap();
+        state.posts.iter().map(|parts| parts.iter().map(|part| part.role.to_string()).collect()).collect()
+    }
+
+    fn current<M: tuf_schema::dialect::Document>(&self, role: &str) -> M {
+        let role = Role::parse(role).unwrap();
+        decode(role.clone(), &self.state.lock().unwrap().current[&role])
+    }
+}
+
+#[async_trait]
+impl Remote for Server {
+    async fn fetch(&self, name: &DocumentName, cap: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+        assert!(cap <= MAX_DOCUMENT_BYTES);
+        let state = self.state.lock().unwrap();
+        if state.down {
+            return Err(RemoteError::Unreachable { server: "n.test".into(), why: "refused".into() });
+        }
+        Ok(state.served.get(&name.to_string()).cloned())
+    }
+
+    async fn server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
+        let key = if role == BaseRole::Snapshot { &self.snapshot } else { &self.timestamp };
+        Ok(key.public().clone())
+    }
+
+    async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError> {
+        let mut state = self.state.lock().unwrap();
+        if state.conflicts > 0 {
+            state.conflicts -= 1;
+            return Err(RemoteError::VersionConflict);
+        }
+        self.store(&mut state, &parts);
+        state.posts.push(parts);
+        Ok(())
+    }
+}
+
+struct Nobody;
+
+impl Prompt for Nobody {
+    fn secret(&self, _: &str) -> std::io::Result<Passphrase> {
+        Err(std::io::ErrorKind::NotConnected.into())
+    }
+
+    fn say(&self, _: &str) {}
+}
+
+/// A person with a trust directory.
+struct Person {
+    home: tempfile::TempDir,
+}
+
+impl Person {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    fn directory(&self) -> TrustDirectory {
+        TrustDirectory::new(self.home.path().join("trust"))
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::new(self.directory(), gun())
+    }
+
+    fn keyring(&self) -> Keyring {
+        let set = |text: &str| vec![Passphrase::from_text(text.to_owned())];
+        let environment = EnvironmentPassphrases {
+            root: set("root passphrase"),
+            targets: set("repository passphrase"),
+            snapshot: set("repository passphrase"),
+            signer: set("repository passphrase"),
+        };
+        Keyring::new(self.directory(), Passphrases::new(environment, Box::new(Nobody)))
+    }
+
+    async fn sign(&self, server: &Server, name: &str, content: &[u8]) -> Result<Published, PublishError> {
+        let (cache, mut keys) = (self.cache(), self.keyring());
+        let rng = SystemRandom::new();
+        let mut publisher =
+            Publisher { gun: &gun(), remote: server, cache: &cache, keys: &mut keys, now: now(), rng: &rng };
+        publisher.sign(&tag(name), &manifest(content)).await
+    }
+
+    async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {
+        let updated = update(&gun(), Ok(server), &self.cache(), Offline::Refuse, now(), &SystemRandom::new()).await?;
+        assert!(updated.not_kept.is_none());
+        Ok(updated.trusted)
+    }
+
+    fn key_files(&self) -> usize {
+        std::fs::read_dir(self.directory().private()).map_or(0, Iterator::count)
+    }
+}
+
+/// Adds a signer as docker does: `targets/NAME` and `targets/releases`, both with its key.
+fn add_signer(person: &Person, owner: &Person, server: &Server, name: &str, paths: &[&str]) {
+    let rng = SystemRandom::new();
+    let mut keys = person.keyring();
+    let stored = keys.create(KeyRole::Signer(name.to_owned()), None, &rng).unwrap();
+    let public = keys.open(&stored).unwrap().public().clone();
+    let mut targets: Targets = server.current("targets");
+    targets.version = targets.version.next().unwrap();
+    targets.delegations.keys.insert(public.id().clone(), public.clone());
+    for role in [format!("targets/{name}"), "targets/releases".to_owned()] {
+        targets.delegations.roles.push(DelegatedRole {
+            name: DelegationName::parse(&role).unwrap(),
+            key_ids: vec![public.id().clone()],
+            threshold: std::num::NonZeroU32::MIN,
+            paths: paths.iter().map(|p| (*p).to_owned()).collect(),
+        });
+    }
+    let mut keys = owner.keyring();
+    let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets).unwrap();
+    let bytes = signed(&targets, &[keys.open(&stored).unwrap()]).to_vec();
+    let parts = vec![Part { role: Role::Targets, bytes }];
+    let mut state = server.state.lock().unwrap();
+    server.store(&mut state, &parts);
+    state.posts.push(parts);
+}
+
+fn roles(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_first_signature_makes_a_repository_as_docker_does() {
+    let (server, owner) = (Server::new(), Person::new());
+    let published = owner.sign(&server, "1", b"one").await.unwrap();
+    assert!(published.initialised);
+    assert_eq!(server.posts(), [roles(&["root", "targets"])]);
+    let root: Root = server.current("root");
+    let targets: Targets = server.current("targets");
+    assert_eq!((root.version.number(), targets.version.number()), (1, 2));
+    assert_eq!(root.expires, now().plus_seconds(3650 * 86_400));
+    assert_eq!(targets.expires, now().plus_seconds(1095 * 86_400));
+    // Files are named by the bare keys; the root key stands in root under its certificate's id.
+    assert_eq!(owner.key_files(), 2);
+    let targets_id = &root.targets.key_ids[0];
+    assert!(owner.directory().private_key(targets_id).is_file());
+    assert!(!owner.directory().private_key(&root.root.key_ids[0]).exists());
+    let bare = root.keys[&root.root.key_ids[0]].bare().unwrap();
+    assert!(owner.directory().private_key(bare.id()).is_file());
+    // What we published ourselves is the anchor, byte for byte.
+    assert_eq!(owner.cache().read(&Role::Root).unwrap().unwrap(), server.state.lock().unwrap().current[&Role::Root]);
+    let trusted = Person::new().read(&server).await.unwrap();
+    let (role, target) = released(&trusted, &tag("1")).unwrap();
+    assert_eq!((role, target.digests.sha256()), (&Role::Targets, Some(Sha256::of(b"one"))));
+}
+
+#[tokio::test]
+async fn a_second_repository_reuses_the_root_key() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let other = Server::new();
+    std::fs::remove_dir_all(owner.directory().as_path().join("tuf")).unwrap();
+    owner.sign(&other, "1", b"one").await.unwrap();
+    assert_eq!(owner.keyring().list().unwrap().iter().filter(|key| key.role == KeyRole::Root).count(), 1);
+    let bare = |root: &Root| root.keys[&root.root.key_ids[0]].bare().unwrap().id().clone();
+    assert_eq!(bare(&server.current("root")), bare(&other.current("root")));
+}
+
+#[tokio::test]
+async fn another_tag_sends_targets_only_and_keeps_the_others() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let published = owner.sign(&server, "2", b"two").await.unwrap();
+    assert_eq!(published, Published { initialised: false, roles: vec![Role::Targets] });
+    assert_eq!(server.posts()[1], roles(&["targets"]));
+    let targets: Targets = server.current("targets");
+    assert_eq!(targets.version.number(), 3);
+    assert_eq!(targets.targets.keys().collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(owner.key_files(), 2);
+}
+
+#[tokio::test]
+async fn what_is_signed_already_is_not_published_again() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let published = owner.sign(&server, "1", b"one").await.unwrap();
+    assert!(published.roles.is_empty());
+    assert_eq!(server.posts().len(), 1);
+    owner.sign(&server, "1", b"another").await.unwrap();
+    assert_eq!(server.posts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_conflict_is_tried_again_from_fresh_data_and_not_for_ever() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    server.state.lock().unwrap().conflicts = 2;
+    owner.sign(&server, "2", b"two").await.unwrap();
+    server.state.lock().unwrap().conflicts = 3;
+    let error = owner.sign(&server, "3", b"three").await.unwrap_err();
+    assert!(matches!(error, PublishError::Contended), "{error}");
+    assert_eq!(server.posts().len(), 2);
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_is_sent_and_the_missing_key_is_named() {
+    let (server, owner, stranger) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let error = stranger.sign(&server, "1", b"evil").await.unwrap_err();
+    let root: Root = server.current("root");
+    let expected = format!(
+        "could not find necessary signing keys, at least one of these keys must be available: {}",
+        root.targets.key_ids[0]
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!((server.posts().len(), stranger.key_files()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_signer_signs_into_its_own_role_and_the_releases() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &[""]);
+    bob.sign(&server, "1", b"one").await.unwrap();
+    assert_eq!(server.posts()[2], roles(&["targets/bob", "targets/releases"]));
+    // First files of a delegation are version 1.
+    assert_eq!(server.current::<Targets>("targets/bob").version.number(), 1);
+    let trusted = Person::new().read(&server).await.unwrap();
+    let report = Report::of(&trusted, None);
+    let tags: Vec<_> = report.tags.iter().map(|t| (t.name.as_str(), t.signers.join("+"))).collect();
+    assert_eq!(tags, [("0", String::new()), ("1", "bob".to_owned())]);
+    assert_eq!(report.signers.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["bob"]);
+    assert_eq!(released(&trusted, &tag("1")).unwrap().0.as_str(), "targets/releases");
+    // The owner holds no delegation key, and once there are delegations nobody signs into targets.
+    let error = owner.sign(&server, "2", b"two").await.unwrap_err();
+    assert_eq!(error.to_string(), "no valid signing keys for delegation roles");
+}
+
+#[tokio::test]
+async fn a_tag_outside_the_signers_paths_is_refused() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &["qa-"]);
+    let error = bob.sign(&server, "prod-1", b"one").await.unwrap_err();
+    assert!(matches!(error, PublishError::NoDelegationKey), "{error}");
+    bob.sign(&server, "qa-1", b"one").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signers_tag_that_nobody_released_does_not_count() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &[""]);
+    bob.sign(&server, "1", b"one").await.unwrap();
+    let mut releases: Targets = server.current("targets/releases");
+    releases.version = releases.version.next().unwrap();
+    releases.targets.clear();
+    let mut keys = bob.keyring();
+    let stored = keys.list().unwrap().remove(0);
+    let role = Role::parse("targets/releases").unwrap();
+    let parts = vec![Part { role, bytes: signed(&releases, &[keys.open(&stored).unwrap()]).to_vec() }];
+    server.store(&mut server.state.lock().unwrap(), &parts);
+    server.state.lock().unwrap().posts.push(parts);
+    let trusted = Person::new().read(&server).await.unwrap();
+    assert!(released(&trusted, &tag("1")).is_none());
+    assert_eq!(Report::of(&trusted, Some(&tag("1"))).tags, []);
+}
+
+#[tokio::test]
+async fn a_snapshot_key_of_our_own_signs_the_snapshot() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    // The server's snapshot key in our hands, as after `notary init`.
+    let rng = SystemRandom::new();
+    let text = bulla::keys::file::seal(
+        &server.snapshot,
+        &KeyRole::Snapshot,
+        Some(&gun()),
+        &Passphrase::from_text("repository passphrase".into()),
+        &rng,
+    );
+    let path = owner.directory().private_key(server.snapshot.public().id());
+    std::fs::write(path, text.unwrap().as_bytes()).unwrap();
+    owner.sign(&server, "2", b"two").await.unwrap();
+    assert_eq!(server.posts()[1], roles(&["targets", "snapshot"]));
+    assert_eq!(server.current::<Snapshot>("snapshot").version.number(), 2);
+    Person::new().read(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_passphrase_signs_nothing_and_says_so_without_the_passphrase() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let environment =
+        EnvironmentPassphrases { targets: vec![Passphrase::from_text("sesame".into())], ..Default::default() };
+    let mut keys = Keyring::new(owner.directory(), Passphrases::new(environment, Box::new(Nobody)));
+    let (cache, rng, gun) = (owner.cache(), SystemRandom::new(), gun());
+    let mut publisher = Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now: now(), rng: &rng };
+    let error = publisher.sign(&tag("2"), &manifest(b"two")).await.unwrap_err();
+    assert!(matches!(error, PublishError::Keyring(_)), "{error}");
+    assert!(!format!("{error} {error:?}").contains("sesame"));
+    assert_eq!(server.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_first_publish_leaves_no_anchor() {
+    let (server, owner) = (Server::new(), Person::new());
+    server.state.lock().unwrap().conflicts = 9;
+    owner.sign(&server, "1", b"one").await.unwrap_err();
+    assert_eq!(owner.cache().read(&Role::Root).unwrap(), None);
+}
+
+#[tokio::test]
+async fn reading_without_a_server_is_refused_unless_the_cache_is_allowed() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    owner.read(&server).await.unwrap();
+    server.state.lock().unwrap().down = true;
+    assert!(matches!(owner.read(&server).await, Err(UpdateError::Remote(RemoteError::Unreachable { .. }))));
+    let rng = SystemRandom::new();
+    let cached = update(&gun(), Ok(&server), &owner.cache(), Offline::UseCache, now(), &rng).await.unwrap();
+    assert_eq!(cached.trusted.reach(), Reach::CacheOnly);
+    let stranger = update(&gun(), Ok(&server), &Person::new().cache(), Offline::UseCache, now(), &rng).await;
+    assert!(matches!(stranger, Err(UpdateError::Remote(RemoteError::Unreachable { .. }))));
+}
+
+#[tokio::test]
+async fn the_cache_holds_the_bytes_as_served_and_is_left_alone_by_a_refusal() {
+    let (server, owner, reader) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    reader.read(&server).await.unwrap();
+    for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
+        assert_eq!(reader.cache().read(&role).unwrap().unwrap(), server.state.lock().unwrap().current[&role], "{role}");
+    }
+    let listing = |path: &Path| {
+        let read = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read(entry.unwrap().path()).unwrap();
+        std::fs::read_dir(path).unwrap().map(read).collect::<Vec<_>>()
+    };
+    let metadata = reader.directory().metadata(&gun(), &Role::Root).parent().unwrap().to_owned();
+    let before = listing(&metadata);
+    let (other, stranger) = (Server::new(), Person::new());
+    stranger.sign(&other, "1", b"evil").await.unwrap();
+    assert!(matches!(reader.read(&other).await, Err(UpdateError::Chain(ChainError::Root(_)))));
+    assert_eq!(listing(&metadata), before);
+}
