@@ -10,9 +10,12 @@ use crate::bounded::BoundedMap;
 use crate::publish::load::unverified;
 use crate::store::{StoreError, Stored};
 
-/// How many documents are remembered. A snapshot with a thousand delegations takes about 100 kB here, a usual one
-/// less than one.
+/// How many documents of each kind are remembered.
 const REMEMBERED: usize = 4096;
+
+/// The most roles of a snapshot that is remembered, so that the memory for all of them stays near ten megabytes.
+/// A larger one is parsed at each read.
+const REMEMBERED_ROLES: usize = 20;
 
 /// The parsed links of stored documents.
 pub(crate) struct Links {
@@ -67,6 +70,9 @@ impl Links {
         let model = document.claims();
         let roles = model.meta.iter().filter_map(|(role, file)| Some((role.clone(), file.digests.sha256()?))).collect();
         let links = Arc::new(SnapshotLinks { expires: model.expires, roles });
+        if links.roles.len() > REMEMBERED_ROLES {
+            return Ok(links);
+        }
         let mut remembered = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.insert(stored.sha256, links.clone());
         Ok(links)

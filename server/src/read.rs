@@ -8,7 +8,7 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 use crate::auth::{Access, Pull};
 use crate::clock::Clock;
 use crate::links::{Links, TimestampLink};
-use crate::renew::{Renewed, Renewer};
+use crate::renew::{Horizon, Renewed, Renewer};
 use crate::signer::{RoleSigner, ServerRole, SignerError};
 use crate::store::{MetadataStore, StoreError, Stored};
 
@@ -20,7 +20,7 @@ pub struct Reader {
     store: Arc<dyn MetadataStore>,
     clock: Arc<dyn Clock>,
     links: Links,
-    renewer: Renewer,
+    pub(crate) renewer: Renewer,
 }
 
 /// Why nothing can be read.
@@ -49,7 +49,7 @@ pub enum ReadError {
 struct Head {
     timestamp: Stored,
     snapshot: Option<Stored>,
-    expired: Option<ServerRole>,
+    is_fresh: bool,
 }
 
 impl Reader {
@@ -58,6 +58,11 @@ impl Reader {
     pub fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
         let renewer = Renewer::new(store.clone(), signer, clock.clone());
         Self { store, clock, links: Links::new(), renewer }
+    }
+
+    /// Signs anew in the background what has lived half of its life, so that reads need no signer. Never returns.
+    pub async fn renew_in_background(&self) {
+        self.renewer.run().await;
     }
 
     /// The file that is current: the newest timestamp, the snapshot it names, and what that snapshot names.
@@ -125,18 +130,13 @@ impl Reader {
             Some(stored) => Some(self.links.snapshot(stored)?.expires),
             None => None,
         };
-        let expired = self.expired(link, snapshot_expires);
-        Ok(Some(Head { timestamp, snapshot, expired }))
+        let is_fresh = self.is_fresh(link, snapshot_expires);
+        Ok(Some(Head { timestamp, snapshot, is_fresh }))
     }
 
-    /// Which of the two must be signed anew; a new snapshot brings a new timestamp with it.
-    fn expired(&self, timestamp: TimestampLink, snapshot_expires: Option<UtcTime>) -> Option<ServerRole> {
+    fn is_fresh(&self, timestamp: TimestampLink, snapshot_expires: Option<UtcTime>) -> bool {
         let now = self.clock.now();
-        if snapshot_expires.is_some_and(|expires| expires < now) {
-            Some(ServerRole::Snapshot)
-        } else {
-            (timestamp.expires < now).then_some(ServerRole::Timestamp)
-        }
+        timestamp.expires >= now && snapshot_expires.is_none_or(|expires| expires >= now)
     }
 
     /// The newest timestamp, when it is known without looking at the snapshot that nothing is expired.
@@ -144,16 +144,17 @@ impl Reader {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
         let snapshot = link.snapshot.and_then(|sha256| self.links.remembered_snapshot(&sha256));
-        let fresh = snapshot.is_some_and(|snapshot| self.expired(link, Some(snapshot.expires)).is_none());
-        Ok(fresh.then_some(timestamp))
+        let is_fresh = snapshot.is_some_and(|snapshot| self.is_fresh(link, Some(snapshot.expires)));
+        Ok(is_fresh.then_some(timestamp))
     }
 
     /// The head, signed anew if it is expired.
     async fn fresh_head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(head) = self.head(gun).await? else { return Ok(None) };
-            let (Some(expired), Some(snapshot)) = (head.expired, &head.snapshot) else { return Ok(Some(head)) };
-            match self.renewer.renew(gun, expired, &head.timestamp, snapshot).await? {
+            let (false, Some(snapshot)) = (head.is_fresh, &head.snapshot) else { return Ok(Some(head)) };
+            let horizon = Horizon::expired(self.clock.now());
+            match self.renewer.renew(gun, &head.timestamp, snapshot, horizon).await? {
                 Renewed::Changed => {}
                 Renewed::Unneeded => return Ok(Some(head)),
             }

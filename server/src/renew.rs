@@ -1,18 +1,25 @@
-//! Signing anew what expired: the last resort of a read by name.
+//! Signing anew what the server signed: in the background at half of its life, and as the last resort of a read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tuf_schema::model::{Snapshot, Timestamp};
-use tuf_schema::{Gun, Role};
+use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
 use crate::publish::load::{stored_root, unverified};
-use crate::publish::regenerate::{MakeError, Maker};
+use crate::publish::regenerate::{MakeError, Maker, SNAPSHOT_LIFETIME, TIMESTAMP_LIFETIME};
 use crate::read::ReadError;
-use crate::signer::{RoleSigner, ServerRole};
+use crate::signer::{RoleSigner, ServerRole, SignerError};
 use crate::store::{MetadataStore, StoreError, Stored};
+
+/// How often the background looks for what has lived half of its life.
+const PERIOD: Duration = Duration::from_secs(60 * 60);
+
+/// How many repositories the background asks the store for at a time.
+const PAGE: u32 = 100;
 
 /// Renews timestamps, and snapshots whose key the signer holds.
 pub(crate) struct Renewer {
@@ -27,8 +34,27 @@ pub(crate) struct Renewer {
 pub(crate) enum Renewed {
     /// There are newer files now, by this or by another hand: look again.
     Changed,
-    /// What is stored is the best there is: only the snapshot is expired, and its key is the publisher's.
+    /// What is stored is the best there is: nothing is due, or only a snapshot whose key is the publisher's.
     Unneeded,
+}
+
+/// What expires before these times is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Horizon {
+    timestamp: UtcTime,
+    snapshot: UtcTime,
+}
+
+impl Horizon {
+    /// What is expired is due.
+    pub(crate) fn expired(now: UtcTime) -> Self {
+        Self { timestamp: now, snapshot: now }
+    }
+
+    /// What has less than half of its life left is due.
+    fn half_life(now: UtcTime) -> Self {
+        Self { timestamp: now.plus_seconds(TIMESTAMP_LIFETIME / 2), snapshot: now.plus_seconds(SNAPSHOT_LIFETIME / 2) }
+    }
 }
 
 impl Renewer {
@@ -36,18 +62,76 @@ impl Renewer {
         Self { store, signer, clock, turns: GunTurns::default() }
     }
 
-    /// Renews what `expired` says of a timestamp and the snapshot it names.
+    /// Renews in the background, for ever. While it works no read has to wait for the signer.
+    pub(crate) async fn run(&self) {
+        let mut rounds = tokio::time::interval(PERIOD);
+        loop {
+            rounds.tick().await;
+            match self.renew_aging().await {
+                Ok(0) => {}
+                Ok(renewed) => tracing::info!(renewed, "signed timestamps anew that had lived half of their life"),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "cannot sign anew what grows old");
+                }
+            }
+        }
+    }
+
+    /// Renews everything that has lived half of its life and says for how many repositories.
+    ///
+    /// One repository that cannot be renewed does not stop the others; a signer or a store that fails does.
+    pub(crate) async fn renew_aging(&self) -> Result<u64, ReadError> {
+        let now = self.clock.now();
+        let before = now.plus_seconds(-TIMESTAMP_LIFETIME / 2);
+        let (mut renewed, mut after) = (0_u64, None);
+        loop {
+            let page = self.store.aging(before, after.as_ref(), PAGE).await?;
+            for gun in &page {
+                match self.renew_at_half_life(gun, now).await {
+                    Ok(Renewed::Changed) => renewed = renewed.saturating_add(1),
+                    Ok(Renewed::Unneeded) => {}
+                    Err(error) if concerns_all(&error) => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%gun, error = &error as &dyn std::error::Error, "cannot sign a repository anew");
+                    }
+                }
+            }
+            after = page.last().cloned();
+            if after.is_none() {
+                return Ok(renewed);
+            }
+        }
+    }
+
+    async fn renew_at_half_life(&self, gun: &Gun, now: UtcTime) -> Result<Renewed, ReadError> {
+        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(Renewed::Unneeded) };
+        let document = unverified::<Timestamp>(&Role::Timestamp, &timestamp)?;
+        let Some(sha256) = document.claims().snapshot.digests.sha256() else { return Ok(Renewed::Unneeded) };
+        match self.store.by_sha256(gun, &Role::Snapshot, &sha256).await? {
+            Some(snapshot) => self.renew(gun, &timestamp, &snapshot, Horizon::half_life(now)).await,
+            None => Ok(Renewed::Unneeded),
+        }
+    }
+
+    /// Renews what is due of a timestamp and of the snapshot it names.
     pub(crate) async fn renew(
         &self,
         gun: &Gun,
-        expired: ServerRole,
         timestamp: &Stored,
         snapshot: &Stored,
+        horizon: Horizon,
     ) -> Result<Renewed, ReadError> {
         let _turn = self.turns.take(gun).await;
         let newest = self.store.latest(gun, &Role::Timestamp).await?;
-        if newest.is_none_or(|newest| newest.version != timestamp.version) {
+        if newest.is_none_or(|newest| newest.sha256 != timestamp.sha256) {
             return Ok(Renewed::Changed);
+        }
+        let old = unverified::<Snapshot>(&Role::Snapshot, snapshot)?;
+        let timestamp_is_due =
+            unverified::<Timestamp>(&Role::Timestamp, timestamp)?.claims().expires < horizon.timestamp;
+        let snapshot_is_due = old.claims().expires < horizon.snapshot;
+        if !timestamp_is_due && !snapshot_is_due {
+            return Ok(Renewed::Unneeded);
         }
         let now = self.clock.now();
         let Some(root) = stored_root(&*self.store, gun, now).await? else { return Ok(Renewed::Unneeded) };
@@ -55,32 +139,40 @@ impl Renewer {
         if let Some(stored) = self.store.latest(gun, &Role::Snapshot).await? {
             versions.insert(Role::Snapshot, stored.version);
         }
-        let maker = Maker { gun, root: root.model(), signer: &*self.signer, newest: &versions, now };
-        let made = match expired {
-            ServerRole::Timestamp => maker.renewed_timestamp(&snapshot.bytes).await,
-            ServerRole::Snapshot => {
-                let old = unverified::<Snapshot>(&Role::Snapshot, snapshot)?;
-                match maker.renewed_snapshot(old.claims()).await {
-                    // The publisher's own: only a publish can renew it. The timestamp may still be ours to renew.
-                    Err(MakeError::NotHeld(ServerRole::Snapshot, _)) => {
-                        let expires = unverified::<Timestamp>(&Role::Timestamp, timestamp)?.claims().expires;
-                        if expires >= now {
-                            return Ok(Renewed::Unneeded);
-                        }
-                        maker.renewed_timestamp(&snapshot.bytes).await
-                    }
-                    made => made,
-                }
+        let base = Some(timestamp.sha256);
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &versions, now };
+        let made = if snapshot_is_due { Some(maker.renewed_snapshot(old.claims()).await) } else { None };
+        let made = match made {
+            // The publisher's own: only a publish can renew it. The timestamp may still be ours to renew.
+            Some(Err(MakeError::NotHeld(ServerRole::Snapshot, _))) if !timestamp_is_due => {
+                return Ok(Renewed::Unneeded);
             }
+            Some(Err(MakeError::NotHeld(ServerRole::Snapshot, _))) | None => {
+                maker.renewed_timestamp(&snapshot.bytes).await
+            }
+            Some(made) => made,
         };
         match self.store.commit(&made.map_err(read_error)?).await {
-            Ok(()) => {
-                tracing::info!(%gun, role = expired.as_str(), "signed anew what was expired");
-                Ok(Renewed::Changed)
-            }
-            Err(StoreError::Conflict { .. }) => Ok(Renewed::Changed),
+            Ok(()) | Err(StoreError::Conflict { .. }) => Ok(Renewed::Changed),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Whether the next repository would meet the same error.
+fn concerns_all(error: &ReadError) -> bool {
+    match error {
+        ReadError::Store(StoreError::Unavailable(_)) => true,
+        ReadError::Signer(error) => match error {
+            SignerError::Unavailable(_) | SignerError::Deadline(_) => true,
+            SignerError::NotHeld(_)
+            | SignerError::WrongPassphrase { .. }
+            | SignerError::Refused { .. }
+            | SignerError::BadAnswer(_) => false,
+        },
+        ReadError::Store(StoreError::Conflict { .. } | StoreError::Corrupt { .. })
+        | ReadError::NotRenewable { .. }
+        | ReadError::Unwritable(_) => false,
     }
 }
 

@@ -14,6 +14,9 @@ CREATE TABLE tuf_files (
 
 CREATE INDEX tuf_files_sha256_idx ON tuf_files (sha256, gun, role);
 
+-- Finds the repositories whose timestamp grows old.
+CREATE INDEX tuf_files_timestamps_idx ON tuf_files (gun, created_at) WHERE role = 'timestamp' AND deleted_at IS NULL;
+
 CREATE TABLE change_category (
     category TEXT NOT NULL PRIMARY KEY
 );

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use tuf_schema::dialect::Document;
 use tuf_schema::key::x509::Expiry;
-use tuf_schema::model::{Root, Snapshot, Targets};
+use tuf_schema::model::{FileMismatch, Root, Snapshot, Targets};
 use tuf_schema::verify::{Verified, trust_first};
 use tuf_schema::{Dialect, Envelope, Gun, Role, Unverified, UtcTime, Version};
 
@@ -20,16 +19,17 @@ pub(super) struct Known {
     pub(super) ancestors: BTreeMap<Role, Unverified<Targets>>,
     /// The newest stored snapshot, where the server is to make the next one.
     pub(super) snapshot: Option<Snapshot>,
-    /// Stored files that an uploaded snapshot lists, found by digest.
-    pub(super) listed: BTreeMap<Role, Bytes>,
+    /// Whether the stored files that an uploaded snapshot lists, found by digest, are what it lists.
+    pub(super) listed: BTreeMap<Role, Result<(), FileMismatch>>,
     /// The newest stored version of every role that will be written.
     pub(super) newest: BTreeMap<Role, Version>,
 }
 
-/// Reads what `parts` touch.
+/// Reads what `parts` touch; `timestamp` is the newest one, read before everything else.
 pub(super) async fn load(
     store: &dyn MetadataStore,
     gun: &Gun,
+    timestamp: Option<&Stored>,
     parts: &Parts,
     now: UtcTime,
 ) -> Result<Known, StoreError> {
@@ -58,7 +58,7 @@ pub(super) async fn load(
             above = role.parent();
         }
     }
-    if let Some(stored) = store.latest(gun, &Role::Timestamp).await? {
+    if let Some(stored) = timestamp {
         known.newest.insert(Role::Timestamp, stored.version);
     }
     if let Some(stored) = store.latest(gun, &Role::Snapshot).await? {
@@ -77,9 +77,9 @@ async fn load_listed(store: &dyn MetadataStore, gun: &Gun, parts: &Parts, known:
     for (role, listed) in &snapshot.claims().meta {
         let here = *role == Role::Root || parts.has_targets(role);
         let Some(sha256) = listed.digests.sha256().filter(|_| !here) else { continue };
-        if let Some(stored) = store.by_sha256(gun, role, &sha256).await? {
-            known.listed.insert(role.clone(), stored.bytes);
-        }
+        // The first that is missing decides.
+        let Some(stored) = store.by_sha256(gun, role, &sha256).await? else { break };
+        known.listed.insert(role.clone(), listed.check(&stored.bytes));
     }
     Ok(())
 }

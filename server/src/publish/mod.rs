@@ -12,7 +12,7 @@ use crate::auth::{Access, Push};
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
 use crate::signer::RoleSigner;
-use crate::store::{MetadataStore, StoreError};
+use crate::store::{MetadataStore, StoreError, Stored};
 
 mod error;
 pub(crate) mod load;
@@ -89,7 +89,21 @@ impl Publisher {
         // Only this process's publishers wait here; against others the store decides.
         let _turn = self.turns.take(gun).await;
         for _ in 0..MAX_ATTEMPTS {
-            let update = self.prepare(gun, &upload).await?;
+            // Read before everything else: whatever changes later changes it as well.
+            let base = self.store.latest(gun, &Role::Timestamp).await?;
+            let update = match self.prepare(gun, base.as_ref(), &upload).await {
+                Ok(update) => update,
+                Err(PublishError::Store(error)) => return Err(error.into()),
+                Err(PublishError::Signer(error)) => return Err(error.into()),
+                Err(refusal) => {
+                    let now = self.store.latest(gun, &Role::Timestamp).await?;
+                    if now.map(|stored| stored.sha256) == base.map(|stored| stored.sha256) {
+                        return Err(refusal);
+                    }
+                    // Judged by a mixture of two states.
+                    continue;
+                }
+            };
             match self.store.commit(&update).await {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Conflict { role, current }) => {
@@ -106,17 +120,23 @@ impl Publisher {
     }
 
     /// Judges the upload by what is stored now, and completes it with what the server signs.
-    async fn prepare(&self, gun: &Gun, upload: &Upload) -> Result<ValidatedUpdate, PublishError> {
+    async fn prepare(
+        &self,
+        gun: &Gun,
+        base: Option<&Stored>,
+        upload: &Upload,
+    ) -> Result<ValidatedUpdate, PublishError> {
         let now = self.clock.now();
         let parts = Parts::parse(upload)?;
-        let known = load::load(&*self.store, gun, &parts, now).await?;
+        let known = load::load(&*self.store, gun, base, &parts, now).await?;
         let accepted = validate::validate(gun, parts, &known, now, self.limits)?;
         for outside in &accepted.outside_paths {
             let OutsidePaths { role, count, example } = outside;
             tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
         }
         let root = accepted.root.clone();
-        let maker = Maker { gun, root: root.model(), signer: &*self.signer, newest: &known.newest, now };
+        let base = base.map(|stored| stored.sha256);
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &known.newest, now };
         maker.complete(accepted).await
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tuf_schema::dialect::{Document, EncodeError};
 use tuf_schema::model::{FileMeta, Root, Snapshot, Timestamp};
 use tuf_schema::verify::{Authority, SignatureError};
-use tuf_schema::{Dialect, Draft, Envelope, Gun, KeyId, PublicKey, Role, UtcTime, Version};
+use tuf_schema::{Dialect, Draft, Envelope, Gun, KeyId, PublicKey, Role, Sha256, UtcTime, Version};
 
 use super::update::{NewFile, ValidatedUpdate};
 use super::validate::{Accepted, NextSnapshot};
@@ -26,6 +26,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) gun: &'a Gun,
     pub(crate) root: &'a Root,
     pub(crate) signer: &'a dyn RoleSigner,
+    /// The newest stored timestamp: what is made follows on it and on nothing else.
+    pub(crate) base: Option<Sha256>,
     /// The newest stored versions: what is made follows on them.
     pub(crate) newest: &'a BTreeMap<Role, Version>,
     pub(crate) now: UtcTime,
@@ -60,7 +62,7 @@ impl Maker<'_> {
     /// A new timestamp of what is stored already.
     pub(crate) async fn renewed_timestamp(&self, snapshot: &Bytes) -> Result<ValidatedUpdate, MakeError> {
         let keys = self.held_keys(ServerRole::Timestamp).await?;
-        Ok(ValidatedUpdate::new(self.gun.clone(), self.timestamp(&keys, snapshot).await?, Vec::new()))
+        Ok(self.update(self.timestamp(&keys, snapshot).await?, Vec::new()))
     }
 
     /// A new snapshot that lists what the old one lists, and its timestamp.
@@ -69,7 +71,7 @@ impl Maker<'_> {
         let timestamp_keys = self.held_keys(ServerRole::Timestamp).await?;
         let snapshot = self.snapshot(&keys, old.meta.clone()).await?;
         let timestamp = self.timestamp(&timestamp_keys, snapshot.bytes()).await?;
-        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, vec![snapshot]))
+        Ok(self.update(timestamp, vec![snapshot]))
     }
 
     async fn completed(&self, accepted: Accepted) -> Result<ValidatedUpdate, MakeError> {
@@ -87,7 +89,11 @@ impl Maker<'_> {
             }
         };
         let timestamp = self.timestamp(&timestamp_keys, &snapshot).await?;
-        Ok(ValidatedUpdate::new(self.gun.clone(), timestamp, files))
+        Ok(self.update(timestamp, files))
+    }
+
+    fn update(&self, timestamp: NewFile, others: Vec<NewFile>) -> ValidatedUpdate {
+        ValidatedUpdate::new(self.gun.clone(), self.base, timestamp, others)
     }
 
     async fn snapshot(&self, keys: &[PublicKey], meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {
@@ -142,7 +148,7 @@ impl Maker<'_> {
         let mut held = Vec::new();
         let mut missing = None;
         for id in &grant.key_ids {
-            match self.signer.public_key(id).await? {
+            match self.signer.signing_key(id).await? {
                 Some(key) => held.push(key),
                 None => missing = missing.or_else(|| Some(id.clone())),
             }

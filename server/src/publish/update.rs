@@ -8,11 +8,13 @@ use tuf_schema::{Gun, Role, Sha256, Version};
 /// Only `publish` makes one, so a store cannot be handed anything that was not validated:
 ///
 /// ```compile_fail,E0451
-/// let update = bulla_server::publish::ValidatedUpdate { gun: todo!(), timestamp: todo!(), others: Vec::new() };
+/// let update =
+///     bulla_server::publish::ValidatedUpdate { gun: todo!(), base: None, timestamp: todo!(), others: Vec::new() };
 /// ```
 #[derive(Debug, Clone)]
 pub struct ValidatedUpdate {
     gun: Gun,
+    base: Option<Sha256>,
     timestamp: NewFile,
     others: Vec<NewFile>,
 }
@@ -28,14 +30,21 @@ pub struct NewFile {
 
 impl ValidatedUpdate {
     /// `timestamp` vouches for `others`.
-    pub(in crate::publish) fn new(gun: Gun, timestamp: NewFile, others: Vec<NewFile>) -> Self {
-        Self { gun, timestamp, others }
+    pub(in crate::publish) fn new(gun: Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
+        Self { gun, base, timestamp, others }
     }
 
     /// The GUN that the files belong to: the one the publisher was let in for.
     #[must_use]
     pub fn gun(&self) -> &Gun {
         &self.gun
+    }
+
+    /// The newest stored timestamp when the update was prepared. A store that has another one by now must not take the
+    /// update: it was judged by a state that is gone.
+    #[must_use]
+    pub fn base(&self) -> Option<&Sha256> {
+        self.base.as_ref()
     }
 
     /// The timestamp that makes the update visible.
@@ -51,8 +60,8 @@ impl ValidatedUpdate {
 
     /// An update of no meaning, for the tests of stores.
     #[cfg(test)]
-    pub(crate) fn for_store_tests(gun: &Gun, timestamp: NewFile, others: Vec<NewFile>) -> Self {
-        Self::new(gun.clone(), timestamp, others)
+    pub(crate) fn for_store_tests(gun: &Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
+        Self::new(gun.clone(), base, timestamp, others)
     }
 }
 

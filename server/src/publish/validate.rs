@@ -220,9 +220,11 @@ fn next_snapshot(
         return Err(Violation::NotListed(role.clone()));
     }
     for (role, file) in listed {
-        let bytes = shown.get(role).or_else(|| known.listed.get(role));
-        let bytes = bytes.ok_or_else(|| Violation::NeverUploaded(role.clone()))?;
-        file.check(bytes).map_err(|mismatch| Violation::Checksum { role: role.clone(), mismatch })?;
+        let checked = match shown.get(role) {
+            Some(bytes) => file.check(bytes),
+            None => known.listed.get(role).cloned().ok_or_else(|| Violation::NeverUploaded(role.clone()))?,
+        };
+        checked.map_err(|mismatch| Violation::Checksum { role: role.clone(), mismatch })?;
     }
     if !part.encoding_suits {
         return Err(Violation::NotReferenceEncoding(Role::Snapshot));

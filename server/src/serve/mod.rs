@@ -27,7 +27,7 @@ use stall::StallGuard;
 
 /// Room for the head of a request above the longest token, so that a token that is too long is answered as a bad
 /// token and not as a bad request.
-const LONGEST_HEAD_BYTES: usize = 2 << 20;
+pub(crate) const LONGEST_HEAD_BYTES: usize = 2 << 20;
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,12 +52,18 @@ pub async fn run(
         Ok(address) => info!(%address, tls = acceptor.is_some(), "listening"),
         Err(error) => warn!(%error, "the address listened on cannot be told"),
     }
+    let renewal = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.reader.renew_in_background().await }
+    });
     let connections = GracefulShutdown::new();
     accept(&app, listener, acceptor, &connections, shutdown).await;
     info!("stopping: no new connections, requests at work may end");
     if tokio::time::timeout(app.limits.stop, connections.shutdown()).await.is_err() {
         warn!("some requests did not end in time and were broken off");
     }
+    // an update that is half made is not stored
+    renewal.abort();
     app.close().await;
     Ok(())
 }

@@ -143,9 +143,6 @@ impl RoleSigner for GrpcSigner {
         if id.as_str().is_empty() {
             return Ok(None);
         }
-        if let Some(key) = self.held().get(id) {
-            return Ok(Some(key.clone()));
-        }
         let request = proto::KeyId { id: id.as_str().to_owned() };
         let answer = self
             .ask(|| {
@@ -164,6 +161,14 @@ impl RoleSigner for GrpcSigner {
         }
         self.held().insert(id.clone(), key.clone());
         Ok(Some(key))
+    }
+
+    async fn signing_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        let remembered = self.held().get(id).cloned();
+        match remembered {
+            Some(key) => Ok(Some(key)),
+            None => self.public_key(id).await,
+        }
     }
 
     async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {

@@ -20,6 +20,12 @@ pub trait RoleSigner: Send + Sync {
     /// A key that the signer holds and cannot open is an error and never `None`.
     async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError>;
 
+    /// As [`Self::public_key`], for signing: an answer may be remembered from earlier, as signing finds out whether it
+    /// still holds.
+    async fn signing_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        self.public_key(id).await
+    }
+
     /// Signs `content`, the canonical form of a document's signed part. The signature is checked with `key` before it
     /// is handed out.
     async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError>;

@@ -57,6 +57,9 @@ every_store!(
     a_version_that_is_stored_already_is_a_conflict,
     a_version_below_the_newest_is_a_conflict,
     a_conflict_leaves_nothing_of_the_update,
+    an_update_that_was_prepared_before_another_is_a_conflict,
+    an_update_that_was_prepared_before_a_deletion_is_a_conflict,
+    guns_with_an_old_timestamp_are_found_page_by_page,
     one_of_eight_racing_writers_wins,
     writers_of_different_guns_do_not_disturb_each_other,
     names_that_differ_in_case_are_different_repositories,
@@ -91,12 +94,16 @@ fn file_with(name: &str, number: i64, content: &str) -> NewFile {
     NewFile::new(role(name), version(number), Bytes::from(content.to_owned()))
 }
 
-fn update(name: &str, timestamp: i64, others: Vec<NewFile>) -> ValidatedUpdate {
-    ValidatedUpdate::for_store_tests(&gun(name), file("timestamp", timestamp), others)
+/// An update that was prepared when the newest timestamp was of version `base`, 0 for none.
+fn update_on(base: i64, name: &str, timestamp: i64, others: Vec<NewFile>) -> ValidatedUpdate {
+    let base = (base > 0).then(|| Sha256::of(format!("timestamp {base}").as_bytes()));
+    ValidatedUpdate::for_store_tests(&gun(name), base, file("timestamp", timestamp), others)
 }
 
 async fn commit(subject: &Subject, name: &str, timestamp: i64, others: Vec<NewFile>) {
-    subject.store.commit(&update(name, timestamp, others)).await.unwrap();
+    let newest = subject.store.latest(&gun(name), &Role::Timestamp).await.unwrap();
+    let base = newest.map_or(0, |stored| stored.version.number().into());
+    subject.store.commit(&update_on(base, name, timestamp, others)).await.unwrap();
 }
 
 async fn ids(subject: &Subject, change_id: i64, records: i64) -> Vec<i64> {
@@ -149,15 +156,15 @@ async fn a_digest_finds_only_files_of_its_own_gun_and_role(subject: Subject) {
 
 async fn a_version_that_is_stored_already_is_a_conflict(subject: Subject) {
     commit(&subject, "g", 1, vec![file("targets", 2)]).await;
-    let again = subject.store.commit(&update("g", 2, vec![file_with("targets", 2, "other")])).await;
+    let again = subject.store.commit(&update_on(1, "g", 2, vec![file_with("targets", 2, "other")])).await;
     assert_conflict(again, Role::Targets, 2);
 }
 
 async fn a_version_below_the_newest_is_a_conflict(subject: Subject) {
     commit(&subject, "g", 5, vec![file("targets", 5)]).await;
-    let older = subject.store.commit(&update("g", 6, vec![file("targets", 4)])).await;
+    let older = subject.store.commit(&update_on(5, "g", 6, vec![file("targets", 4)])).await;
     assert_conflict(older, Role::Targets, 5);
-    let older = subject.store.commit(&update("g", 4, vec![file("targets", 6)])).await;
+    let older = subject.store.commit(&update_on(5, "g", 4, vec![file("targets", 6)])).await;
     assert_conflict(older, Role::Timestamp, 5);
 }
 
@@ -165,18 +172,49 @@ async fn a_conflict_leaves_nothing_of_the_update(subject: Subject) {
     commit(&subject, "g", 1, vec![file("targets", 2)]).await;
     let before = all_changes(&subject).await;
     let others = vec![file("root", 1), file("snapshot", 1), file("targets", 2)];
-    assert_conflict(subject.store.commit(&update("g", 2, others)).await, Role::Targets, 2);
+    assert_conflict(subject.store.commit(&update_on(1, "g", 2, others)).await, Role::Targets, 2);
     assert_eq!(subject.store.latest(&gun("g"), &Role::Root).await.unwrap(), None);
     assert_eq!(subject.store.latest(&gun("g"), &Role::Snapshot).await.unwrap(), None);
     assert_eq!(subject.store.by_version(&gun("g"), &Role::Timestamp, version(2)).await.unwrap(), None);
     assert_eq!(all_changes(&subject).await, before);
 }
 
+async fn an_update_that_was_prepared_before_another_is_a_conflict(subject: Subject) {
+    commit(&subject, "g", 1, vec![file("targets", 1)]).await;
+    commit(&subject, "g", 2, Vec::new()).await;
+    let late = subject.store.commit(&update_on(1, "g", 3, vec![file("targets", 2)])).await;
+    assert_conflict(late, Role::Timestamp, 2);
+    assert_eq!(subject.store.latest(&gun("g"), &Role::Targets).await.unwrap().unwrap().version, version(1));
+}
+
+async fn an_update_that_was_prepared_before_a_deletion_is_a_conflict(subject: Subject) {
+    commit(&subject, "g", 1, vec![file("root", 1), file("targets", 1)]).await;
+    let late = update_on(1, "g", 2, vec![file("targets", 2)]);
+    subject.store.delete(&gun("g")).await.unwrap();
+    let refused = subject.store.commit(&late).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { role: Role::Timestamp, current: None })), "{refused:?}");
+    assert_eq!(subject.store.latest(&gun("g"), &Role::Targets).await.unwrap(), None);
+}
+
+async fn guns_with_an_old_timestamp_are_found_page_by_page(subject: Subject) {
+    for name in ["a", "b", "c", "d"] {
+        commit(&subject, name, 1, vec![file("targets", 1)]).await;
+    }
+    subject.clock.advance_days(8);
+    commit(&subject, "b", 2, Vec::new()).await;
+    commit(&subject, "e", 1, Vec::new()).await;
+    let before = subject.clock.now().plus_seconds(-7 * 24 * 3600);
+    let aging = async |after: Option<Gun>, limit| subject.store.aging(before, after.as_ref(), limit).await.unwrap();
+    assert_eq!(aging(None, 2).await, [gun("a"), gun("c")]);
+    assert_eq!(aging(Some(gun("c")), 2).await, [gun("d")]);
+    assert!(aging(Some(gun("d")), 2).await.is_empty());
+}
+
 async fn one_of_eight_racing_writers_wins(subject: Subject) {
     let writers: Vec<_> = (0..8)
         .map(|writer| {
             let store = subject.store.clone();
-            let update = update("g", 1, vec![file_with("targets", 1, &format!("writer {writer}"))]);
+            let update = update_on(0, "g", 1, vec![file_with("targets", 1, &format!("writer {writer}"))]);
             tokio::spawn(async move { store.commit(&update).await })
         })
         .collect();
@@ -196,7 +234,7 @@ async fn writers_of_different_guns_do_not_disturb_each_other(subject: Subject) {
     let writers: Vec<_> = (0..16)
         .map(|writer| {
             let store = subject.store.clone();
-            let update = update(&format!("g/{writer}"), 1, vec![file("targets", 1)]);
+            let update = update_on(0, &format!("g/{writer}"), 1, vec![file("targets", 1)]);
             tokio::spawn(async move { store.commit(&update).await })
         })
         .collect();

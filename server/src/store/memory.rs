@@ -61,6 +61,10 @@ impl MetadataStore for MemoryStore {
                 return Err(StoreError::Conflict { role: file.role().clone(), current: newest });
             }
         }
+        let newest = state.versions(update.gun(), &Role::Timestamp).and_then(|versions| versions.values().next_back());
+        if newest.map(|stored| &stored.sha256) != update.base() {
+            return Err(StoreError::Conflict { role: Role::Timestamp, current: newest.map(|stored| stored.version) });
+        }
         let roles = state.files.entry(update.gun().clone()).or_default();
         for file in update.files() {
             let stored = Stored {
@@ -107,6 +111,16 @@ impl MetadataStore for MemoryStore {
         };
         found.sort_by_key(|change| change.id);
         Ok(found)
+    }
+
+    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
+        let state = self.state();
+        let guns = state.files.keys().filter(|gun| after.is_none_or(|after| *gun > after));
+        let old = guns.filter(|gun| {
+            let newest = state.versions(gun, &Role::Timestamp).and_then(|versions| versions.values().next_back());
+            newest.is_some_and(|stored| stored.created_at < before)
+        });
+        Ok(old.take(count(limit.into())).cloned().collect())
     }
 
     async fn check(&self) -> Result<(), StoreError> {

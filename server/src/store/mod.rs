@@ -31,7 +31,8 @@ pub trait MetadataStore: Send + Sync {
 
     /// Writes every file of `update` and its change record, or nothing.
     ///
-    /// [`StoreError::Conflict`] when a version is not newer than every stored version of its role.
+    /// [`StoreError::Conflict`] when a version is not newer than every stored version of its role, or when the newest
+    /// timestamp is not the one that the update was prepared on.
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError>;
 
     /// Removes every file of a GUN and says whether there was one. A change record is written only then.
@@ -39,6 +40,9 @@ pub trait MetadataStore: Send + Sync {
 
     /// The change records that `query` asks for, oldest first.
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError>;
+
+    /// At most `limit` GUNs after `after`, in order, whose newest timestamp was stored before `before`.
+    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError>;
 
     /// Whether the store can answer at all.
     async fn check(&self) -> Result<(), StoreError>;
@@ -60,8 +64,8 @@ pub struct Stored {
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody stored this or a newer version of the role first.
-    #[error("{role} is not newer than the stored one")]
+    /// Somebody changed the repository first: this or a newer version of the role is stored.
+    #[error("{role} does not follow on the stored one")]
     Conflict {
         /// The role.
         role: Role,

@@ -76,3 +76,26 @@ async fn a_lost_race_on_the_servers_own_roles_is_prepared_again() {
         assert!(stack.current(&role(name)).await.is_some(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn an_upload_that_was_judged_before_a_deletion_is_judged_again() {
+    let stack = Stack::new();
+    let mut author = stack.published().await;
+    author.next_targets();
+    let parts = Parts::parse(&Upload { parts: vec![targets(&author)] }).unwrap();
+    let base = stack.latest(&Role::Timestamp).await;
+    let now = stack.clock.now();
+    let known = load::load(&*stack.store, &stack.gun, base.as_ref(), &parts, now).await.unwrap();
+    let accepted = validate::validate(&stack.gun, parts, &known, now, PublishLimits::default()).unwrap();
+    let root = accepted.root.clone();
+    let base = base.map(|stored| stored.sha256);
+    let (root, newest) = (root.model(), &known.newest);
+    let maker = Maker { gun: &stack.gun, root, signer: &*stack.signer, base, newest, now };
+    let update = maker.complete(accepted).await.unwrap();
+    stack.store.delete(&stack.gun).await.unwrap();
+    let refused = stack.store.commit(&update).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { role: Role::Timestamp, current: None })), "{refused:?}");
+    // The next attempt finds no root any more.
+    let error = stack.refusal(vec![targets(&author)]).await;
+    assert_told(&error, "ErrValidation", "no pre-existing root and no root provided in update.");
+}

@@ -124,3 +124,51 @@ async fn what_the_snapshot_does_not_list_is_not_there() {
     let other = Access::for_tests(Gun::parse("example.com/other").unwrap());
     assert_eq!(stack.reader.current(&other, &Role::Timestamp).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn the_background_renews_at_half_life_and_not_before() {
+    let stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(6);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 0);
+    stack.clock.advance_days(2);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 0);
+    assert_eq!(stack.latest_version(&Role::Timestamp).await, 2);
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
+    let renewed = stack.latest(&Role::Timestamp).await.unwrap();
+    assert_eq!(expiry_of_timestamp(&renewed), stack.clock.now().plus_seconds(14 * 24 * 3600));
+}
+
+#[tokio::test]
+async fn the_background_renews_the_servers_snapshot_at_half_life_too() {
+    let stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(550);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 2);
+    assert!(stack.current(&Role::Targets).await.is_some());
+}
+
+#[tokio::test]
+async fn the_background_leaves_the_authors_snapshot_alone() {
+    let stack = Stack::new();
+    author_published_own_snapshot(&stack, 100).await;
+    stack.clock.advance_days(8);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
+    assert_eq!(stack.latest_version(&Role::Timestamp).await, 2);
+}
+
+#[tokio::test]
+async fn after_an_outage_of_the_signer_the_background_goes_on() {
+    let stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(8);
+    stack.signer.suffers(Trouble::Down);
+    assert!(stack.reader.renewer.renew_aging().await.is_err());
+    // An outage of the signer is none of pulls: the timestamp is still valid.
+    assert!(stack.current(&Role::Timestamp).await.is_some());
+    stack.signer.suffers(Trouble::None);
+    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
+}

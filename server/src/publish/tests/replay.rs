@@ -163,7 +163,8 @@ async fn accept(
     limits: PublishLimits,
 ) -> Result<(), PublishError> {
     let parts = Parts::parse(upload)?;
-    let known = load::load(store, gun, &parts, now).await?;
+    let base = store.latest(gun, &Role::Timestamp).await?;
+    let known = load::load(store, gun, base.as_ref(), &parts, now).await?;
     let next = |role: &Role| known.newest.get(role).map_or(Version::FIRST, |newest| newest.next().unwrap());
     let accepted = validate::validate(gun, parts, &known, now, limits)?;
     let mut files = accepted.files;
@@ -179,6 +180,6 @@ async fn accept(
     let model = Timestamp { version: next(&Role::Timestamp), expires: now, snapshot: FileMeta::of(&snapshot) };
     let bytes = Draft::new(Dialect::Notary, &model)?.finish(&[]);
     let timestamp = NewFile::new(Role::Timestamp, model.version, bytes);
-    store.commit(&ValidatedUpdate::for_store_tests(gun, timestamp, files)).await?;
+    store.commit(&ValidatedUpdate::for_store_tests(gun, base.map(|stored| stored.sha256), timestamp, files)).await?;
     Ok(())
 }

@@ -133,6 +133,17 @@ impl MetadataStore for SqliteStore {
         Ok(changes)
     }
 
+    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
+        // No GUN is empty, so all of them come after "".
+        let query = sqlx::query(statements::AGING).bind(after.map_or("", Gun::as_str)).bind(to_micros(before));
+        let rows = query.bind(i64::from(limit)).fetch_all(&self.readers).await.map_err(unavailable)?;
+        let gun = |row: &SqliteRow| {
+            let text: &str = row.try_get("gun").map_err(unavailable)?;
+            Gun::parse(text).map_err(|error| StoreError::Corrupt { what: format!("gun {text:?}: {error}") })
+        };
+        rows.iter().map(gun).collect()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         sqlx::query(statements::CHECK).fetch_one(&self.readers).await.map(|_| ()).map_err(unavailable)
     }
@@ -145,6 +156,7 @@ pub(super) async fn write_update(
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let gun = update.gun();
+    let stored = newest_timestamp(transaction, gun).await?;
     for file in update.files() {
         let newest = newest_version(transaction, gun, file.role()).await?;
         let conflict = || StoreError::Conflict { role: file.role().clone(), current: newest };
@@ -162,9 +174,23 @@ pub(super) async fn write_update(
             .await
             .map_err(|error| if is_unique_violation(&error) { conflict() } else { unavailable(error) })?;
     }
+    if stored.as_ref().map(|(_, sha256)| sha256) != update.base() {
+        return Err(StoreError::Conflict { role: Role::Timestamp, current: stored.map(|(version, _)| version) });
+    }
     let timestamp = update.timestamp();
     let (version, sha256) = (timestamp.version().number(), timestamp.sha256().to_hex());
     write_change(transaction, now, gun, version, &sha256, ChangeCategory::Update).await
+}
+
+/// The newest timestamp before the update.
+async fn newest_timestamp(
+    transaction: &mut SqliteConnection,
+    gun: &Gun,
+) -> Result<Option<(Version, Sha256)>, StoreError> {
+    let query = sqlx::query(statements::NEWEST_TIMESTAMP).bind(gun.as_str());
+    let Some(row) = query.fetch_optional(transaction).await.map_err(unavailable)? else { return Ok(None) };
+    let version = to_version(row.try_get("version").map_err(unavailable)?)?;
+    Ok(Some((version, to_sha256(row.try_get("sha256").map_err(unavailable)?)?)))
 }
 
 async fn newest_version(

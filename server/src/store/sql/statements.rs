@@ -12,6 +12,14 @@ pub(super) const BY_SHA256: &str = "SELECT version, sha256, data, created_at FRO
 /// Rows marked deleted count here: the unique constraint counts them too.
 pub(super) const NEWEST_VERSION: &str = "SELECT max(version) FROM tuf_files WHERE gun = $1 AND role = $2";
 
+pub(super) const NEWEST_TIMESTAMP: &str = "SELECT version, sha256 FROM tuf_files \
+     WHERE gun = $1 AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+
+/// Uses the partial index `tuf_files_timestamps_idx`, which holds nothing but timestamps.
+pub(super) const AGING: &str = "SELECT gun FROM tuf_files \
+     WHERE role = 'timestamp' AND deleted_at IS NULL AND gun > $1 \
+     GROUP BY gun HAVING max(created_at) < $2 ORDER BY gun LIMIT $3";
+
 pub(super) const INSERT_FILE: &str = "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
      VALUES ($1, $1, $2, $3, $4, $5, $6)";
 
