@@ -226,7 +226,21 @@ fn is_path_component(component: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_in_full_means_the_same_as_the_short_one(text in "([a-z]{1,4}[.:/@_A-]{0,2}[a-z0-9]{0,4}){1,4}(:[a-z0-9.]{1,3})?") {
+            if let Ok(image) = ImageName::parse(&text) {
+                let tag = image.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+                let full = ImageName::parse(&format!("{}{tag}", image.gun())).unwrap();
+                prop_assert_eq!(full.gun(), image.gun());
+                prop_assert_eq!(full.tag(), image.tag());
+            }
+        }
+    }
 
     #[test]
     fn short_names_mean_dockers_own_registry() {

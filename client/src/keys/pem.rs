@@ -78,7 +78,26 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(content: Vec<u8>, gun in "[a-z0-9.:/]{1,80}") {
+            let headers = vec![("gun".to_owned(), gun), ("role".to_owned(), "targets".to_owned())];
+            let block = Block { label: "ENCRYPTED PRIVATE KEY".into(), headers, content: Zeroizing::new(content) };
+            let read = Block::parse_all(&block.encode());
+            prop_assert_eq!(read.len(), 1);
+            prop_assert_eq!(&read[0].headers, &block.headers);
+            prop_assert_eq!(&*read[0].content, &*block.content);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(-----BEGIN [A-Z]{0,3}-----|-----END [A-Z]{0,3}-----|[a-z]{0,4}:? ?[=A-Za-z]{0,9}|\n){0,20}") {
+            Block::parse_all(&text);
+        }
+    }
 
     #[test]
     fn a_file_of_the_reference_is_written_back_byte_for_byte() {

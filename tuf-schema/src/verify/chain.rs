@@ -13,84 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::dialect::{DecodeError, Dialect, Document};
-use crate::envelope::{Envelope, EnvelopeError, Unverified};
+use crate::dialect::{Dialect, Document};
+use crate::envelope::{Envelope, Unverified};
 use crate::gun::Gun;
-use crate::key::x509::Expiry;
 use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
-use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_ROOT_STEPS, MAX_TIMESTAMP_BYTES};
-use crate::verify::{
-    Authority, Current, FirstRootError, Floor, RootError, SignatureError, StaleError, Verified, follow, trust_first,
-};
+use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
+use crate::verify::{Authority, Current, Floor, StaleError, Verified};
 use crate::version::Version;
 
+mod error;
 mod request;
+mod roots;
 mod trusted;
 
+pub use error::ChainError;
 pub use request::{Answer, DocumentName, Request, Which};
 pub use trusted::{Reach, Skipped, Trusted, Visible};
-
-/// Why an update did not end with usable metadata.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// The server has no root: it knows nothing of the repository.
-    #[error("no trust data for {0}")]
-    NoTrustData(Gun),
-    /// The server lacks a document that must be there.
-    #[error("the trust server does not have {0}")]
-    Missing(DocumentName),
-    /// The document could not be asked for, and nothing that may stand in for it is cached.
-    #[error("{0} could not be fetched")]
-    Unreachable(DocumentName),
-    /// The document is no acceptable envelope.
-    #[error("{role} is malformed")]
-    Envelope {
-        /// The role.
-        role: Role,
-        /// What is wrong.
-        source: EnvelopeError,
-    },
-    /// The document does not mean what its role demands.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// The cached root cannot be trusted: the anchor of all else is damaged.
-    #[error("the cached root is damaged: {0}")]
-    CachedRoot(Box<Self>),
-    /// The first root cannot be believed.
-    #[error(transparent)]
-    FirstRoot(#[from] FirstRootError),
-    /// The root does not follow the one before.
-    #[error(transparent)]
-    Root(#[from] RootError),
-    /// A root of a version already trusted has other content.
-    #[error("another root with the trusted version {0} was offered")]
-    RootReplaced(Version),
-    /// A root by number has another number.
-    #[error("root version {found} was sent for version {asked}")]
-    RootNumber {
-        /// The version asked for.
-        asked: Version,
-        /// The version that came.
-        found: Version,
-    },
-    /// More roots than anyone rotates through.
-    #[error("more than {MAX_ROOT_STEPS} roots to follow")]
-    TooManyRoots,
-    /// The signatures do not suffice.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// Expired, older than known, or not what is listed.
-    #[error(transparent)]
-    Stale(#[from] StaleError),
-    /// The snapshot lists nothing for a role that must be there.
-    #[error("the snapshot does not list {0}")]
-    Unlisted(Role),
-    /// More delegated roles than anyone uses.
-    #[error("more than {MAX_DELEGATED_ROLES} delegated roles")]
-    TooManyRoles,
-}
 
 /// The update of one repository.
 #[derive(Debug)]
@@ -266,123 +206,6 @@ impl Chain {
         })
     }
 
-    fn cached_root(&mut self, answer: Answer) -> Result<(), ChainError> {
-        let Answer::Bytes(bytes) = answer else {
-            self.state = State::FirstRoot;
-            return Ok(());
-        };
-        let trust = |bytes| Ok(trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Ignored)?);
-        let root = trust(bytes).map_err(|e| ChainError::CachedRoot(Box::new(e)))?;
-        self.anchored = Some(root.model().version);
-        let fresh = root.check_fresh(self.now);
-        self.root = Some(root);
-        match fresh {
-            Ok(()) => {
-                self.start();
-                Ok(())
-            }
-            Err(e) => self.stumble(e.into()),
-        }
-    }
-
-    fn first_root(&mut self, answer: Answer) -> Result<(), ChainError> {
-        let bytes = match answer {
-            Answer::Bytes(bytes) => bytes,
-            Answer::Absent => return Err(ChainError::NoTrustData(self.gun.clone())),
-            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
-        };
-        let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Checked)?;
-        root.check_fresh(self.now)?;
-        self.fetched.insert(Role::Root);
-        // What was fetched just now cannot be made newer by fetching it again.
-        self.refreshed = true;
-        self.root = Some(root);
-        self.start();
-        Ok(())
-    }
-
-    /// Looks for a newer root, once; `why` is the error if there is none.
-    fn stumble(&mut self, why: ChainError) -> Result<(), ChainError> {
-        if self.refreshed || self.reach == Reach::CacheOnly || matches!(why, ChainError::Unreachable(_)) {
-            return Err(why);
-        }
-        self.stumbled = Some(why);
-        self.state = State::NewestRoot;
-        Ok(())
-    }
-
-    fn newest_root(&mut self, answer: Answer) -> Result<(), ChainError> {
-        self.refreshed = true;
-        let trusted = self.trusted_root()?.clone();
-        let bytes = match answer {
-            Answer::Bytes(bytes) => bytes,
-            // Nothing newer to be had: the first difficulty stands.
-            Answer::Absent => return Err(self.first_difficulty()),
-            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
-        };
-        if bytes == *trusted.raw() {
-            return Err(self.first_difficulty());
-        }
-        let newest: Unverified<Root> = decode(&Role::Root, bytes)?;
-        let version = newest.claims().version;
-        if version == trusted.model().version {
-            // Says first whose it is: a repository made anew under other keys is the usual case.
-            follow(&trusted, newest, &self.gun, self.now)?;
-            return Err(ChainError::RootReplaced(version));
-        }
-        match trusted.model().version.next() {
-            Some(next) if next < version => {
-                self.state = State::RootStep { newest, next, steps: 1 };
-                Ok(())
-            }
-            _ => self.adopt(&trusted, newest),
-        }
-    }
-
-    fn root_step(
-        &mut self,
-        answer: Answer,
-        newest: Unverified<Root>,
-        asked: Version,
-        steps: usize,
-    ) -> Result<(), ChainError> {
-        let trusted = self.trusted_root()?.clone();
-        let bytes = match answer {
-            Answer::Bytes(bytes) => bytes,
-            // A repository whose owner rotated before the first publish has no first root (seen with the reference):
-            // the newest one must then bear the trusted keys' signatures itself.
-            Answer::Absent => return self.adopt(&trusted, newest),
-            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
-        };
-        let step: Unverified<Root> = decode(&Role::Root, bytes)?;
-        let found = step.claims().version;
-        if found != asked {
-            return Err(ChainError::RootNumber { asked, found });
-        }
-        let step = follow(&trusted, step, &self.gun, self.now)?;
-        self.root = Some(step.clone());
-        match asked.next() {
-            Some(next) if next < newest.claims().version => {
-                if steps >= MAX_ROOT_STEPS {
-                    return Err(ChainError::TooManyRoots);
-                }
-                self.state = State::RootStep { newest, next, steps: steps.saturating_add(1) };
-                Ok(())
-            }
-            _ => self.adopt(&step, newest),
-        }
-    }
-
-    /// Follows to the newest root and starts again under it.
-    fn adopt(&mut self, previous: &Verified<Root>, newest: Unverified<Root>) -> Result<(), ChainError> {
-        let root = follow(previous, newest, &self.gun, self.now)?;
-        root.check_fresh(self.now)?;
-        self.root = Some(root);
-        self.fetched = BTreeSet::from([Role::Root]);
-        self.start();
-        Ok(())
-    }
-
     fn start(&mut self) {
         self.timestamp = None;
         self.snapshot = None;
@@ -542,14 +365,6 @@ impl Chain {
     fn verify<M: Document>(&self, bytes: Bytes, role: Role, base: BaseRole) -> Result<Verified<M>, ChainError> {
         let authority = Authority::of_base(self.trusted_root()?.model(), base);
         Ok(decode::<M>(&role, bytes)?.verify(&authority)?)
-    }
-
-    fn trusted_root(&self) -> Result<&Verified<Root>, ChainError> {
-        self.root.as_ref().ok_or_else(|| ChainError::NoTrustData(self.gun.clone()))
-    }
-
-    fn first_difficulty(&mut self) -> ChainError {
-        self.stumbled.take().unwrap_or_else(|| ChainError::Missing(DocumentName::current(Role::Root)))
     }
 }
 

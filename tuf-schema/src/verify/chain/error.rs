@@ -1,0 +1,70 @@
+//! Why an update did not end with usable metadata.
+
+use super::DocumentName;
+use crate::dialect::DecodeError;
+use crate::envelope::EnvelopeError;
+use crate::gun::Gun;
+use crate::role::Role;
+use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_ROOT_STEPS};
+use crate::verify::{FirstRootError, RootError, SignatureError, StaleError};
+use crate::version::Version;
+
+/// Why an update did not end with usable metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The server has no root: it knows nothing of the repository.
+    #[error("no trust data for {0}")]
+    NoTrustData(Gun),
+    /// The server lacks a document that must be there.
+    #[error("the trust server does not have {0}")]
+    Missing(DocumentName),
+    /// The document could not be asked for, and nothing that may stand in for it is cached.
+    #[error("{0} could not be fetched")]
+    Unreachable(DocumentName),
+    /// The document is no acceptable envelope.
+    #[error("{role} is malformed")]
+    Envelope {
+        /// The role.
+        role: Role,
+        /// What is wrong.
+        source: EnvelopeError,
+    },
+    /// The document does not mean what its role demands.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The cached root cannot be trusted: the anchor of all else is damaged.
+    #[error("the cached root is damaged: {0}")]
+    CachedRoot(Box<Self>),
+    /// The first root cannot be believed.
+    #[error(transparent)]
+    FirstRoot(#[from] FirstRootError),
+    /// The root does not follow the one before.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A root of a version already trusted has other content.
+    #[error("another root with the trusted version {0} was offered")]
+    RootReplaced(Version),
+    /// A root by number has another number.
+    #[error("root version {found} was sent for version {asked}")]
+    RootNumber {
+        /// The version asked for.
+        asked: Version,
+        /// The version that came.
+        found: Version,
+    },
+    /// More roots than anyone rotates through.
+    #[error("more than {MAX_ROOT_STEPS} roots to follow")]
+    TooManyRoots,
+    /// The signatures do not suffice.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Expired, older than known, or not what is listed.
+    #[error(transparent)]
+    Stale(#[from] StaleError),
+    /// The snapshot lists nothing for a role that must be there.
+    #[error("the snapshot does not list {0}")]
+    Unlisted(Role),
+    /// More delegated roles than anyone uses.
+    #[error("more than {MAX_DELEGATED_ROLES} delegated roles")]
+    TooManyRoles,
+}
