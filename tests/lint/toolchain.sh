@@ -13,5 +13,6 @@ case ${missing:-} in
   *cargo* | *rustc*) stop "missing: $missing; $advice" ;;
   *) stop "missing: $missing; on Debian: apt-get install gcc libc6-dev make" ;;
 esac
+echo 'int main(void) { return 0; }' | gcc -x c -o /dev/null - 2>/dev/null || stop "gcc cannot link a program; on Debian: apt-get install libc6-dev"
 have=$(rustc --version | sed 's/^rustc \([0-9.]*\).*/\1/')
 printf '%s\n%s\n' "$need" "$have" | sort -V -C || stop "Rust $need or newer is needed and this is $have; $advice"
