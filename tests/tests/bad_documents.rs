@@ -115,13 +115,17 @@ async fn json_that_two_readers_could_understand_differently_is_refused() {
         .await;
     for trailing in ["x", " ", "\n", "{}", "\0"] {
         let bytes = [good.as_ref(), trailing.as_bytes()].concat();
-        target.refuses_targets(&format!("trailing {trailing:?}"), &bytes, MALFORMED).await;
+        // As the reference: it reads the first document of a part, and trips over the rest when it validates.
+        let refusal = Invalid("ErrBadTargets", "invalid character");
+        target.refuses_targets(&format!("trailing {trailing:?}"), &bytes, refusal).await;
     }
     let unknown = replaced(&good, "{\"signed\":", "{\"extra\":1,\"signed\":");
     target.refuses_targets("unknown envelope member", &unknown, MALFORMED).await;
-    for text in ["", "null", "[]", "{}", "{\"signed\":{}}", "\u{feff}{}", "{\"signed\":null,\"signatures\":[]}"] {
+    for text in ["", "null", "[]", "{}", "\u{feff}{}", "{\"signed\":null,\"signatures\":[]}"] {
         target.refuses_targets(text, text.as_bytes(), MALFORMED).await;
     }
+    let unsigned = Invalid("ErrBadTargets", "tuf: data has no signatures");
+    target.refuses_targets("no signatures", b"{\"signed\":{}}", unsigned).await;
     target.accepts_the_next_publish().await;
 }
 

@@ -15,15 +15,18 @@ use tuf_schema::Role;
 use super::multipart::{self, MultipartError};
 use crate::config::Limits;
 use crate::publish::{Upload, UploadPart};
+use crate::serve::LONGEST_HEAD_BYTES;
 
 /// What an upload is charged at its start, for the buffers of its connection.
 const BASE_CHARGE_BYTES: usize = 512 << 10;
 /// Memory is charged in pieces of this size.
 const CHARGE_BYTES: usize = 64 << 10;
+/// What many uploads at once cost beside their charges: stacks, tasks, and heap that is free and not given back.
+const KEPT_BACK_BYTES: usize = 24 << 20;
 /// The unit of the semaphore that counts the memory.
 const UNIT_BYTES: usize = 1 << 10;
 /// Bodies above this size get their whole room at once: untouched pages cost nothing, copying does.
-const SMALL_BODY_BYTES: usize = 1 << 20;
+const SMALL_BODY_BYTES: usize = CHARGE_BYTES;
 
 /// The memory that all uploads at work may hold together.
 #[derive(Debug, Clone)]
@@ -66,7 +69,9 @@ pub(super) enum UploadError {
 }
 
 impl UploadMemory {
+    /// Of `bytes`, what the process needs beside the bodies is kept back, so that `bytes` is what it grows by.
     pub(crate) fn new(bytes: usize) -> Self {
+        let bytes = bytes.saturating_sub(KEPT_BACK_BYTES.min(bytes / 4));
         Self { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
     }
 
@@ -132,7 +137,7 @@ where
         if length > limit {
             return Err(UploadError::TooLarge { limit });
         }
-        while charged_for < length {
+        while charged_for < memory_for(length) {
             charge.grow(CHARGE_BYTES)?;
             charged_for = charged_for.saturating_add(CHARGE_BYTES);
         }
@@ -146,6 +151,12 @@ where
         }
     }
     Ok((bytes.into(), charge))
+}
+
+/// What a body of this length holds in memory: itself, and the connection's read buffer, which grows with what it reads
+/// up to its own limit and exists twice while it grows.
+fn memory_for(length: usize) -> usize {
+    length.saturating_add(length.min(LONGEST_HEAD_BYTES).saturating_mul(2))
 }
 
 /// Reads roles off the file names; the field names and content types of the parts do not count.
@@ -229,7 +240,8 @@ mod tests {
 
     #[tokio::test]
     async fn uploads_share_one_memory_and_give_it_back() {
-        let memory = UploadMemory::new(BASE_CHARGE_BYTES + CHARGE_BYTES);
+        // A quarter of so small a total is kept back.
+        let memory = UploadMemory::new((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
         let first = received(headers(None), Full::from(SMALL), 1000, &memory).await.unwrap();
         assert_eq!(first.charge.bytes, BASE_CHARGE_BYTES + CHARGE_BYTES);
         let second = received(headers(None), Full::from(SMALL), 1000, &memory).await;
