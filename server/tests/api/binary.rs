@@ -1,0 +1,61 @@
+//! The program itself: its version, and one clear line when it cannot start.
+
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bulla-server")).args(arguments).output().unwrap()
+}
+
+fn run_with(config: &serde_json::Value) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let output = run(&["-config", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    text.replace(folder.path().to_str().unwrap(), "FOLDER")
+}
+
+#[test]
+fn the_version_is_told() {
+    for flag in ["-version", "--version"] {
+        let output = run(&[flag]);
+        assert!(output.status.success());
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            concat!("bulla-server ", env!("CARGO_PKG_VERSION"), "\n")
+        );
+    }
+}
+
+#[test]
+fn what_stops_the_start_is_one_line() {
+    let good = json!({
+        "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
+    });
+    let with = |section: &str, value: serde_json::Value| {
+        let mut config = good.clone();
+        config[section] = value;
+        run_with(&config)
+    };
+    assert_eq!(with("server", json!({})), "bulla-server: the configuration must set server.http_addr\n");
+    assert_eq!(
+        with("auth", json!({"type": "tokn"})),
+        "bulla-server: auth.type is \"tokn\", but must be one of token\n"
+    );
+    assert_eq!(
+        with("server", json!({"http_addr": "127.0.0.1:0", "tls_cert_file": "a", "tls_key_file": "b"})),
+        "bulla-server: cannot read FOLDER/a, named by server.tls_cert_file: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(with("server", json!({"http_addr": "256.0.0.1:x"})).lines().count(), 1,);
+    assert_eq!(
+        with("storage", json!({"backend": "sqlite", "db_url": "a.db"})),
+        "bulla-server: trust_service.type \"local\" forgets its keys at every stop while storage.backend keeps the \
+         metadata: use \"remote\", or set trust_service.ephemeral to true to accept that\n"
+    );
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "bulla-server: -config FILE is missing\n");
+}

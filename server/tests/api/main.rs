@@ -1,0 +1,11 @@
+//! The HTTP API over real connections to a server in this process, keys and metadata in memory.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
+mod binary;
+mod recorded;
+mod repositories;
+mod server;
+mod tls;
+mod tokens;
+mod uploads;

@@ -1,0 +1,121 @@
+//! TLS: the versions spoken, and client certificates where they are demanded.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::server::{Answer, Server, exchange};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+}
+
+struct Leaf {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+fn leaf(authority: &Authority) -> Leaf {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    Leaf { certificate, key }
+}
+
+async fn server(authority: &Authority, client_ca: Option<&Authority>) -> Server {
+    let leaf = leaf(authority);
+    let mut section = json!({"http_addr": "127.0.0.1:0", "tls_cert_file": "s.crt", "tls_key_file": "s.key"});
+    let mut files = vec![("s.crt", leaf.certificate.pem()), ("s.key", leaf.key.serialize_pem())];
+    if let Some(client_ca) = client_ca {
+        section["client_ca_file"] = "ca.crt".into();
+        files.push(("ca.crt", client_ca.pem()));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    Server::start_with(json!({"server": section}), &files).await
+}
+
+async fn ping(
+    server: &Server,
+    authority: &Authority,
+    version: &'static SupportedProtocolVersion,
+    client: Option<&Leaf>,
+) -> std::io::Result<Answer> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match client {
+        None => builder.with_no_client_auth(),
+        Some(leaf) => {
+            let chain = vec![CertificateDer::from(leaf.certificate.der().to_vec())];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::try_from(leaf.key.serialize_der()).unwrap()).unwrap()
+        }
+    };
+    let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    // with TLS 1.3 a refused certificate shows at the first read
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n").await?;
+    tokio::io::AsyncWriteExt::flush(&mut stream).await?;
+    let mut nothing_yet = [0; 1];
+    let refusal = tokio::io::AsyncReadExt::read(&mut stream, &mut nothing_yet);
+    if let Ok(Err(error)) = tokio::time::timeout(std::time::Duration::from_millis(100), refusal).await {
+        return Err(error);
+    }
+    Ok(exchange(stream, b"Connection: close\r\n\r\n").await)
+}
+
+#[tokio::test]
+async fn tls_1_2_and_1_3_are_spoken() {
+    let authority = authority();
+    let server = server(&authority, None).await;
+    for version in [&TLS12, &TLS13] {
+        let answer = ping(&server, &authority, version, None).await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "{}"), "{version:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn where_client_certificates_are_demanded_one_of_that_ca_is_needed() {
+    let (client_ca, authority) = (authority(), authority());
+    let server = server(&authority, Some(&client_ca)).await;
+    for version in [&TLS12, &TLS13] {
+        assert!(ping(&server, &authority, version, None).await.is_err(), "{version:?} without a certificate");
+        let foreign = leaf(&authority);
+        assert!(ping(&server, &authority, version, Some(&foreign)).await.is_err(), "{version:?} with a foreign one");
+        let good = leaf(&client_ca);
+        assert_eq!(ping(&server, &authority, version, Some(&good)).await.unwrap().status, 200, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_file_that_cannot_be_used_stops_the_start() {
+    let section = |certificate: &str, key: &str| json!({"server": {"http_addr": ":0", "tls_cert_file": certificate, "tls_key_file": key}});
+    let leaf = leaf(&authority());
+    let other = self::leaf(&authority());
+    let (certificate, key, foreign) = (leaf.certificate.pem(), leaf.key.serialize_pem(), other.key.serialize_pem());
+    let files = [("s.crt", certificate.as_str()), ("s.key", &key), ("other.key", &foreign), ("empty", "")];
+    for (sections, message) in [
+        (section("missing.crt", "s.key"), "missing.crt, named by server.tls_cert_file"),
+        (section("s.crt", "missing.key"), "missing.key, named by server.tls_key_file"),
+        (section("empty", "s.key"), "empty, named by server.tls_cert_file, holds no PEM certificate"),
+        (section("s.crt", "empty"), "holds no unencrypted PEM private key"),
+        (section("s.crt", "other.key"), "the server's certificate and key cannot be used"),
+    ] {
+        let error = Server::start_with(sections, &files).await.ended().await.unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
