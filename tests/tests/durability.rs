@@ -45,6 +45,8 @@ impl Trace {
             let line = lines.next_line().await.unwrap().unwrap_or_default();
             assert!(line.contains("attached"), "strace says {line:?}");
         }
+        // It goes on talking about new threads, and would end if nobody listened.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     }
 
     /// Ends the trace and gives its lines.
