@@ -30,6 +30,9 @@ pub use update::{NewFile, ValidatedUpdate};
 /// How often an upload is prepared when others publish at the same time.
 const MAX_ATTEMPTS: u32 = 10;
 
+/// Uploads up to this size are worked on in place: moving them elsewhere would cost more.
+const SMALL_UPLOAD_BYTES: usize = 256 * 1024;
+
 /// One part of an upload.
 #[derive(Debug, Clone)]
 pub struct UploadPart {
@@ -127,16 +130,37 @@ impl Publisher {
         upload: &Upload,
     ) -> Result<ValidatedUpdate, PublishError> {
         let now = self.clock.now();
-        let parts = Parts::parse(upload)?;
+        let size = upload.parts.iter().map(|part| part.bytes.len()).sum();
+        let parts = aside(size, {
+            let upload = upload.clone();
+            move || Parts::parse(&upload)
+        });
+        let parts = parts.await?;
         let known = load::load(&*self.store, gun, base, &parts, now).await?;
-        let accepted = validate::validate(gun, parts, &known, now, self.limits)?;
+        let judged = aside(size, {
+            let (gun, limits) = (gun.clone(), self.limits);
+            move || (validate::validate(&gun, parts, &known, now, limits), known.newest)
+        });
+        let (accepted, newest) = judged.await;
+        let accepted = accepted?;
         for outside in &accepted.outside_paths {
             let OutsidePaths { role, count, example } = outside;
             tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
         }
         let root = accepted.root.clone();
         let base = base.map(|stored| stored.sha256);
-        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &known.newest, now };
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &newest, now };
         maker.complete(accepted).await
+    }
+}
+
+/// Does work on an upload of `size` bytes where it does not hold up other requests.
+async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if size <= SMALL_UPLOAD_BYTES {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -41,6 +41,10 @@ pub(super) struct OutsidePaths {
     pub(super) example: String,
 }
 
+/// The most comparisons of paths that one delegation is worth. They only serve a line in the log, and an upload must
+/// not keep the server busy for ever.
+const MAX_PATH_COMPARISONS: usize = 1_000_000;
+
 /// Judges an upload, in the reference's order.
 pub(super) fn validate(
     gun: &Gun,
@@ -188,10 +192,20 @@ impl Tree<'_> {
     /// Works out the paths that a believed role may use, and which of its targets lie outside.
     fn place(&self, role: Role, targets: Verified<Targets>) -> (Option<OutsidePaths>, Node) {
         let Role::Delegation(name) = role else { return (None, Node { targets, paths: vec![String::new()] }) };
+        let too_many = |a: usize, b: usize| a.saturating_mul(b) > MAX_PATH_COMPARISONS;
         let parent = self.loaded.get(&name.parent());
-        let paths = parent
-            .and_then(|node| Some(node.targets.model().delegations.role(&name)?.paths_within(&node.paths)))
-            .unwrap_or_default();
+        let paths = parent.and_then(|node| {
+            let declared = node.targets.model().delegations.role(&name)?;
+            Some(if too_many(declared.paths.len(), node.paths.len()) {
+                declared.paths.clone()
+            } else {
+                declared.paths_within(&node.paths)
+            })
+        });
+        let paths = paths.unwrap_or_default();
+        if too_many(paths.len(), targets.model().targets.len()) {
+            return (None, Node { targets, paths });
+        }
         let allowed = |target: &&String| paths.iter().any(|prefix| target.starts_with(prefix.as_str()));
         let mut outside = targets.model().targets.keys().filter(|target| !allowed(target));
         let outside = outside.next().map(|example| OutsidePaths {

@@ -53,7 +53,8 @@ pub enum GrpcSettingsError {
 
 /// Asks a signer over gRPC. Connects at the first question and again whenever the connection is lost.
 pub struct GrpcSigner {
-    channel: Channel,
+    endpoint: Endpoint,
+    channel: Mutex<Channel>,
     deadline: Duration,
     /// Keys the signer said it holds, so that a publish costs one question for each signature.
     held: Mutex<BoundedMap<KeyId, PublicKey>>,
@@ -77,22 +78,25 @@ impl GrpcSigner {
         let endpoint = Endpoint::from_shared(format!("https://{host}:{}", settings.port))?
             .connect_timeout(settings.deadline)
             .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(settings.deadline)
             .tls_config(tls)?;
         Ok(Self {
-            channel: endpoint.connect_lazy(),
+            channel: Mutex::new(endpoint.connect_lazy()),
+            endpoint,
             deadline: settings.deadline,
             held: Mutex::new(BoundedMap::new(REMEMBERED_KEYS)),
         })
     }
 
+    fn channel(&self) -> MutexGuard<'_, Channel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn keys(&self) -> KeyManagementClient<Channel> {
-        KeyManagementClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+        KeyManagementClient::new(self.channel().clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
     fn signer(&self) -> SignerClient<Channel> {
-        SignerClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+        SignerClient::new(self.channel().clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
     fn held(&self) -> MutexGuard<'_, BoundedMap<KeyId, PublicKey>> {
@@ -113,7 +117,12 @@ impl GrpcSigner {
         match tokio::time::timeout(self.deadline, asked_twice).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(failure(status, self.deadline)),
-            Err(_) => Err(Failure::Other(SignerError::Deadline(self.deadline))),
+            Err(_) => {
+                // Perhaps the signer moved and the connection leads nowhere, which TCP finds out only after minutes.
+                // Pings would find it sooner, but the reference's signer hangs up on those who ping often.
+                *self.channel() = self.endpoint.connect_lazy();
+                Err(Failure::Other(SignerError::Deadline(self.deadline)))
+            }
         }
     }
 }
@@ -203,7 +212,7 @@ impl RoleSigner for GrpcSigner {
     async fn check(&self) -> Result<(), SignerError> {
         let answer = self
             .ask(|| {
-                let mut client = HealthClient::new(self.channel.clone());
+                let mut client = HealthClient::new(self.channel().clone());
                 async move { client.check(HealthCheckRequest { service: String::new() }).await }
             })
             .await

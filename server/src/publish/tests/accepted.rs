@@ -225,6 +225,36 @@ fn targets_outside_the_paths_are_counted_with_an_example() {
 }
 
 #[tokio::test]
+async fn more_paths_than_can_be_compared_do_not_hold_up_a_publish() {
+    let stack = Stack::new();
+    let mut author = stack.author().await;
+    let (a, b) = (testing::secret_key(), testing::secret_key());
+    let paths: Vec<String> = (0..2_000).map(|number| format!("{number}/")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    delegate(&mut author, "targets/a", Some(&a), &paths);
+    let mut child = Author::new(&stack.gun, a.public(), a.public(), author.root.expires);
+    delegate(&mut child, "targets/a/b", Some(&b), &paths);
+    let child = part(role("targets/a"), signed(&child.targets, &[&a]));
+    let grandchild = delegation("targets/a/b", 1, "x", author.root.expires, &b);
+    stack.publish(vec![root(&author), targets(&author), child, grandchild]).await.unwrap();
+    assert!(stack.current(&role("targets/a/b")).await.is_some());
+}
+
+#[tokio::test]
+async fn a_large_upload_is_judged_like_a_small_one() {
+    let stack = Stack::new();
+    let mut author = stack.author().await;
+    for number in 0..3_000 {
+        author.tag(&format!("tag-{number}"), b"manifest");
+    }
+    let parts = vec![root(&author), targets(&author)];
+    assert!(parts.iter().map(|part| part.bytes.len()).sum::<usize>() > SMALL_UPLOAD_BYTES);
+    stack.publish(parts).await.unwrap();
+    let large = vec![UploadPart { role: Role::Targets, bytes: vec![b'['; SMALL_UPLOAD_BYTES + 1].into() }];
+    assert!(matches!(stack.refusal(large).await, PublishError::MalformedJson { .. }));
+}
+
+#[tokio::test]
 async fn an_uploaded_timestamp_is_dropped() {
     let stack = Stack::new();
     let author = stack.author().await;
