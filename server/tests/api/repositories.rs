@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bulla_server::clock::{Clock as _, SystemClock};
 use serde_json::json;
 use tuf_schema::testing::Publisher;
-use tuf_schema::{Gun, KeyType, PublicKey, Sha256, UtcTime};
+use tuf_schema::{Gun, KeyType, PublicKey, Sha256};
 
 use crate::server::{Answer, Server, multipart};
 
@@ -20,7 +21,7 @@ pub(crate) async fn published(server: &Server, gun: &str) -> Publisher {
 pub(crate) async fn unpublished(server: &Server, gun: &str) -> Publisher {
     let snapshot = server_key(&server.get(&format!("/v2/{gun}/_trust/tuf/snapshot.key")).await);
     let timestamp = server_key(&server.get(&format!("/v2/{gun}/_trust/tuf/timestamp.key")).await);
-    let now = UtcTime::from_utc(std::time::SystemTime::now().into());
+    let now = SystemClock.now();
     Publisher::new(&Gun::parse(gun).unwrap(), &snapshot, &timestamp, now)
 }
 

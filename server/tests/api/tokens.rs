@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bulla_server::clock::{Clock as _, SystemClock};
 use rcgen::{CertificateParams, KeyPair};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -52,7 +53,7 @@ impl Service {
 }
 
 fn now() -> i64 {
-    tuf_schema::UtcTime::from_utc(std::time::SystemTime::now().into()).unix_seconds()
+    SystemClock.now().unix_seconds()
 }
 
 fn claims(name: &str, actions: &[&str]) -> Value {
@@ -217,7 +218,7 @@ async fn publish(server: &Server, service: &Service, gun: &str) {
         crate::repositories::server_key(&ask(server, "GET", &format!("/v2/{gun}/_trust/tuf/{role}.key"), &token).await)
     };
     let (snapshot, timestamp) = (key("snapshot").await, key("timestamp").await);
-    let now = tuf_schema::UtcTime::from_utc(std::time::SystemTime::now().into());
+    let now = SystemClock.now();
     let gun = tuf_schema::Gun::parse(gun).unwrap();
     let publisher = tuf_schema::testing::Publisher::new(&gun, &snapshot, &timestamp, now);
     let body = multipart(&[("root", &publisher.root_bytes()), ("targets", &publisher.targets_bytes())]);
