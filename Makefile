@@ -33,11 +33,13 @@ test-ha: ## high-availability tests: there are none yet, so this fails
 	@echo "make: no high-availability tests exist yet" >&2; exit 1
 
 lint: toolchain ## format, clippy, documentation and the rules of tests/lint
-	@$(phase) "format" cargo fmt --all --check
-	@$(phase) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
-	@$(phase) "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	@$(phase) "rules" tests/lint/rules.sh
-	@$(phase) "rules can fail" tests/lint/rules-selftest.sh
+	@broken=; part() { $(phase) "$$@" || broken=1; }; \
+	part "format" cargo fmt --all --check; \
+	part "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; \
+	part "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet; \
+	part "rules" tests/lint/rules.sh; \
+	part "rules can fail" tests/lint/rules-selftest.sh; \
+	[ -z "$$broken" ]
 
 bench: export BULLA_BIN_DIR := $(target)/release
 bench: toolchain ## Bulla beside the reference; writes docs/performance.md
