@@ -73,24 +73,17 @@ impl Reader {
     /// [`ReadError`].
     pub async fn current(&self, access: &Access<Pull>, role: &Role) -> Result<Option<Stored>, ReadError> {
         let gun = access.gun();
-        if *role == Role::Timestamp
-            && let Some(timestamp) = self.fresh_timestamp(gun).await?
-        {
-            return Ok(Some(timestamp));
+        match role {
+            Role::Timestamp => match self.fresh_timestamp(gun).await? {
+                Some(timestamp) => Ok(Some(timestamp)),
+                None => Ok(self.fresh_head(gun).await?.map(|head| head.timestamp)),
+            },
+            Role::Snapshot => Ok(self.fresh_head(gun).await?.and_then(|head| head.snapshot)),
+            Role::Root | Role::Targets | Role::Delegation(_) => match self.listed(gun, role).await? {
+                Some(sha256) => Ok(self.store.by_sha256(gun, role, &sha256).await?),
+                None => Ok(None),
+            },
         }
-        let head = match role {
-            Role::Timestamp | Role::Snapshot => self.fresh_head(gun).await?,
-            Role::Root | Role::Targets | Role::Delegation(_) => self.head(gun).await?,
-        };
-        let Some(head) = head else { return Ok(None) };
-        let snapshot = match role {
-            Role::Timestamp => return Ok(Some(head.timestamp)),
-            Role::Snapshot => return Ok(head.snapshot),
-            Role::Root | Role::Targets | Role::Delegation(_) => head.snapshot,
-        };
-        let Some(snapshot) = snapshot else { return Ok(None) };
-        let Some(sha256) = self.links.snapshot(&snapshot)?.roles.get(role).copied() else { return Ok(None) };
-        Ok(self.store.by_sha256(gun, role, &sha256).await?)
     }
 
     /// One version of a role.
@@ -117,6 +110,17 @@ impl Reader {
         sha256: &Sha256,
     ) -> Result<Option<Stored>, ReadError> {
         Ok(self.store.by_sha256(access.gun(), role, sha256).await?)
+    }
+
+    /// The digest that the current snapshot lists for a role.
+    async fn listed(&self, gun: &Gun, role: &Role) -> Result<Option<Sha256>, ReadError> {
+        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
+        let Some(sha256) = self.links.timestamp(&timestamp)?.snapshot else { return Ok(None) };
+        if let Some(links) = self.links.remembered_snapshot(&sha256) {
+            return Ok(links.roles.get(role).copied());
+        }
+        let Some(snapshot) = self.store.by_sha256(gun, &Role::Snapshot, &sha256).await? else { return Ok(None) };
+        Ok(self.links.snapshot(&snapshot)?.roles.get(role).copied())
     }
 
     async fn head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {

@@ -37,6 +37,11 @@ impl GroupCommit {
         Self { queue }
     }
 
+    /// Whether the writer is still there.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.queue.is_closed() { Err(ended()) } else { Ok(()) }
+    }
+
     /// Stores `update` and returns when it is on the disk.
     pub(super) async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();

@@ -145,6 +145,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        self.groups.check()?;
         sqlx::query(statements::CHECK).fetch_one(&self.readers).await.map(|_| ()).map_err(unavailable)
     }
 }
