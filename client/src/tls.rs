@@ -12,6 +12,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may stay silent while it answers.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a whole answer may take: a server that sends byte by byte must not hold a client for ever.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Whether plain http may be spoken at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -93,7 +96,8 @@ pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsErro
         .dns_resolver(std::sync::Arc::new(PlainResolver))
         .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT);
+        .read_timeout(READ_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT);
     if let Some(identity) = material.identity {
         builder = builder.identity(identity);
     }

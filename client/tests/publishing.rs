@@ -434,3 +434,14 @@ async fn the_cache_holds_the_bytes_as_served_and_is_left_alone_by_a_refusal() {
     assert!(matches!(reader.read(&other).await, Err(UpdateError::Chain(ChainError::Root(_)))));
     assert_eq!(listing(&metadata), before);
 }
+
+#[tokio::test]
+async fn a_damaged_anchor_is_an_error_and_stays_as_it_is() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let path = owner.directory().metadata(&gun(), &Role::Root);
+    std::fs::write(&path, b"{\"signed\"").unwrap();
+    let error = owner.read(&server).await.unwrap_err();
+    assert!(matches!(error, UpdateError::Chain(ChainError::CachedRoot(_))), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"{\"signed\"");
+}

@@ -222,6 +222,11 @@ b9_tokens() { # token auth with docker's stored credentials
   must bl tok-alice $t -- trust sign $r:1 --digest "sha256:$(printf %064d 7)" --length 10
   must bl tok-alice $t -- trust verify $r:1; has "$r@sha256:$(printf %064d 7)"
   must bl tok-bob $t -- trust inspect $r:1
+  # the registry wants a token, too
+  mkimg $r:3 "three"; must _docker 0 tok-alice -- push $r:3
+  local d; d=$(digest_of_push)
+  must bl tok-alice $t -- trust sign $r:3
+  must bl tok-bob $t -- trust verify --check-registry $r:3; has "$r@$d"
   exits 1 bl tok-bob $t -- trust sign $r-new:1 --digest "sha256:$(printf %064d 8)" --length 10
   has "you are not authorized to perform this operation: server returned 401."
   for u in stale garbage forged wrongaud otherrepo none; do

@@ -1,12 +1,19 @@
 //! Drives the update of [`tuf_schema::verify::chain`] with a trust server and the cache.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ring::rand::SecureRandom;
 use tuf_schema::verify::chain::{Answer, Chain, ChainError, Request, Trusted};
-use tuf_schema::{Gun, Role, UtcTime};
+use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
 
 use crate::cache::{Cache, FileError};
 use crate::remote::{Remote, RemoteError};
+
+/// How often an unsettled root is read again.
+const REREADS: usize = 5;
+/// How long to wait before that.
+const REREAD_PAUSE: Duration = Duration::from_millis(40);
 
 /// What to do when no connection to the trust server comes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +91,7 @@ async fn drive(
     };
     while let Some(request) = chain.request() {
         let answer = match (&request, remote) {
+            (Request::Cached(Role::Root), _) => found(settled_root(cache).await?),
             (Request::Cached(role), _) => found(cache.read(role)?),
             (Request::Fetch { .. }, None) => Answer::Unreachable,
             (Request::Fetch { name, cap }, Some(remote)) => match remote.fetch(name, *cap).await {
@@ -112,6 +120,25 @@ async fn drive(
         }
     }
     Ok(())
+}
+
+/// The cached root, read again if it looks as if docker were writing it just now.
+///
+/// Docker's store removes a file and writes it anew, and knows no lock. A root that is absent while other documents are
+/// there must not be taken for a first use, and half a root not for a damaged one.
+async fn settled_root(cache: &Cache) -> Result<Option<Vec<u8>>, FileError> {
+    for _ in 0..REREADS {
+        let root = cache.read(&Role::Root)?;
+        let settled = match &root {
+            Some(bytes) => Envelope::parse(Dialect::Notary, bytes.clone().into()).is_ok(),
+            None => cache.read(&Role::Timestamp)?.is_none(),
+        };
+        if settled {
+            return Ok(root);
+        }
+        tokio::time::sleep(REREAD_PAUSE).await;
+    }
+    cache.read(&Role::Root)
 }
 
 fn found(bytes: Option<Vec<u8>>) -> Answer {

@@ -29,8 +29,13 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Session(#[from] SessionError),
     /// The trust data is not to be had or not to be trusted.
-    #[error(transparent)]
-    Update(#[from] UpdateError),
+    #[error("cannot verify {image}")]
+    Update {
+        /// The image.
+        image: String,
+        /// Why.
+        source: Box<UpdateError>,
+    },
     /// The repository has no trust data (docker's words).
     #[error("remote trust data does not exist for {gun}: {server} does not have trust data for {gun}")]
     NoTrustData {

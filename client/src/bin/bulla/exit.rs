@@ -37,7 +37,7 @@ impl Exit {
         match error {
             CliError::NoTrustData { .. } | CliError::NotSigned(_) | CliError::Overwritten { .. } => Self::Refused,
             CliError::Session(e) => Self::of_session(e),
-            CliError::Update(e) => Self::of_update(e),
+            CliError::Update { source, .. } => Self::of_update(source),
             CliError::Sign { source, .. } => Self::of_publish(source),
             CliError::Config(_)
             | CliError::Image(_)

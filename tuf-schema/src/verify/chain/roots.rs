@@ -40,8 +40,6 @@ impl Chain {
         let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Checked)?;
         root.check_fresh(self.now)?;
         self.fetched.insert(Role::Root);
-        // What was fetched just now cannot be made newer by fetching it again.
-        self.refreshed = true;
         self.root = Some(root);
         self.start();
         Ok(())

@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             Ok(report) => reports.push((name.as_str(), report)),
             Err(e @ CliError::Image(_)) => failures.push(e.to_string()),
             Err(e) => {
-                context.out.note(&format!("{name}: {}", chain(&e)));
+                context.out.note(&chain(&e));
                 failures.push(format!("no signatures or cannot access {name}"));
             }
         }
@@ -117,7 +117,8 @@ pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
 async fn report(name: &str, context: &Context) -> Result<Report, CliError> {
     let image = ImageName::parse(name)?;
     let session = Session::open(&context.config, &image, Action::Pull).await?;
-    let (updated, cache) = session.update(Offline::UseCache, context.now, &context.rng).await?;
+    let failed = |e| CliError::Update { image: name.to_owned(), source: Box::new(e) };
+    let (updated, cache) = session.update(Offline::UseCache, context.now, &context.rng).await.map_err(failed)?;
     tell(&updated, &cache, context);
     Ok(Report::of(&updated.trusted, image.tag()))
 }

@@ -10,9 +10,10 @@ use tuf_schema::verify::chain::ChainError;
 use super::inspect::tell;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 #[derive(Args)]
+#[command(after_help = exit::HELP)]
 pub(crate) struct Arguments {
     /// Image to verify
     #[arg(value_name = "IMAGE:TAG")]
@@ -34,7 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let server = session.server.authority().to_owned();
     let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {
         UpdateError::Chain(ChainError::NoTrustData(gun)) => CliError::NoTrustData { gun: gun.to_string(), server },
-        other => other.into(),
+        other => CliError::Update { image: image.original().to_owned(), source: Box::new(other) },
     })?;
     tell(&updated, &cache, context);
     let signed = released(&updated.trusted, tag).and_then(|(_, target)| target.digests.sha256());
