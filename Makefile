@@ -21,6 +21,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "peers" bash -c 'tests/install-peers.sh || { [ $$? = 3 ] && [ "$${CI:-}" != true ]; }'
 	@$(phase) "Rust tests" cargo test --workspace --locked
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
+	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
 
 # FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
