@@ -22,13 +22,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with its output going to `log`, and waits until `port` on loopback accepts.
-    pub async fn start(program: &Path, arguments: &[&str], log: &Path, port: u16) -> anyhow::Result<Self> {
+    /// Starts `program` with its output going to `log` and one more variable in its environment, and waits until `port`
+    /// on loopback accepts.
+    pub async fn start(
+        program: &Path,
+        arguments: &[&str],
+        variable: (&str, &str),
+        log: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
         let output = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let child = Command::new(program)
             .args(arguments)
-            .env("NOTARY_SIGNER_K1", "a-passphrase-of-the-stories")
+            .env(variable.0, variable.1)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

@@ -48,7 +48,7 @@ impl Stack {
         write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, limits))?;
         let signer = match kind {
             Kind::Memory => None,
-            Kind::Durable => Some(start_signer(folder.path(), signer_port).await?),
+            Kind::Durable => Some(start_signer(folder.path(), signer_port, PASSPHRASE).await?),
         };
         let server = start_server(folder.path(), server_port).await?;
         Ok(Self { folder, server, signer, server_port, signer_port })
@@ -62,7 +62,12 @@ impl Stack {
 
     /// Starts the signer again after it was killed.
     pub async fn restart_signer(&mut self) -> anyhow::Result<()> {
-        self.signer = Some(start_signer(self.folder.path(), self.signer_port).await?);
+        self.restart_signer_with(PASSPHRASE).await
+    }
+
+    /// Starts the signer again with another passphrase for its keys.
+    pub async fn restart_signer_with(&mut self, passphrase: &str) -> anyhow::Result<()> {
+        self.signer = Some(start_signer(self.folder.path(), self.signer_port, passphrase).await?);
         Ok(())
     }
 
@@ -85,19 +90,22 @@ impl Stack {
     }
 }
 
+/// Opens the signer's keys.
+const PASSPHRASE: &str = "a-passphrase-of-the-stories";
+
 async fn start_server(folder: &Path, port: u16) -> anyhow::Result<Process> {
-    start("bulla-server", folder, "server", port).await
+    start("bulla-server", folder, "server", ("BULLA_STORY", "yes"), port).await
 }
 
-async fn start_signer(folder: &Path, port: u16) -> anyhow::Result<Process> {
-    start("bulla-signer", folder, "signer", port).await
+async fn start_signer(folder: &Path, port: u16, passphrase: &str) -> anyhow::Result<Process> {
+    start("bulla-signer", folder, "signer", ("NOTARY_SIGNER_K1", passphrase), port).await
 }
 
-async fn start(program: &str, folder: &Path, name: &str, port: u16) -> anyhow::Result<Process> {
+async fn start(program: &str, folder: &Path, name: &str, variable: (&str, &str), port: u16) -> anyhow::Result<Process> {
     let config = folder.join(format!("{name}.json"));
     let log = folder.join(format!("{name}.log"));
     let config = config.to_str().context("the temporary folder has no UTF-8 name")?;
-    let started = Process::start(&binary(program)?, &["-config", config], &log, port).await;
+    let started = Process::start(&binary(program)?, &["-config", config], variable, &log, port).await;
     started.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())
 }
 

@@ -1,0 +1,61 @@
+//! A signer that is gone, or cannot open its keys: the server says so, loses nothing and makes no other key.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use e2e::http::{self, Answer};
+use e2e::stack::{Kind, Stack};
+use e2e::upload::{Story, server_key};
+
+/// The fault is the server's side: a client must not be told that its update is invalid.
+fn assert_server_fault(answer: &Answer) {
+    let text = String::from_utf8_lossy(&answer.body);
+    assert!((500..600).contains(&answer.status), "{}: {text}", answer.status);
+    assert!(!answer.code().is_empty() && answer.code() != "INVALID_UPDATE", "{text}");
+    assert!(answer.body.len() <= 1000, "clients read no more than 1,000 bytes of an error");
+}
+
+#[tokio::test]
+async fn without_its_signer_the_server_serves_reads_and_refuses_publishes_as_its_own_fault() {
+    let mut stack = Stack::start(Kind::Durable).await.unwrap();
+    let mut story = Story::published(stack.port(), "example.com/orphaned").await.unwrap();
+    let before = story.state().await.unwrap();
+    stack.signer.as_mut().unwrap().kill().await.unwrap();
+    assert_server_fault(&story.send_tag("while-it-was-down").await.unwrap());
+    let key = http::get(stack.port(), "/v2/example.com/new/_trust/tuf/timestamp.key").await.unwrap();
+    assert_server_fault(&key);
+    assert_eq!(story.state().await.unwrap(), before, "reads go on, and nothing was stored");
+    stack.restart_signer().await.unwrap();
+    assert_eq!(story.send_tag("afterwards").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_signer_that_cannot_open_its_keys_leads_to_no_other_key() {
+    let mut stack = Stack::start(Kind::Durable).await.unwrap();
+    let mut story = Story::published(stack.port(), "example.com/locked").await.unwrap();
+    let pending = server_key(stack.port(), "example.com/pending", "timestamp").await.unwrap();
+    let before = story.state().await.unwrap();
+    stack.signer.as_mut().unwrap().kill().await.unwrap();
+    stack.restart_signer_with("not the passphrase").await.unwrap();
+    assert_server_fault(&story.send_tag("locked-out").await.unwrap());
+    for gun in ["example.com/locked", "example.com/pending", "example.com/third"] {
+        for role in ["timestamp", "snapshot"] {
+            let answer = http::get(stack.port(), &format!("/v2/{gun}/_trust/tuf/{role}.key")).await.unwrap();
+            assert!(answer.status >= 500 || gun == "example.com/locked", "{gun} {role}: {}", answer.status);
+            assert!(answer.status >= 500 || is_key_of_root(&story, &answer).await, "{gun} {role}: another key");
+        }
+    }
+    assert_eq!(story.state().await.unwrap(), before);
+    stack.signer.as_mut().unwrap().kill().await.unwrap();
+    stack.restart_signer().await.unwrap();
+    let same = server_key(stack.port(), "example.com/pending", "timestamp").await.unwrap();
+    assert_eq!(same.id(), pending.id(), "the key that was handed out before is handed out again");
+    assert_eq!(story.send_tag("opened-again").await.unwrap().status, 200);
+}
+
+/// The public half of a key that the root names needs no passphrase.
+async fn is_key_of_root(story: &Story, answer: &Answer) -> bool {
+    let root = story.read("root.json").await.unwrap().json();
+    let public = answer.json()["keyval"]["public"].clone();
+    let keys = root["signed"]["keys"].as_object().cloned().unwrap_or_default();
+    keys.values().any(|key| key["keyval"]["public"] == public)
+}
