@@ -47,6 +47,17 @@ fn run() -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        // the reference raises and lowers its log level by these; untaken they would end the process
+        let mut louder = signal(SignalKind::user_defined1()).context("cannot wait for SIGUSR1")?;
+        let mut quieter = signal(SignalKind::user_defined2()).context("cannot wait for SIGUSR2")?;
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = louder.recv() => warn!("SIGUSR1 has no effect: set logging.level and start again"),
+                    _ = quieter.recv() => warn!("SIGUSR2 has no effect: set logging.level and start again"),
+                }
+            }
+        });
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -62,13 +62,12 @@ impl Limits {
         };
         let step = document.number("limits.version_step", 1, u64::from(i32::MAX.unsigned_abs()))?;
         let document_bytes = size("limits.document_bytes", default.document_bytes, 1024, 1024 * MEBIBYTE)?;
-        // a total below one document would refuse documents that the other limit admits
-        let least_memory = u64::try_from(document_bytes).unwrap_or(u64::MAX);
-        let given = document.number("limits.upload_memory_bytes", least_memory, 1024 * 1024 * MEBIBYTE)?;
-        let upload_memory_bytes = given.and_then(|n| usize::try_from(n).ok()).unwrap_or(default.upload_memory_bytes);
+        let least_memory = least_upload_memory(document_bytes);
+        let given =
+            size("limits.upload_memory_bytes", default.upload_memory_bytes, least_memory, 1024 * 1024 * MEBIBYTE)?;
         Ok(Self {
             document_bytes,
-            upload_memory_bytes: upload_memory_bytes.max(document_bytes),
+            upload_memory_bytes: given.max(usize::try_from(least_memory).unwrap_or(usize::MAX)),
             parts: size("limits.parts", default.parts, 1, 100_000)?,
             token_bytes: size("limits.token_bytes", default.token_bytes, 1024, MEBIBYTE)?,
             version_step: step.and_then(|n| u32::try_from(n).ok()).unwrap_or(default.version_step),
@@ -79,4 +78,11 @@ impl Limits {
             stop: seconds("limits.stop_seconds", default.stop)?,
         })
     }
+}
+
+/// The least total that lets one upload of the largest size in: its body, the buffers of its connection, and the part
+/// of a small total that is kept back.
+fn least_upload_memory(document_bytes: usize) -> u64 {
+    let document = u64::try_from(document_bytes).unwrap_or(u64::MAX);
+    document.saturating_mul(4).saturating_add(MEBIBYTE).min(document.saturating_add(32 * MEBIBYTE))
 }

@@ -109,6 +109,10 @@ fn unknown_kinds_name_what_is_accepted() {
         "storage.backend \"mysql\" is not supported; use one of sqlite, memory"
     );
     assert_eq!(
+        refusal(&with("trust_service.key_algorithm", "rsa".into())),
+        "trust_service.key_algorithm \"rsa\" is not supported; use one of ecdsa, ed25519"
+    );
+    assert_eq!(
         refusal(&with("logging.level", "loud".into())),
         "logging.level is \"loud\", but must be one of panic, fatal, error, warning, info, debug"
     );
@@ -151,7 +155,7 @@ fn numbers_are_bounded() {
     assert_eq!(refusal(&with("limits.parts", (-1).into())), "limits.parts must be a whole number that is not negative");
     assert_eq!(
         refusal(&with("limits", serde_json::json!({"document_bytes": 2000, "upload_memory_bytes": 1999}))),
-        "limits.upload_memory_bytes is 1999, but must be from 2000 to 1099511627776"
+        "limits.upload_memory_bytes is 1999, but must be from 1056576 to 1099511627776"
     );
 }
 

@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_body_cut_anywhere_is_truncated() {
-        let whole = body(&[("root", "{\"a\":1}"), ("targets/a", ""), ("snapshot", "--xyz\r\n--xy")]);
+        let whole = body(&[("root", "{\"a\":1}"), ("targets/a", ""), ("snapshot", "x--xyz\r\n--xy")]);
         // the line end after the closing boundary may be missing, but not half of it
         let without_line_end = whole.len() - 2;
         for end in (0..whole.len()).filter(|end| *end != without_line_end) {

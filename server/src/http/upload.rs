@@ -251,6 +251,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_least_memory_lets_in_one_upload_of_the_largest_size() {
+        for document_bytes in [1 << 10, 1 << 19, 1 << 21, 12 << 20, 64 << 20] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("server.json");
+            let config = serde_json::json!({
+                "server": {"http_addr": ":0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
+                "limits": {"document_bytes": document_bytes, "upload_memory_bytes": 1},
+            });
+            std::fs::write(&path, config.to_string()).unwrap();
+            let Err(crate::config::ConfigError::OutOfRange { min, .. }) = crate::config::Config::load(&path, []) else {
+                panic!("a total of one byte was taken");
+            };
+            let mut charge = UploadMemory::new(usize::try_from(min).unwrap()).charge().unwrap();
+            assert!(charge.grow(memory_for(document_bytes) + CHARGE_BYTES).is_ok(), "{document_bytes}");
+        }
+    }
+
+    #[tokio::test]
     async fn memory_is_taken_as_data_arrives() {
         let memory = UploadMemory::new(4 << 20);
         let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));

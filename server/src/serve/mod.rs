@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
@@ -57,7 +57,9 @@ pub async fn run(
         async move { app.reader.renew_in_background().await }
     });
     let connections = GracefulShutdown::new();
-    accept(&app, listener, acceptor, &connections, shutdown).await;
+    let (stop, stopping) = watch::channel(());
+    accept(&app, listener, acceptor, &connections, stopping, shutdown).await;
+    drop(stop);
     info!("stopping: no new connections, requests at work may end");
     if tokio::time::timeout(app.limits.stop, connections.shutdown()).await.is_err() {
         warn!("some requests did not end in time and were broken off");
@@ -87,6 +89,7 @@ async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     connections: &GracefulShutdown,
+    stopping: watch::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) {
     let slots = Arc::new(Semaphore::new(app.limits.connections));
@@ -104,9 +107,10 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let (app, acceptor, watcher) = (Arc::clone(app), acceptor.clone(), connections.watcher());
+                let stopping = stopping.clone();
                 tokio::spawn(async move {
                     let _slot = slot;
-                    connection(&app, acceptor, watcher, stream, peer).await;
+                    connection(&app, acceptor, watcher, stopping, stream, peer).await;
                 });
             }
             Err(error) => {
@@ -131,6 +135,7 @@ async fn connection(
     app: &Arc<App>,
     acceptor: Option<TlsAcceptor>,
     watcher: Watcher,
+    mut stopping: watch::Receiver<()>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -138,7 +143,13 @@ async fn connection(
     let _best_effort = stream.set_nodelay(true);
     let stream = StallGuard::new(stream, app.limits.request);
     let Some(acceptor) = acceptor else { return talk(app, watcher, stream, peer).await };
-    match tokio::time::timeout(app.limits.handshake, acceptor.accept(stream)).await {
+    let handshake = tokio::time::timeout(app.limits.handshake, acceptor.accept(stream));
+    let outcome = tokio::select! {
+        outcome = handshake => outcome,
+        // nothing was asked yet, so nothing is lost
+        _ = stopping.changed() => return,
+    };
+    match outcome {
         Ok(Ok(stream)) => talk(app, watcher, stream, peer).await,
         Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => debug!(%peer, "TLS handshake took too long"),

@@ -89,6 +89,18 @@ async fn tls_1_2_and_1_3_are_spoken() {
 }
 
 #[tokio::test]
+async fn a_connection_that_never_begins_to_speak_does_not_hold_up_the_stop() {
+    let authority = authority();
+    let server = server(&authority, None).await;
+    let silent = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    // a later connection was answered, so the silent one was taken before
+    assert_eq!(ping(&server, &authority, &TLS13, None).await.unwrap().status, 200);
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(4), server.stop()).await;
+    assert!(stopped.is_ok(), "the stop waited for a handshake");
+    drop(silent);
+}
+
+#[tokio::test]
 async fn where_client_certificates_are_demanded_one_of_that_ca_is_needed() {
     let (client_ca, authority) = (authority(), authority());
     let server = server(&authority, Some(&client_ca)).await;
