@@ -7,6 +7,7 @@ use tuf_schema::{PublicKey, Role};
 
 use crate::auth::{Access, Admin, Push};
 use crate::publish::load::unverified;
+use crate::publish::regenerate::MAX_KEYS_ASKED;
 use crate::signer::{KeyAlgorithm, RoleSigner, SignerError};
 use crate::store::{MetadataStore, StoreError};
 
@@ -45,7 +46,7 @@ impl RoleKeys {
     pub async fn public_key(&self, access: &Access<Push>, role: ServerRole) -> Result<PublicKey, KeyError> {
         if let Some(stored) = self.store.latest(access.gun(), &Role::Root).await? {
             let root = unverified::<Root>(&Role::Root, &stored)?;
-            for id in &root.claims().grant(role.into()).key_ids {
+            for id in root.claims().grant(role.into()).key_ids.iter().take(MAX_KEYS_ASKED) {
                 if let Some(key) = self.signer.public_key(id).await? {
                     return Ok(key);
                 }

@@ -21,6 +21,9 @@ pub(crate) const SNAPSHOT_LIFETIME: i64 = 1095 * DAY;
 /// How long a timestamp is valid, in seconds: the reference's 14 days.
 pub(crate) const TIMESTAMP_LIFETIME: i64 = 14 * DAY;
 
+/// For how many keys of a role the signer is asked. Roles have one or two; a root must not make the server ask for ever.
+pub(crate) const MAX_KEYS_ASKED: usize = 64;
+
 /// Makes and signs the server's documents under one root.
 pub(crate) struct Maker<'a> {
     pub(crate) gun: &'a Gun,
@@ -147,7 +150,7 @@ impl Maker<'_> {
         let grant = self.root.grant(role.into());
         let mut held = Vec::new();
         let mut missing = None;
-        for id in &grant.key_ids {
+        for id in grant.key_ids.iter().take(MAX_KEYS_ASKED) {
             match self.signer.signing_key(id).await? {
                 Some(key) => held.push(key),
                 None => missing = missing.or_else(|| Some(id.clone())),
