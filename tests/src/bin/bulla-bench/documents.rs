@@ -25,10 +25,7 @@ impl Signer {
     /// A new P-256 key, named in documents by its bare public key.
     pub(crate) fn generate() -> anyhow::Result<Self> {
         let key = rcgen::KeyPair::generate()?;
-        let object = key_object(
-            "ecdsa",
-            &rcgen::PublicKeyData::subject_public_key_info(&key),
-        );
+        let object = key_object("ecdsa", &rcgen::PublicKeyData::subject_public_key_info(&key));
         Self::new(&key, object)
     }
 
@@ -37,14 +34,9 @@ impl Signer {
         let key = rcgen::KeyPair::generate()?;
         let mut parameters = rcgen::CertificateParams::default();
         parameters.distinguished_name = rcgen::DistinguishedName::new();
-        parameters
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, gun);
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, gun);
         parameters.is_ca = rcgen::IsCa::ExplicitNoCa;
-        parameters.key_usages = vec![
-            rcgen::KeyUsagePurpose::DigitalSignature,
-            rcgen::KeyUsagePurpose::KeyEncipherment,
-        ];
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature, rcgen::KeyUsagePurpose::KeyEncipherment];
         parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::CodeSigning];
         parameters.not_before = rcgen::date_time_ymd(now.year() - 1, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(now.year() + 9, 1, 1);
@@ -55,27 +47,16 @@ impl Signer {
 
     fn new(key: &rcgen::KeyPair, object: Value) -> anyhow::Result<Self> {
         let random = SystemRandom::new();
-        let pair = EcdsaKeyPair::from_pkcs8(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            &key.serialize_der(),
-            &random,
-        )
-        .map_err(|refusal| anyhow::anyhow!("a generated key was refused: {refusal}"))?;
-        Ok(Self {
-            pair,
-            object,
-            random,
-        })
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.serialize_der(), &random)
+            .map_err(|refusal| anyhow::anyhow!("a generated key was refused: {refusal}"))?;
+        Ok(Self { pair, object, random })
     }
 
     /// The signed document, as it goes over the wire.
     pub(crate) fn sign(&self, signed: &Value) -> anyhow::Result<String> {
         let message = signed.to_string();
-        let signature = self
-            .pair
-            .sign(&self.random, message.as_bytes())
-            .ok()
-            .context("signing a prepared document failed")?;
+        let signature =
+            self.pair.sign(&self.random, message.as_bytes()).ok().context("signing a prepared document failed")?;
         Ok(format!(
             r#"{{"signed":{message},"signatures":[{{"keyid":"{}","method":"ecdsa","sig":"{}"}}]}}"#,
             key_id(&self.object),
@@ -94,25 +75,11 @@ pub(crate) struct Keys<'a> {
 
 /// The first root of a repository.
 pub(crate) fn root(keys: &Keys<'_>, now: DateTime<Utc>) -> Value {
-    let all = [
-        ("root", keys.root),
-        ("targets", keys.targets),
-        ("snapshot", keys.snapshot),
-        ("timestamp", keys.timestamp),
-    ];
-    let objects: Map<String, Value> = all
-        .iter()
-        .map(|(_, key)| (key_id(key), (*key).clone()))
-        .collect();
-    let roles: Map<String, Value> = all
-        .iter()
-        .map(|(role, key)| {
-            (
-                (*role).to_owned(),
-                json!({"keyids": [key_id(key)], "threshold": 1}),
-            )
-        })
-        .collect();
+    let all =
+        [("root", keys.root), ("targets", keys.targets), ("snapshot", keys.snapshot), ("timestamp", keys.timestamp)];
+    let objects: Map<String, Value> = all.iter().map(|(_, key)| (key_id(key), (*key).clone())).collect();
+    let roles: Map<String, Value> =
+        all.iter().map(|(role, key)| ((*role).to_owned(), json!({"keyids": [key_id(key)], "threshold": 1}))).collect();
     json!({
         "_type": "Root", "consistent_snapshot": false, "expires": expiry(now, 3650), "keys": objects, "roles": roles,
         "version": 1
@@ -125,10 +92,7 @@ pub(crate) fn targets(tags: usize, version: usize, now: DateTime<Utc>) -> Value 
         .map(|number| {
             let tag = format!("v1.{number}.0");
             let digest = ring::digest::digest(&ring::digest::SHA256, tag.as_bytes());
-            (
-                tag,
-                json!({"hashes": {"sha256": BASE64.encode(digest)}, "length": 1000 + number}),
-            )
+            (tag, json!({"hashes": {"sha256": BASE64.encode(digest)}, "length": 1000 + number}))
         })
         .collect();
     json!({
@@ -152,15 +116,9 @@ pub(crate) fn multipart(parts: &[(&str, &str)]) -> String {
 
 /// The key object as documents hold it, from the server's answer for one of its keys: only the order of members differs.
 pub(crate) fn key_of_answer(answer: &Value) -> anyhow::Result<Value> {
-    let text = |pointer: &str| {
-        answer
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .context("the server's key lacks a member")
-    };
-    Ok(
-        json!({"keytype": text("/keytype")?, "keyval": {"private": null, "public": text("/keyval/public")?}}),
-    )
+    let text =
+        |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).context("the server's key lacks a member");
+    Ok(json!({"keytype": text("/keytype")?, "keyval": {"private": null, "public": text("/keyval/public")?}}))
 }
 
 fn key_object(kind: &str, public: &[u8]) -> Value {
@@ -168,10 +126,7 @@ fn key_object(kind: &str, public: &[u8]) -> Value {
 }
 
 fn key_id(object: &Value) -> String {
-    hex::encode(ring::digest::digest(
-        &ring::digest::SHA256,
-        object.to_string().as_bytes(),
-    ))
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, object.to_string().as_bytes()))
 }
 
 fn expiry(now: DateTime<Utc>, days: i64) -> String {

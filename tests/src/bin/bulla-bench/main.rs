@@ -62,55 +62,32 @@ struct Target {
 
 impl Target {
     fn client(&self) -> anyhow::Result<reqwest::Client> {
-        let pem = std::fs::read(&self.ca)
-            .with_context(|| format!("cannot read {}", self.ca.display()))?;
+        let pem = std::fs::read(&self.ca).with_context(|| format!("cannot read {}", self.ca.display()))?;
         let authority = reqwest::Certificate::from_pem(&pem)?;
         // the clients of the protocol speak HTTP/1.1
-        Ok(reqwest::Client::builder()
-            .tls_certs_only([authority])
-            .http1_only()
-            .no_proxy()
-            .tcp_nodelay(true)
-            .build()?)
+        Ok(reqwest::Client::builder().tls_certs_only([authority]).http1_only().no_proxy().tcp_nodelay(true).build()?)
     }
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         anyhow::bail!("a TLS provider was installed before main");
     }
     match Arguments::parse().command {
-        Command::Prepare {
-            target,
-            repositories,
-            tags,
-            updates,
-        } => {
+        Command::Prepare { target, repositories, tags, updates } => {
             #[expect(clippy::disallowed_methods, reason = "this is the composition root")]
             let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
-            let plan = prepare::Plan {
-                repositories,
-                tags,
-                updates,
-            };
+            let plan = prepare::Plan { repositories, tags, updates };
             prepare::prepare(&target.client()?, &target.url, &target.directory, plan, now).await
         }
-        Command::Replay {
-            target,
-            clients,
-            seconds,
-        } => {
+        Command::Replay { target, clients, seconds } => {
             let mut connections = Vec::with_capacity(clients);
             for _ in 0..clients {
                 connections.push(target.client()?);
             }
             let limit = std::time::Duration::from_secs(seconds);
-            let summary =
-                replay::replay(connections, &target.url, &target.directory, limit).await?;
+            let summary = replay::replay(connections, &target.url, &target.directory, limit).await?;
             report(&summary);
             Ok(())
         }

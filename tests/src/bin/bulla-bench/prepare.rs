@@ -25,9 +25,7 @@ pub(crate) fn repository(number: usize) -> String {
 
 /// The file of upload `number` of a repository; 0 is the first publish.
 pub(crate) fn upload_file(directory: &Path, repository: usize, number: usize) -> PathBuf {
-    directory
-        .join(format!("{repository:03}"))
-        .join(format!("{number:04}.body"))
+    directory.join(format!("{repository:03}")).join(format!("{number:04}.body"))
 }
 
 /// Writes every body below `directory`. The server makes the snapshot and timestamp keys that the roots name.
@@ -47,44 +45,22 @@ pub(crate) async fn prepare(
         let targets_key = Signer::generate()?;
         let snapshot = server_key(client, url, &gun, "snapshot").await?;
         let timestamp = server_key(client, url, &gun, "timestamp").await?;
-        let keys = Keys {
-            root: &root_key.object,
-            targets: &targets_key.object,
-            snapshot: &snapshot,
-            timestamp: &timestamp,
-        };
+        let keys =
+            Keys { root: &root_key.object, targets: &targets_key.object, snapshot: &snapshot, timestamp: &timestamp };
 
         let root = root_key.sign(&documents::root(&keys, now))?;
         let targets = targets_key.sign(&documents::targets(plan.tags, 1, now))?;
-        std::fs::write(
-            first,
-            documents::multipart(&[("root", &root), ("targets", &targets)]),
-        )?;
+        std::fs::write(first, documents::multipart(&[("root", &root), ("targets", &targets)]))?;
         for update in 1..=plan.updates {
-            let targets =
-                targets_key.sign(&documents::targets(plan.tags + update, 1 + update, now))?;
-            std::fs::write(
-                upload_file(directory, number, update),
-                documents::multipart(&[("targets", &targets)]),
-            )?;
+            let targets = targets_key.sign(&documents::targets(plan.tags + update, 1 + update, now))?;
+            std::fs::write(upload_file(directory, number, update), documents::multipart(&[("targets", &targets)]))?;
         }
     }
     Ok(())
 }
 
-async fn server_key(
-    client: &reqwest::Client,
-    url: &str,
-    gun: &str,
-    role: &str,
-) -> anyhow::Result<Value> {
+async fn server_key(client: &reqwest::Client, url: &str, gun: &str, role: &str) -> anyhow::Result<Value> {
     let address = format!("{url}/v2/{gun}/_trust/tuf/{role}.key");
-    let answer = client
-        .get(&address)
-        .send()
-        .await?
-        .error_for_status()?
-        .text()
-        .await?;
+    let answer = client.get(&address).send().await?.error_for_status()?.text().await?;
     documents::key_of_answer(&serde_json::from_str(&answer)?)
 }

@@ -37,30 +37,15 @@ pub(crate) async fn replay(
     let mut shares: Vec<Vec<Repository>> = clients.iter().map(|_| Vec::new()).collect();
     for (number, loaded) in load(directory)?.into_iter().enumerate() {
         let share = number % shares.len();
-        shares
-            .get_mut(share)
-            .context("at least one client is needed")?
-            .push(loaded);
+        shares.get_mut(share).context("at least one client is needed")?.push(loaded);
     }
     let start = Arc::new(Barrier::new(clients.len()));
     let tasks: Vec<_> = clients
         .into_iter()
         .zip(shares)
-        .map(|(client, share)| {
-            tokio::spawn(one_client(
-                client,
-                url.to_owned(),
-                share,
-                limit,
-                Arc::clone(&start),
-            ))
-        })
+        .map(|(client, share)| tokio::spawn(one_client(client, url.to_owned(), share, limit, Arc::clone(&start))))
         .collect();
-    let mut summary = Summary {
-        latencies: Vec::new(),
-        errors: 0,
-        elapsed: Duration::ZERO,
-    };
+    let mut summary = Summary { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO };
     for task in tasks {
         let part = task.await??;
         summary.latencies.extend(part.latencies);
@@ -79,29 +64,14 @@ async fn one_client(
     start: Arc<Barrier>,
 ) -> anyhow::Result<Summary> {
     for Repository { gun, bodies } in &share {
-        let first = bodies
-            .first()
-            .with_context(|| format!("no upload was prepared for {gun}"))?;
-        publish(&client, &url, gun, first)
-            .await
-            .with_context(|| format!("the first publish of {gun}"))?;
+        let first = bodies.first().with_context(|| format!("no upload was prepared for {gun}"))?;
+        publish(&client, &url, gun, first).await.with_context(|| format!("the first publish of {gun}"))?;
     }
     start.wait().await;
-    let mut summary = Summary {
-        latencies: Vec::new(),
-        errors: 0,
-        elapsed: Duration::ZERO,
-    };
+    let mut summary = Summary { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO };
     let begun = Instant::now();
-    let updates = share
-        .iter()
-        .map(|repository| repository.bodies.len())
-        .max()
-        .unwrap_or(0);
-    let mut accepted: Vec<&bytes::Bytes> = share
-        .iter()
-        .filter_map(|repository| repository.bodies.first())
-        .collect();
+    let updates = share.iter().map(|repository| repository.bodies.len()).max().unwrap_or(0);
+    let mut accepted: Vec<&bytes::Bytes> = share.iter().filter_map(|repository| repository.bodies.first()).collect();
     'clock: for update in 1..updates {
         for (Repository { gun, bodies }, accepted) in share.iter().zip(&mut accepted) {
             let Some(body) = bodies.get(update) else {
@@ -133,36 +103,18 @@ async fn one_client(
 }
 
 /// A publish counts only if it can be read: the server has to serve the targets of the last body it accepted.
-async fn serves(
-    client: &reqwest::Client,
-    url: &str,
-    gun: &str,
-    accepted: &[u8],
-) -> anyhow::Result<()> {
-    let answer = client
-        .get(format!("{url}/v2/{gun}/_trust/tuf/targets.json"))
-        .send()
-        .await?;
+async fn serves(client: &reqwest::Client, url: &str, gun: &str, accepted: &[u8]) -> anyhow::Result<()> {
+    let answer = client.get(format!("{url}/v2/{gun}/_trust/tuf/targets.json")).send().await?;
     let served = answer.error_for_status()?.bytes().await?;
-    let found = accepted
-        .windows(served.len().max(1))
-        .any(|window| window == served.as_ref());
+    let found = accepted.windows(served.len().max(1)).any(|window| window == served.as_ref());
     anyhow::ensure!(found, "{gun} does not serve the targets it accepted last");
     Ok(())
 }
 
-async fn publish(
-    client: &reqwest::Client,
-    url: &str,
-    gun: &str,
-    body: &bytes::Bytes,
-) -> anyhow::Result<()> {
+async fn publish(client: &reqwest::Client, url: &str, gun: &str, body: &bytes::Bytes) -> anyhow::Result<()> {
     let answer = client
         .post(format!("{url}/v2/{gun}/_trust/tuf/"))
-        .header(
-            "Content-Type",
-            format!("multipart/form-data; boundary={BOUNDARY}"),
-        )
+        .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(body.clone())
         .send()
         .await?;
@@ -182,23 +134,13 @@ fn load(directory: &Path) -> anyhow::Result<Vec<Repository>> {
         while let Ok(body) = std::fs::read(upload_file(directory, number, bodies.len())) {
             bodies.push(body.into());
         }
-        repositories.push(Repository {
-            gun: repository(number),
-            bodies,
-        });
+        repositories.push(Repository { gun: repository(number), bodies });
     }
-    anyhow::ensure!(
-        !repositories.is_empty(),
-        "nothing was prepared in {}",
-        directory.display()
-    );
+    anyhow::ensure!(!repositories.is_empty(), "nothing was prepared in {}", directory.display());
     Ok(repositories)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a refused upload of a benchmark must be seen"
-)]
+#[expect(clippy::print_stderr, reason = "a refused upload of a benchmark must be seen")]
 fn complain(gun: &str, refusal: &anyhow::Error) {
     eprintln!("{gun}: {refusal:#}");
 }
@@ -207,19 +149,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quantile = |percent: usize| {
             let last = self.latencies.len().saturating_sub(1);
-            self.latencies
-                .get(last * percent / 100)
-                .map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+            self.latencies.get(last * percent / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
         };
         let rate = self.latencies.len() as f64 / self.elapsed.as_secs_f64();
         let errors = self.errors;
-        write!(
-            f,
-            "{rate:.1} {errors} {:.2} {:.2} {:.2} {:.2}",
-            quantile(0),
-            quantile(50),
-            quantile(99),
-            quantile(100)
-        )
+        write!(f, "{rate:.1} {errors} {:.2} {:.2} {:.2} {:.2}", quantile(0), quantile(50), quantile(99), quantile(100))
     }
 }
