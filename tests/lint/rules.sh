@@ -67,8 +67,8 @@ fi
 
 look '\bsqlx::|use sqlx\b' "$crates" '/src/store/sql(/|\.rs$)' |
   breaks D3 "SQL stays in store/sql; above it there are only the store's traits"
-look '\baxum::|use axum\b' "$crates" '^server/src/http/' |
-  breaks D3 "HTTP stays in server/src/http"
+look '\b(axum|hyper|hyper_util|http_body)::' '^server/src/.*\.rs$' '^server/src/(http|serve)/' |
+  breaks D3 "HTTP stays in server/src/http, connections in server/src/serve"
 look '\btonic(_health|_prost)?::|use tonic(_health|_prost)?\b' "$crates" '^(signer/src/grpc/|server/src/signer/grpc(/|\.rs$))' |
   breaks D3 "gRPC stays in signer/src/grpc and server/src/signer/grpc.rs"
 look '\bclap::|use clap\b|#\[(arg|command|clap)\(' "$crates" '^client/src/bin/' |
