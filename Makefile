@@ -20,6 +20,8 @@ serve: binaries ## run server and signer in ./.serve until Ctrl-C; prints what t
 test: binaries ## Rust tests, then the stories with real clients (as root on Debian 12: installs what they need)
 	@$(phase) "peers" bash -c 'tests/install-peers.sh || { [ $$? = 3 ] && [ "$${CI:-}" != true ]; }'
 	@$(phase) "Rust tests" cargo test --workspace --locked
+	@$(phase) "demonstration" demo/run.sh
+	@$(phase) "demonstration without docker's registry" env DEMO_REGISTRY=stand-in demo/run.sh
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
 	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
 	@$(phase) "pairings with the reference" tests/pairing/run.sh

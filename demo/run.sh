@@ -3,7 +3,8 @@
 # and in a temporary directory that is gone afterwards.  Nothing is canned: each
 # step checks what came, and the demonstration fails when a refusal does not come.
 #
-#   BULLA_BIN_DIR   where the binaries are (default: the debug build)
+#   BULLA_BIN_DIR            where the binaries are (default: the debug build)
+#   DEMO_REGISTRY=stand-in   our own registry, also where docker-registry is installed
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/services.sh"

@@ -62,13 +62,15 @@ start_server() {
 
 # start_registry: Debian's docker-registry where it is installed, else our stand-in; says which in $registry.
 start_registry() {
-  if command -v docker-registry >/dev/null; then
+  if [ "${DEMO_REGISTRY:-}" != stand-in ] && command -v docker-registry >/dev/null; then
     registry="docker-registry $(docker-registry --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -n 1)"
     printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {inmemory: {}}\nhttp: {addr: "127.0.0.1:%s"}\n' \
       "$registry_port" >"$state/registry.yml"
     docker-registry serve "$state/registry.yml" >>"$state/registry.log" 2>&1 &
   else
-    registry="our stand-in (demo-tool registry), because docker-registry is not installed"
+    local because="docker-registry is not installed"
+    [ -z "${DEMO_REGISTRY:-}" ] || because="DEMO_REGISTRY asks for it"
+    registry="our stand-in (demo-tool registry): $because"
     "$bin/demo-tool" registry "$registry_port" >>"$state/registry.log" 2>&1 &
   fi
   registry_pid=$!
