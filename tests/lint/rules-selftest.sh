@@ -8,7 +8,7 @@ tree=$(mktemp -d "${TMPDIR:-/tmp}/bulla-rules.XXXXXX")
 trap 'rm -rf "$tree"' EXIT
 trap 'exit 130' INT TERM
 (cd "$root" && { if [ -e .git ]; then git ls-files; else find . -type f -not -path './target/*'; fi; } |
-  while IFS= read -r path; do [ ! -f "$path" ] || printf '%s\0' "$path"; done | xargs -0 cp --parents -t "$tree")
+  grep -v '^tests/fixtures/' | while IFS= read -r path; do [ ! -f "$path" ] || printf '%s\0' "$path"; done | xargs -0 cp --parents -t "$tree")
 export RULES_CARGO=--offline
 failed=0
 
