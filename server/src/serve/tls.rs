@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
+use rustls::server::NoServerSessionStorage;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
@@ -34,6 +35,9 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
     let key = private_key("server.tls_key_file", &files.key)?;
     let mut config = builder.with_single_cert(chain, key).map_err(StartError::Tls)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // docker opens a connection for each request and resumes none (measured): tickets would be made for nobody.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
