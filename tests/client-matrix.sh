@@ -16,7 +16,7 @@ require_peers
 require_bulla bulla
 peer_versions
 export BULLA_CLI=$BULLA_BIN_DIR/bulla E2E_HTTP_LOG=1
-[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9
+[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10
 
 number=0 failed=0
 set -o pipefail

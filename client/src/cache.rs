@@ -68,6 +68,12 @@ impl Cache {
         write_private(&self.directory.metadata(&self.gun, role), bytes, rng)
     }
 
+    /// The directory that holds the cached documents.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        self.directory.repository_metadata(&self.gun)
+    }
+
     /// When the cached document of `role` was written, by the file system.
     #[must_use]
     pub fn written(&self, role: &Role) -> Option<UtcTime> {

@@ -69,10 +69,16 @@ impl TrustDirectory {
         self.private().join(format!("{id}.key"))
     }
 
+    /// The directory that holds the trusted documents of one repository.
+    #[must_use]
+    pub fn repository_metadata(&self, gun: &Gun) -> PathBuf {
+        self.0.join("tuf").join(gun.as_str()).join("metadata")
+    }
+
     /// The file that holds the trusted document of one role.
     #[must_use]
     pub fn metadata(&self, gun: &Gun, role: &Role) -> PathBuf {
-        self.0.join("tuf").join(gun.as_str()).join("metadata").join(format!("{role}.json"))
+        self.repository_metadata(gun).join(format!("{role}.json"))
     }
 }
 

@@ -234,6 +234,36 @@ b9_tokens() { # token auth with docker's stored credentials
   done
 }
 
+b10_begun() { # a first publish that another client began and that never arrived
+  local r=$RP/matrix/begun t d; t=$(home m15)/.docker/trust/tuf/$r/metadata
+  new_home m15 >/dev/null; new_home m16 >/dev/null
+  mkimg $r:1 "one"; must dct m15 -- push $r:1
+  d=$(digest_of_push)
+  must nt m16 delete --remote $r
+  # what docker keeps before it sends, and no more
+  eq "$(ls "$t" | tr '\n' ' ')" "root.json targets.json " "what docker keeps of a first publish"
+  local before; before=$(trust_listing m15)
+  exits 3 bl m15 -- trust verify $r:1; has "$TRUST_HP does not have trust data for $r"
+  exits 1 bl m15 -- trust inspect $r:1; has "no trust data for $r"; has "no signatures or cannot access $r:1"
+  eq "$(trust_listing m15)" "$before" "the cache after reading what the server does not have"
+  must bl m15 -- trust sign $r:1; has "Successfully signed $r:1"
+  cmp <(role_json $r root) "$t/root.json" || reason "another root than the kept one was published"
+  eq "$(key_count m15 root),$(key_count m15 targets)" 1,1 "keys"
+  must bl fresh -- trust verify $r:1; has "$r@$d"
+  mkimg $r:2 "two"; must dct m15 -- push $r:2; has "Successfully signed $r:2"; hasnt "Finished initializing"
+  # once the server has served it, a 404 is no first publish any more
+  must bl m15 -- trust verify $r:2
+  must nt m16 delete --remote $r
+  before=$(trust_listing m15)
+  exits 3 bl m15 -- trust sign $r:3 --digest "$d" --length 10; has "remove $t to begin anew"
+  eq "$(trust_listing m15)" "$before" "the cache after a refusal to sign"
+  # notary's way: the snapshot key is ours as well
+  must nt m16 init $r-too
+  must bl m16 -- trust sign $r-too:1 --digest "$d" --length 10
+  must bl fresh -- trust verify $r-too:1; has "$r-too@$d"
+  must nt m16 list $r-too; hasre "^1 "
+}
+
 run_bulla() {
   scenario B1 b1_m1 "M1: docker signs first, bulla goes on"
   scenario B2 b2_m2 "M2, M3: bulla signs first, docker and notary go on"
@@ -244,4 +274,5 @@ run_bulla() {
   scenario B7 b7_rotations "M4, M11: a snapshot key of our own, rotated keys"
   scenario B8 b8_concurrent "bulla and notary publish at once"
   scenario B9 b9_tokens "token auth with docker's stored credentials"
+  scenario B10 b10_begun "a first publish that docker or notary began, carried on under its very root"
 }

@@ -47,7 +47,7 @@ pub(super) fn held<'a>(stored: &'a [StoredKey], key: &PublicKey) -> Option<&'a S
 }
 
 /// Ids under which the private keys would be stored.
-fn canonical_ids(authority: &Authority) -> Vec<KeyId> {
+pub(super) fn canonical_ids(authority: &Authority) -> Vec<KeyId> {
     authority.keys().map(|(id, key)| key.bare().map_or_else(|| id.clone(), |bare| bare.id().clone())).collect()
 }
 

@@ -94,6 +94,6 @@ fn roles_to_sign(trusted: &Trusted, tag: &Tag, stored: &[StoredKey]) -> Result<V
     if roles.is_empty() { Err(PublishError::NoDelegationKey) } else { Ok(roles) }
 }
 
-fn next_version(current: Version, role: &Role) -> Result<Version, PublishError> {
+pub(super) fn next_version(current: Version, role: &Role) -> Result<Version, PublishError> {
     current.next().ok_or_else(|| PublishError::VersionsExhausted(role.clone()))
 }

@@ -1,5 +1,7 @@
 //! Signing a tag: which roles are signed with which keys, and one upload that all of it goes into.
 
+use std::path::PathBuf;
+
 use ring::rand::SecureRandom;
 use tuf_schema::dialect::{DecodeError, EncodeError};
 use tuf_schema::envelope::EnvelopeError;
@@ -11,6 +13,7 @@ use tuf_schema::{Digests, Gun, KeyId, Role, UtcTime, model};
 mod draft;
 mod edit;
 mod first;
+mod resume;
 
 use crate::cache::{Cache, FileError};
 use crate::image::Tag;
@@ -41,7 +44,7 @@ pub struct Publisher<'a> {
 /// What a publish did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Whether the repository was unknown and has been initialised.
+    /// Whether the server did not know the repository, which has been initialised.
     pub initialised: bool,
     /// The roles that were signed; none when every one of them listed the target already.
     pub roles: Vec<Role>,
@@ -59,6 +62,17 @@ pub enum PublishError {
     /// Others published in between, every time.
     #[error("someone else published at the same time, {ATTEMPTS} times in a row; try again")]
     Contended,
+    /// The server has lost a repository that it had, or hides it, or somebody deleted it.
+    #[error(
+        "the trust server says that it never heard of {gun}, but served it before; if it was deleted on purpose, remove \
+         {metadata} to begin anew under a new root", metadata = metadata.display()
+    )]
+    Vanished {
+        /// The repository.
+        gun: Gun,
+        /// Where its trusted metadata is kept here.
+        metadata: PathBuf,
+    },
     /// A key could not be had.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -104,7 +118,7 @@ pub enum PublishError {
 
 impl Publisher<'_> {
     /// Signs `manifest` as `tag`: into the delegations whose keys are here, or into `targets` when there are none, as
-    /// docker does. An unknown repository is initialised first.
+    /// docker does. An unknown repository is initialised first; a first publish that was begun here is carried on.
     ///
     /// # Errors
     /// [`PublishError`].
@@ -139,10 +153,21 @@ impl Publisher<'_> {
                     // We made it ourselves: from now on nobody else's root will do.
                     self.cache.write(&Role::Root, &root, self.rng).map_err(PublishError::NotKept)?;
                 }
-                Ok(Published { initialised: true, roles: vec![Role::Targets] })
+                Ok(Published::first())
+            }
+            Err(UpdateError::Vanished { anchor, .. }) => {
+                let parts = self.resume(&anchor, tag, target)?;
+                self.remote.publish(parts).await?;
+                Ok(Published::first())
             }
             Err(e) => Err(e.into()),
         }
+    }
+}
+
+impl Published {
+    fn first() -> Self {
+        Self { initialised: true, roles: vec![Role::Targets] }
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ring::rand::SecureRandom;
-use tuf_schema::verify::chain::{Answer, Chain, ChainError, Request, Trusted};
+use tuf_schema::model::Root;
+use tuf_schema::verify::Verified;
+use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Request, Trusted};
 use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
 
 use crate::cache::{Cache, FileError};
@@ -39,6 +41,15 @@ pub enum UpdateError {
     /// What came is not to be trusted, or is missing.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The server has neither timestamp nor root, but a root is kept here: the first publish did not end, the
+    /// repository was deleted, or the server hides it. The kept root stays the anchor.
+    #[error("no trust data for {gun}: the trust server has none, though a root of it is kept here")]
+    Vanished {
+        /// The repository.
+        gun: Gun,
+        /// The root that is kept here.
+        anchor: Box<Verified<Root>>,
+    },
     /// The trust server could not be asked, or refused.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -62,7 +73,7 @@ pub async fn update(
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
     let mut chain = Chain::new(gun.clone(), now);
-    let outcome = drive(&mut chain, remote, cache, offline).await;
+    let outcome = drive(gun, &mut chain, remote, cache, offline).await;
     let mut not_kept = None;
     if let Some(root) = chain.newer_root() {
         not_kept = cache.write(&Role::Root, root, rng).err();
@@ -80,6 +91,7 @@ pub async fn update(
 }
 
 async fn drive(
+    gun: &Gun,
     chain: &mut Chain,
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
@@ -104,6 +116,7 @@ async fn drive(
             },
         };
         let unreachable = answer == Answer::Unreachable;
+        let no_root = answer == Answer::Absent && asks_for(&request, &Role::Root);
         if unreachable
             && offline == Offline::Refuse
             && let Some(reason) = down
@@ -116,10 +129,21 @@ async fn drive(
             Err(ChainError::Unreachable(name)) => {
                 return Err(down.map_or_else(|| ChainError::Unreachable(name).into(), UpdateError::from));
             }
+            // No timestamp was what had a newer root looked for, and there is no root either.
+            Err(ChainError::Missing(name)) if no_root && name == DocumentName::current(Role::Timestamp) => {
+                return Err(match chain.root() {
+                    Some(anchor) => UpdateError::Vanished { gun: gun.clone(), anchor: Box::new(anchor.clone()) },
+                    None => ChainError::NoTrustData(gun.clone()).into(),
+                });
+            }
             Err(e) => return Err(e.into()),
         }
     }
     Ok(())
+}
+
+fn asks_for(request: &Request, role: &Role) -> bool {
+    matches!(request, Request::Fetch { name, .. } if *name == DocumentName::current(role.clone()))
 }
 
 /// The cached root, read again if it looks as if docker were writing it just now.

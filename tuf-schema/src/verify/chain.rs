@@ -189,6 +189,12 @@ impl Chain {
         self.anchored.filter(|anchored| root.model().version > *anchored).map(|_| root.raw())
     }
 
+    /// The root trusted now; `None` as long as neither the cache nor the server gave one.
+    #[must_use]
+    pub fn root(&self) -> Option<&Verified<Root>> {
+        self.root.as_ref()
+    }
+
     /// The result of a complete update; `None` before it is complete.
     #[must_use]
     pub fn finish(self) -> Option<Trusted> {

@@ -66,7 +66,7 @@ impl Exit {
     fn of_update(error: &UpdateError) -> Self {
         match error {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
-            UpdateError::Chain(_) => Self::Refused,
+            UpdateError::Chain(_) | UpdateError::Vanished { .. } => Self::Refused,
             UpdateError::Remote(e) => Self::of_remote(e),
             UpdateError::Cache(_) => Self::Failure,
         }
@@ -76,6 +76,7 @@ impl Exit {
         match error {
             PublishError::Update(e) => Self::of_update(e),
             PublishError::Remote(e) => Self::of_remote(e),
+            PublishError::Vanished { .. } => Self::Refused,
             PublishError::Contended
             | PublishError::Keyring(_)
             | PublishError::NoDelegationKey

@@ -34,7 +34,9 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let session = Session::open(&context.config, &image, Action::Pull).await?;
     let server = session.server.authority().to_owned();
     let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {
-        UpdateError::Chain(ChainError::NoTrustData(gun)) => CliError::NoTrustData { gun: gun.to_string(), server },
+        UpdateError::Chain(ChainError::NoTrustData(gun)) | UpdateError::Vanished { gun, .. } => {
+            CliError::NoTrustData { gun: gun.to_string(), server }
+        }
         other => CliError::Update { image: image.original().to_owned(), source: Box::new(other) },
     })?;
     tell(&updated, &cache, context);

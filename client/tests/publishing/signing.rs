@@ -1,224 +1,18 @@
-//! Signing against a trust server in memory: what is sent, with which keys, and what happens when others are faster.
+//! Signing: what is sent, with which keys, and what happens when others are faster.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-use bulla::cache::Cache;
 use bulla::config::EnvironmentPassphrases;
-use bulla::image::Tag;
-use bulla::keys::{KeyRole, Keyring, Passphrases, Prompt};
-use bulla::paths::TrustDirectory;
-use bulla::publish::{PublishError, Published, Publisher};
-use bulla::registry::Manifest;
-use bulla::remote::{Part, Remote, RemoteError};
+use bulla::keys::{KeyRole, Keyring, Passphrases};
+use bulla::publish::{PublishError, Published};
+use bulla::remote::{Part, RemoteError};
 use bulla::trust::{Offline, Report, UpdateError, released, update};
 use ring::rand::SystemRandom;
-use tuf_schema::model::{DelegatedRole, FileMeta, Root, Snapshot, Targets, Timestamp};
-use tuf_schema::sign::{Passphrase, SecretKey};
-use tuf_schema::testing::{secret_key, signed};
-use tuf_schema::verify::chain::{ChainError, DocumentName, Reach, Trusted};
-use tuf_schema::verify::limits::MAX_DOCUMENT_BYTES;
-use tuf_schema::version::Version;
-use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, Sha256, SigningKey as _, UtcTime};
+use tuf_schema::model::{Root, Snapshot, Targets};
+use tuf_schema::sign::Passphrase;
+use tuf_schema::testing::signed;
+use tuf_schema::verify::chain::{ChainError, Reach};
+use tuf_schema::{Role, Sha256, SigningKey as _};
 
-fn gun() -> Gun {
-    Gun::parse("registry.test:5000/team/app").unwrap()
-}
-
-fn now() -> UtcTime {
-    UtcTime::parse("2026-11-22T00:00:00Z").unwrap()
-}
-
-fn tag(text: &str) -> Tag {
-    Tag::parse(text).unwrap()
-}
-
-fn manifest(content: &[u8]) -> Manifest {
-    Manifest { digest: Sha256::of(content), length: content.len() as u64 }
-}
-
-fn decode<M: tuf_schema::dialect::Document>(role: Role, bytes: &[u8]) -> M {
-    let envelope = Envelope::parse(Dialect::Notary, bytes.to_vec().into()).unwrap();
-    let document = envelope.decode::<M>(role).unwrap();
-    let value = tuf_schema::testing::to_value(document.claims());
-    M::decode(Dialect::Notary, &document.role().clone(), &value).unwrap()
-}
-
-/// A trust server that holds snapshot and timestamp keys, unless the root names a snapshot key of others.
-struct Server {
-    snapshot: SecretKey,
-    timestamp: SecretKey,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    served: BTreeMap<String, Vec<u8>>,
-    current: BTreeMap<Role, Vec<u8>>,
-    posts: Vec<Vec<Part>>,
-    /// How many publishes are still to be answered with a conflict.
-    conflicts: usize,
-    down: bool,
-}
-
-impl Server {
-    fn new() -> Self {
-        Self { snapshot: secret_key(), timestamp: secret_key(), state: Mutex::default() }
-    }
-
-    fn store(&self, state: &mut State, parts: &[Part]) {
-        for part in parts {
-            state.current.insert(part.role.clone(), part.bytes.clone());
-        }
-        let number = i64::try_from(state.posts.len()).unwrap() + 1;
-        if !parts.iter().any(|part| part.role == Role::Snapshot) {
-            let listed = state.current.iter().filter(|(role, _)| !matches!(role, Role::Snapshot | Role::Timestamp));
-            let meta = listed.map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))).collect();
-            let snapshot = Snapshot { version: Version::new(number).unwrap(), expires: now().plus_seconds(9999), meta };
-            state.current.insert(Role::Snapshot, signed(&snapshot, &[&self.snapshot]).to_vec());
-        }
-        let timestamp = Timestamp {
-            version: Version::new(number).unwrap(),
-            expires: now().plus_seconds(9999),
-            snapshot: FileMeta::of(&state.current[&Role::Snapshot]),
-        };
-        state.current.insert(Role::Timestamp, signed(&timestamp, &[&self.timestamp]).to_vec());
-        for (role, bytes) in &state.current {
-            state.served.insert(format!("{role}.json"), bytes.clone());
-            state.served.insert(format!("{role}.{}.json", Sha256::of(bytes)), bytes.clone());
-        }
-    }
-
-    fn posts(&self) -> Vec<BTreeSet<String>> {
-        let state = self.state.lock().unwrap();
-        state.posts.iter().map(|parts| parts.iter().map(|part| part.role.to_string()).collect()).collect()
-    }
-
-    fn current<M: tuf_schema::dialect::Document>(&self, role: &str) -> M {
-        let role = Role::parse(role).unwrap();
-        decode(role.clone(), &self.state.lock().unwrap().current[&role])
-    }
-}
-
-#[async_trait]
-impl Remote for Server {
-    async fn fetch(&self, name: &DocumentName, cap: u64) -> Result<Option<Vec<u8>>, RemoteError> {
-        assert!(cap <= MAX_DOCUMENT_BYTES);
-        let state = self.state.lock().unwrap();
-        if state.down {
-            return Err(RemoteError::Unreachable { server: "n.test".into(), why: "refused".into() });
-        }
-        Ok(state.served.get(&name.to_string()).cloned())
-    }
-
-    async fn server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
-        let key = if role == BaseRole::Snapshot { &self.snapshot } else { &self.timestamp };
-        Ok(key.public().clone())
-    }
-
-    async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError> {
-        let mut state = self.state.lock().unwrap();
-        if state.conflicts > 0 {
-            state.conflicts -= 1;
-            return Err(RemoteError::VersionConflict);
-        }
-        self.store(&mut state, &parts);
-        state.posts.push(parts);
-        Ok(())
-    }
-}
-
-struct Nobody;
-
-impl Prompt for Nobody {
-    fn secret(&self, _: &str) -> std::io::Result<Passphrase> {
-        Err(std::io::ErrorKind::NotConnected.into())
-    }
-
-    fn say(&self, _: &str) {}
-}
-
-/// A person with a trust directory.
-struct Person {
-    home: tempfile::TempDir,
-}
-
-impl Person {
-    fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
-    }
-
-    fn directory(&self) -> TrustDirectory {
-        TrustDirectory::new(self.home.path().join("trust"))
-    }
-
-    fn cache(&self) -> Cache {
-        Cache::new(self.directory(), gun())
-    }
-
-    fn keyring(&self) -> Keyring {
-        let set = |text: &str| vec![Passphrase::from_text(text.to_owned())];
-        let environment = EnvironmentPassphrases {
-            root: set("root passphrase"),
-            targets: set("repository passphrase"),
-            snapshot: set("repository passphrase"),
-            signer: set("repository passphrase"),
-        };
-        Keyring::new(self.directory(), Passphrases::new(environment, Box::new(Nobody)))
-    }
-
-    async fn sign(&self, server: &Server, name: &str, content: &[u8]) -> Result<Published, PublishError> {
-        let (cache, mut keys) = (self.cache(), self.keyring());
-        let rng = SystemRandom::new();
-        let mut publisher =
-            Publisher { gun: &gun(), remote: server, cache: &cache, keys: &mut keys, now: now(), rng: &rng };
-        publisher.sign(&tag(name), &manifest(content)).await
-    }
-
-    async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {
-        let updated = update(&gun(), Ok(server), &self.cache(), Offline::Refuse, now(), &SystemRandom::new()).await?;
-        assert!(updated.not_kept.is_none());
-        Ok(updated.trusted)
-    }
-
-    fn key_files(&self) -> usize {
-        std::fs::read_dir(self.directory().private()).map_or(0, Iterator::count)
-    }
-}
-
-/// Adds a signer as docker does: `targets/NAME` and `targets/releases`, both with its key.
-fn add_signer(person: &Person, owner: &Person, server: &Server, name: &str, paths: &[&str]) {
-    let rng = SystemRandom::new();
-    let mut keys = person.keyring();
-    let stored = keys.create(KeyRole::Signer(name.to_owned()), None, &rng).unwrap();
-    let public = keys.open(&stored).unwrap().public().clone();
-    let mut targets: Targets = server.current("targets");
-    targets.version = targets.version.next().unwrap();
-    targets.delegations.keys.insert(public.id().clone(), public.clone());
-    for role in [format!("targets/{name}"), "targets/releases".to_owned()] {
-        targets.delegations.roles.push(DelegatedRole {
-            name: DelegationName::parse(&role).unwrap(),
-            key_ids: vec![public.id().clone()],
-            threshold: std::num::NonZeroU32::MIN,
-            paths: paths.iter().map(|p| (*p).to_owned()).collect(),
-        });
-    }
-    let mut keys = owner.keyring();
-    let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets).unwrap();
-    let bytes = signed(&targets, &[keys.open(&stored).unwrap()]).to_vec();
-    let parts = vec![Part { role: Role::Targets, bytes }];
-    let mut state = server.state.lock().unwrap();
-    server.store(&mut state, &parts);
-    state.posts.push(parts);
-}
-
-fn roles(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
+use crate::world::{Nobody, Person, Server, add_signer, cached, gun, now, roles, tag};
 
 #[tokio::test]
 async fn the_first_signature_makes_a_repository_as_docker_does() {
@@ -384,10 +178,8 @@ async fn a_wrong_passphrase_signs_nothing_and_says_so_without_the_passphrase() {
     owner.sign(&server, "1", b"one").await.unwrap();
     let environment =
         EnvironmentPassphrases { targets: vec![Passphrase::from_text("sesame".into())], ..Default::default() };
-    let mut keys = Keyring::new(owner.directory(), Passphrases::new(environment, Box::new(Nobody)));
-    let (cache, rng, gun) = (owner.cache(), SystemRandom::new(), gun());
-    let mut publisher = Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now: now(), rng: &rng };
-    let error = publisher.sign(&tag("2"), &manifest(b"two")).await.unwrap_err();
+    let keys = Keyring::new(owner.directory(), Passphrases::new(environment, Box::new(Nobody)));
+    let error = owner.sign_with(keys, &server, "2", b"two").await.unwrap_err();
     assert!(matches!(error, PublishError::Keyring(_)), "{error}");
     assert!(!format!("{error} {error:?}").contains("sesame"));
     assert_eq!(server.posts().len(), 1);
@@ -423,16 +215,11 @@ async fn the_cache_holds_the_bytes_as_served_and_is_left_alone_by_a_refusal() {
     for role in [Role::Root, Role::Timestamp, Role::Snapshot, Role::Targets] {
         assert_eq!(reader.cache().read(&role).unwrap().unwrap(), server.state.lock().unwrap().current[&role], "{role}");
     }
-    let listing = |path: &Path| {
-        let read = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read(entry.unwrap().path()).unwrap();
-        std::fs::read_dir(path).unwrap().map(read).collect::<Vec<_>>()
-    };
-    let metadata = reader.directory().metadata(&gun(), &Role::Root).parent().unwrap().to_owned();
-    let before = listing(&metadata);
+    let before = cached(&reader);
     let (other, stranger) = (Server::new(), Person::new());
     stranger.sign(&other, "1", b"evil").await.unwrap();
     assert!(matches!(reader.read(&other).await, Err(UpdateError::Chain(ChainError::Root(_)))));
-    assert_eq!(listing(&metadata), before);
+    assert_eq!(cached(&reader), before);
 }
 
 #[tokio::test]

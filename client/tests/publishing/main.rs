@@ -1,0 +1,7 @@
+//! Signing against a trust server in memory: what is sent, with which keys, and what happens when others are faster.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod resuming;
+mod signing;
+mod world;

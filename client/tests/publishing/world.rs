@@ -1,0 +1,250 @@
+//! A trust server in memory and people with trust directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bulla::cache::Cache;
+use bulla::config::EnvironmentPassphrases;
+use bulla::image::Tag;
+use bulla::keys::{KeyRole, Keyring, Passphrases, Prompt};
+use bulla::paths::TrustDirectory;
+use bulla::publish::{PublishError, Published, Publisher};
+use bulla::registry::Manifest;
+use bulla::remote::{Part, Remote, RemoteError};
+use bulla::trust::{Offline, UpdateError, update};
+use ring::rand::SystemRandom;
+use tuf_schema::model::{DelegatedRole, FileMeta, Snapshot, Targets, Timestamp};
+use tuf_schema::sign::{Passphrase, SecretKey};
+use tuf_schema::testing::{secret_key, signed};
+use tuf_schema::verify::chain::{DocumentName, Trusted};
+use tuf_schema::verify::limits::MAX_DOCUMENT_BYTES;
+use tuf_schema::version::Version;
+use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, Sha256, SigningKey as _, UtcTime};
+
+pub(crate) fn gun() -> Gun {
+    Gun::parse("registry.test:5000/team/app").unwrap()
+}
+
+pub(crate) fn now() -> UtcTime {
+    UtcTime::parse("2026-11-22T00:00:00Z").unwrap()
+}
+
+pub(crate) fn tag(text: &str) -> Tag {
+    Tag::parse(text).unwrap()
+}
+
+pub(crate) fn manifest(content: &[u8]) -> Manifest {
+    Manifest { digest: Sha256::of(content), length: content.len() as u64 }
+}
+
+pub(crate) fn decode<M: tuf_schema::dialect::Document>(role: Role, bytes: &[u8]) -> M {
+    let envelope = Envelope::parse(Dialect::Notary, bytes.to_vec().into()).unwrap();
+    let document = envelope.decode::<M>(role).unwrap();
+    let value = tuf_schema::testing::to_value(document.claims());
+    M::decode(Dialect::Notary, &document.role().clone(), &value).unwrap()
+}
+
+/// A trust server that holds snapshot and timestamp keys, unless the root names a snapshot key of others.
+pub(crate) struct Server {
+    pub(crate) snapshot: SecretKey,
+    pub(crate) timestamp: SecretKey,
+    pub(crate) state: Mutex<State>,
+    /// The time for the server and for all who talk to it.
+    pub(crate) clock: Mutex<UtcTime>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) served: BTreeMap<String, Vec<u8>>,
+    pub(crate) current: BTreeMap<Role, Vec<u8>>,
+    pub(crate) posts: Vec<Vec<Part>>,
+    /// How many publishes are still to be answered with a conflict.
+    pub(crate) conflicts: usize,
+    pub(crate) down: bool,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self { snapshot: secret_key(), timestamp: secret_key(), state: Mutex::default(), clock: Mutex::new(now()) }
+    }
+
+    pub(crate) fn now(&self) -> UtcTime {
+        *self.clock.lock().unwrap()
+    }
+
+    pub(crate) fn store(&self, state: &mut State, parts: &[Part]) {
+        for part in parts {
+            state.current.insert(part.role.clone(), part.bytes.clone());
+        }
+        let number = i64::try_from(state.posts.len()).unwrap() + 1;
+        if !parts.iter().any(|part| part.role == Role::Snapshot) {
+            let listed = state.current.iter().filter(|(role, _)| !matches!(role, Role::Snapshot | Role::Timestamp));
+            let meta = listed.map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))).collect();
+            let snapshot =
+                Snapshot { version: Version::new(number).unwrap(), expires: self.now().plus_seconds(9999), meta };
+            state.current.insert(Role::Snapshot, signed(&snapshot, &[&self.snapshot]).to_vec());
+        }
+        let timestamp = Timestamp {
+            version: Version::new(number).unwrap(),
+            expires: self.now().plus_seconds(9999),
+            snapshot: FileMeta::of(&state.current[&Role::Snapshot]),
+        };
+        state.current.insert(Role::Timestamp, signed(&timestamp, &[&self.timestamp]).to_vec());
+        for (role, bytes) in &state.current {
+            state.served.insert(format!("{role}.json"), bytes.clone());
+            state.served.insert(format!("{role}.{}.json", Sha256::of(bytes)), bytes.clone());
+        }
+    }
+
+    pub(crate) fn posts(&self) -> Vec<BTreeSet<String>> {
+        let state = self.state.lock().unwrap();
+        state.posts.iter().map(|parts| parts.iter().map(|part| part.role.to_string()).collect()).collect()
+    }
+
+    pub(crate) fn current<M: tuf_schema::dialect::Document>(&self, role: &str) -> M {
+        let role = Role::parse(role).unwrap();
+        decode(role.clone(), &self.state.lock().unwrap().current[&role])
+    }
+}
+
+#[async_trait]
+impl Remote for Server {
+    async fn fetch(&self, name: &DocumentName, cap: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+        assert!(cap <= MAX_DOCUMENT_BYTES);
+        let state = self.state.lock().unwrap();
+        if state.down {
+            return Err(RemoteError::Unreachable { server: "n.test".into(), why: "refused".into() });
+        }
+        Ok(state.served.get(&name.to_string()).cloned())
+    }
+
+    async fn server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
+        let key = if role == BaseRole::Snapshot { &self.snapshot } else { &self.timestamp };
+        Ok(key.public().clone())
+    }
+
+    async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError> {
+        let mut state = self.state.lock().unwrap();
+        if state.conflicts > 0 {
+            state.conflicts -= 1;
+            return Err(RemoteError::VersionConflict);
+        }
+        self.store(&mut state, &parts);
+        state.posts.push(parts);
+        Ok(())
+    }
+}
+
+pub(crate) struct Nobody;
+
+impl Prompt for Nobody {
+    fn secret(&self, _: &str) -> std::io::Result<Passphrase> {
+        Err(std::io::ErrorKind::NotConnected.into())
+    }
+
+    fn say(&self, _: &str) {}
+}
+
+/// A person with a trust directory.
+pub(crate) struct Person {
+    home: tempfile::TempDir,
+}
+
+impl Person {
+    pub(crate) fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn directory(&self) -> TrustDirectory {
+        TrustDirectory::new(self.home.path().join("trust"))
+    }
+
+    pub(crate) fn cache(&self) -> Cache {
+        Cache::new(self.directory(), gun())
+    }
+
+    pub(crate) fn keyring(&self) -> Keyring {
+        self.keyring_with("root passphrase")
+    }
+
+    pub(crate) fn keyring_with(&self, root: &str) -> Keyring {
+        let set = |text: &str| vec![Passphrase::from_text(text.to_owned())];
+        let environment = EnvironmentPassphrases {
+            root: set(root),
+            targets: set("repository passphrase"),
+            snapshot: set("repository passphrase"),
+            signer: set("repository passphrase"),
+        };
+        Keyring::new(self.directory(), Passphrases::new(environment, Box::new(Nobody)))
+    }
+
+    pub(crate) async fn sign(&self, server: &Server, name: &str, content: &[u8]) -> Result<Published, PublishError> {
+        self.sign_with(self.keyring(), server, name, content).await
+    }
+
+    pub(crate) async fn sign_with(
+        &self,
+        mut keys: Keyring,
+        server: &Server,
+        name: &str,
+        content: &[u8],
+    ) -> Result<Published, PublishError> {
+        let (cache, rng) = (self.cache(), SystemRandom::new());
+        let mut publisher =
+            Publisher { gun: &gun(), remote: server, cache: &cache, keys: &mut keys, now: server.now(), rng: &rng };
+        publisher.sign(&tag(name), &manifest(content)).await
+    }
+
+    pub(crate) async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {
+        let updated =
+            update(&gun(), Ok(server), &self.cache(), Offline::Refuse, server.now(), &SystemRandom::new()).await?;
+        assert!(updated.not_kept.is_none());
+        Ok(updated.trusted)
+    }
+
+    pub(crate) fn key_files(&self) -> usize {
+        std::fs::read_dir(self.directory().private()).map_or(0, Iterator::count)
+    }
+}
+
+/// Adds a signer as docker does: `targets/NAME` and `targets/releases`, both with its key.
+pub(crate) fn add_signer(person: &Person, owner: &Person, server: &Server, name: &str, paths: &[&str]) {
+    let rng = SystemRandom::new();
+    let mut keys = person.keyring();
+    let stored = keys.create(KeyRole::Signer(name.to_owned()), None, &rng).unwrap();
+    let public = keys.open(&stored).unwrap().public().clone();
+    let mut targets: Targets = server.current("targets");
+    targets.version = targets.version.next().unwrap();
+    targets.delegations.keys.insert(public.id().clone(), public.clone());
+    for role in [format!("targets/{name}"), "targets/releases".to_owned()] {
+        targets.delegations.roles.push(DelegatedRole {
+            name: DelegationName::parse(&role).unwrap(),
+            key_ids: vec![public.id().clone()],
+            threshold: std::num::NonZeroU32::MIN,
+            paths: paths.iter().map(|p| (*p).to_owned()).collect(),
+        });
+    }
+    let mut keys = owner.keyring();
+    let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets).unwrap();
+    let bytes = signed(&targets, &[keys.open(&stored).unwrap()]).to_vec();
+    let parts = vec![Part { role: Role::Targets, bytes }];
+    let mut state = server.state.lock().unwrap();
+    server.store(&mut state, &parts);
+    state.posts.push(parts);
+}
+
+/// Every file of a person's cache, by name.
+pub(crate) fn cached(person: &Person) -> BTreeMap<PathBuf, Vec<u8>> {
+    let directory = person.directory().repository_metadata(&gun());
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.clone(), std::fs::read(path).unwrap())
+    };
+    std::fs::read_dir(directory).map(|entries| entries.map(read).collect()).unwrap_or_default()
+}
+
+pub(crate) fn roles(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
