@@ -7,13 +7,19 @@ use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, Role};
 
 use super::draft::{TARGETS_LIFETIME_SECONDS, held, holds_any};
-use super::{Part, PublishError, Publisher};
+use super::{Part, PublishError, Publisher, RootNotice};
 use crate::image::Tag;
 use crate::keys::StoredKey;
 
 impl Publisher<'_> {
-    /// The parts of an upload that adds `target`; none when every role to be signed lists it already.
-    pub(super) fn edit(&mut self, trusted: &Trusted, tag: &Tag, target: &Target) -> Result<Vec<Part>, PublishError> {
+    /// The parts of an upload that adds `target`; none when every role to be signed lists it already and the root does
+    /// not end soon.
+    pub(super) fn edit(
+        &mut self,
+        trusted: &Trusted,
+        tag: &Tag,
+        target: &Target,
+    ) -> Result<(Vec<Part>, Vec<RootNotice>), PublishError> {
         let stored = self.keys.list()?;
         let mut parts = Vec::new();
         for (role, authority) in roles_to_sign(trusted, tag, &stored)? {
@@ -21,12 +27,14 @@ impl Publisher<'_> {
                 parts.push(self.sign_with(&next, &authority, &stored)?);
             }
         }
+        let (root, notices) = self.renew(trusted.root().model(), &stored);
+        parts.extend(root);
         let snapshot = Authority::of_base(trusted.root().model(), BaseRole::Snapshot);
         if !parts.is_empty() && holds_any(&stored, &snapshot) {
             let next = self.next_snapshot(trusted.snapshot().model(), &parts)?;
             parts.push(self.sign_with(&next, &snapshot, &stored)?);
         }
-        Ok(parts)
+        Ok((parts, notices))
     }
 
     /// The next document of a role, or `None` if it lists the target already.

@@ -14,6 +14,9 @@ mod draft;
 mod edit;
 mod first;
 mod resume;
+mod root_age;
+
+pub use root_age::RootNotice;
 
 use crate::cache::{Cache, FileError};
 use crate::image::Tag;
@@ -48,6 +51,8 @@ pub struct Published {
     pub initialised: bool,
     /// The roles that were signed; none when every one of them listed the target already.
     pub roles: Vec<Role>,
+    /// What there is to say about a root that ends soon.
+    pub root: Vec<RootNotice>,
 }
 
 /// Why a tag was not signed. Nothing was published, except after [`PublishError::NotKept`].
@@ -138,12 +143,12 @@ impl Publisher<'_> {
         let current = update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await;
         match current {
             Ok(updated) => {
-                let parts = self.edit(&updated.trusted, tag, target)?;
+                let (parts, root) = self.edit(&updated.trusted, tag, target)?;
                 let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
                 if !parts.is_empty() {
                     self.remote.publish(parts).await?;
                 }
-                Ok(Published { initialised: false, roles })
+                Ok(Published { initialised: false, roles, root })
             }
             Err(UpdateError::Chain(ChainError::NoTrustData(_))) => {
                 let parts = self.first(tag, target).await?;
@@ -167,7 +172,7 @@ impl Publisher<'_> {
 
 impl Published {
     fn first() -> Self {
-        Self { initialised: true, roles: vec![Role::Targets] }
+        Self { initialised: true, roles: vec![Role::Targets], root: Vec::new() }
     }
 }
 

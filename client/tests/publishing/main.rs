@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod resuming;
+mod root_age;
 mod signing;
 mod world;

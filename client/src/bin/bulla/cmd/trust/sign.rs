@@ -1,12 +1,12 @@
 //! `bulla trust sign`: signs what the registry has under a tag now.
 
 use bulla::image::{ImageName, Tag};
-use bulla::publish::{PublishError, Publisher};
+use bulla::publish::{PublishError, Publisher, RootNotice};
 use bulla::registry::Manifest;
 use bulla::remote::Action;
 use bulla::session::{self, Session};
 use clap::Args;
-use tuf_schema::Sha256;
+use tuf_schema::{Gun, Sha256};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -59,10 +59,32 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         context.out.note(&format!("Finished initializing \"{}\"", session.gun));
     }
     if published.roles.is_empty() {
-        context.out.note(&format!("{name} was signed with this digest already; nothing was published"));
+        context.out.note(&format!("{name} was signed with this digest already"));
+    }
+    for notice in &published.root {
+        context.out.note(&root_notice(&session.gun, notice));
     }
     context.out.data(&format!("Successfully signed {name}"))?;
     Ok(Exit::Success)
+}
+
+fn root_notice(gun: &Gun, notice: &RootNotice) -> String {
+    match notice {
+        RootNotice::Renewed { until } => {
+            format!("The root of {gun} was about to end; it was signed anew, until {until}")
+        }
+        RootNotice::KeyElsewhere { expires } => format!(
+            "Warning: the root of {gun} ends on {expires}, and nobody will trust the repository after that; whoever \
+             holds the root key should publish before, which signs it anew (bulla trust sign, or notary publish)"
+        ),
+        RootNotice::NotRenewed { expires, why } => {
+            format!("Warning: the root of {gun} ends on {expires} and could not be signed anew: {why}")
+        }
+        RootNotice::CertificateEnds { expires } => format!(
+            "Warning: the certificate in the root of {gun} ends on {expires}, and new readers will refuse the root \
+             after that; rotate the root key before (notary key rotate {gun} root)"
+        ),
+    }
 }
 
 fn digest(text: &str) -> Result<Sha256, String> {

@@ -1,0 +1,85 @@
+//! A root that ends soon is signed anew by whoever holds its key and publishes, as the reference does.
+
+use tuf_schema::key::x509::{Expiry, leaf_for};
+use tuf_schema::model::Root;
+use tuf_schema::verify::Authority;
+use tuf_schema::{BaseRole, Role, UtcTime};
+
+use super::draft::{ROOT_LIFETIME_SECONDS, holds_any};
+use super::edit::next_version;
+use super::{Part, PublishError, Publisher};
+use crate::keys::StoredKey;
+
+/// How long before its end a root is signed anew, in seconds: the reference's six months.
+const RENEWED_BEFORE_SECONDS: i64 = 183 * 24 * 60 * 60;
+
+/// What whoever publishes should know about a root that ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootNotice {
+    /// It was signed anew.
+    Renewed {
+        /// Until when it holds now.
+        until: UtcTime,
+    },
+    /// It ends, and none of its keys is here.
+    KeyElsewhere {
+        /// When it ends.
+        expires: UtcTime,
+    },
+    /// It ends, its key is here, and it was not signed anew all the same.
+    NotRenewed {
+        /// When it ends.
+        expires: UtcTime,
+        /// Why not.
+        why: String,
+    },
+    /// The last certificate of its keys ends: new readers will refuse the root from then on, whatever its own date.
+    CertificateEnds {
+        /// When.
+        expires: UtcTime,
+    },
+}
+
+impl Publisher<'_> {
+    /// The next root, if `root` ends within six months and its keys are here, and what there is to say about it.
+    ///
+    /// That a root cannot be signed anew is no reason to leave a tag unsigned.
+    pub(super) fn renew(&mut self, root: &Root, stored: &[StoredKey]) -> (Option<Part>, Vec<RootNotice>) {
+        let soon = self.now.plus_seconds(RENEWED_BEFORE_SECONDS);
+        let mut notices = Vec::new();
+        let mut part = None;
+        let expires = root.expires;
+        if expires < soon {
+            let authority = Authority::of_base(root, BaseRole::Root);
+            if holds_any(stored, &authority) {
+                let until = self.now.plus_seconds(ROOT_LIFETIME_SECONDS);
+                match self.next_root(root, until, &authority, stored) {
+                    Ok(next) => {
+                        part = Some(next);
+                        notices.push(RootNotice::Renewed { until });
+                    }
+                    Err(e) => notices.push(RootNotice::NotRenewed { expires, why: e.to_string() }),
+                }
+            } else {
+                notices.push(RootNotice::KeyElsewhere { expires });
+            }
+        }
+        let ends = root.keys_of(BaseRole::Root).filter_map(|(_, key)| {
+            leaf_for(key, self.gun, self.now, Expiry::Ignored).ok().map(|leaf| leaf.not_after())
+        });
+        notices.extend(ends.max().filter(|end| *end < soon).map(|expires| RootNotice::CertificateEnds { expires }));
+        (part, notices)
+    }
+
+    /// The same keys in the next version: one set of signatures is that of the root before and of the new one.
+    fn next_root(
+        &mut self,
+        root: &Root,
+        expires: UtcTime,
+        authority: &Authority,
+        stored: &[StoredKey],
+    ) -> Result<Part, PublishError> {
+        let version = next_version(root.version, &Role::Root)?;
+        self.sign_with(&Root { version, expires, ..root.clone() }, authority, stored)
+    }
+}
