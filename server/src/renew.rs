@@ -9,8 +9,9 @@ use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
-use crate::publish::load::{stored_root, unverified};
+use crate::publish::load::unverified;
 use crate::publish::regenerate::{MakeError, Maker, SNAPSHOT_LIFETIME, TIMESTAMP_LIFETIME};
+use crate::publish::roots::TrustedRoots;
 use crate::read::ReadError;
 use crate::signer::{RoleSigner, ServerRole, SignerError};
 use crate::store::{MetadataStore, StoreError, Stored};
@@ -27,6 +28,7 @@ pub(crate) struct Renewer {
     signer: Arc<dyn RoleSigner>,
     clock: Arc<dyn Clock>,
     turns: GunTurns,
+    roots: TrustedRoots,
 }
 
 /// How a renewal ended.
@@ -59,7 +61,7 @@ impl Horizon {
 
 impl Renewer {
     pub(crate) fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, signer, clock, turns: GunTurns::default() }
+        Self { store, signer, clock, turns: GunTurns::default(), roots: TrustedRoots::new() }
     }
 
     /// Renews in the background, for ever. While it works no read has to wait for the signer.
@@ -122,8 +124,8 @@ impl Renewer {
         horizon: Horizon,
     ) -> Result<Renewed, ReadError> {
         let _turn = self.turns.take(gun).await;
-        let newest = self.store.latest(gun, &Role::Timestamp).await?;
-        if newest.is_none_or(|newest| newest.sha256 != timestamp.sha256) {
+        let newest = self.store.newest(gun).await?;
+        if newest.timestamp.as_ref().is_none_or(|newest| newest.sha256 != timestamp.sha256) {
             return Ok(Renewed::Changed);
         }
         let old = unverified::<Snapshot>(&Role::Snapshot, snapshot)?;
@@ -134,11 +136,10 @@ impl Renewer {
             return Ok(Renewed::Unneeded);
         }
         let now = self.clock.now();
-        let Some(root) = stored_root(&*self.store, gun, now).await? else { return Ok(Renewed::Unneeded) };
+        let Some(root) = newest.root else { return Ok(Renewed::Unneeded) };
+        let root = self.roots.believe(gun, &root, now)?;
         let mut versions = BTreeMap::from([(Role::Timestamp, timestamp.version)]);
-        if let Some(stored) = self.store.latest(gun, &Role::Snapshot).await? {
-            versions.insert(Role::Snapshot, stored.version);
-        }
+        versions.extend(newest.snapshot.map(|stored| (Role::Snapshot, stored.version)));
         let base = Some(timestamp.sha256);
         let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &versions, now };
         let made = if snapshot_is_due { Some(maker.renewed_snapshot(old.claims()).await) } else { None };

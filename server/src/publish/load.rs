@@ -1,20 +1,20 @@
 //! What is stored and touched by an upload.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tuf_schema::dialect::Document;
-use tuf_schema::key::x509::Expiry;
 use tuf_schema::model::{FileMismatch, Root, Snapshot, Targets};
-use tuf_schema::verify::{Verified, trust_first};
-use tuf_schema::{Dialect, Envelope, Gun, Role, Unverified, UtcTime, Version};
+use tuf_schema::verify::Verified;
+use tuf_schema::{Dialect, Envelope, Gun, Role, Unverified, Version};
 
 use super::parts::Parts;
-use crate::store::{MetadataStore, StoreError, Stored};
+use crate::store::{MetadataStore, Newest, StoreError, Stored};
 
 /// The stored state that one upload is judged by.
 pub(super) struct Known {
     /// The newest stored root. It may be expired; it was believed when it came.
-    pub(super) root: Option<Verified<Root>>,
+    pub(super) root: Option<Arc<Verified<Root>>>,
     /// Targets roles that are not uploaded but declare one that is.
     pub(super) ancestors: BTreeMap<Role, Unverified<Targets>>,
     /// The newest stored snapshot, where the server is to make the next one.
@@ -25,47 +25,45 @@ pub(super) struct Known {
     pub(super) newest: BTreeMap<Role, Version>,
 }
 
-/// Reads what `parts` touch; `timestamp` is the newest one, read before everything else.
+/// Reads what `parts` touch and `newest`, read before everything else, does not hold.
 pub(super) async fn load(
     store: &dyn MetadataStore,
     gun: &Gun,
-    timestamp: Option<&Stored>,
+    newest: &Newest,
+    root: Option<Arc<Verified<Root>>>,
     parts: &Parts,
-    now: UtcTime,
 ) -> Result<Known, StoreError> {
-    let mut known = Known {
-        root: stored_root(store, gun, now).await?,
-        ancestors: BTreeMap::new(),
-        snapshot: None,
-        listed: BTreeMap::new(),
-        newest: BTreeMap::new(),
-    };
-    if let Some(root) = &known.root {
-        known.newest.insert(Role::Root, root.model().version);
-    }
+    let base = [
+        (Role::Root, &newest.root),
+        (Role::Targets, &newest.targets),
+        (Role::Snapshot, &newest.snapshot),
+        (Role::Timestamp, &newest.timestamp),
+    ];
+    let versions = base.into_iter().filter_map(|(role, stored)| Some((role, stored.as_ref()?.version)));
+    let mut known =
+        Known { root, ancestors: BTreeMap::new(), snapshot: None, listed: BTreeMap::new(), newest: versions.collect() };
     for part in &parts.targets {
-        if let Some(stored) = store.latest(gun, &part.role).await? {
+        if let Role::Delegation(_) = &part.role
+            && let Some(stored) = store.latest(gun, &part.role).await?
+        {
             known.newest.insert(part.role.clone(), stored.version);
         }
         let mut above = part.role.parent();
         while let Some(role) = above {
-            if !parts.has_targets(&role)
-                && !known.ancestors.contains_key(&role)
-                && let Some(stored) = store.latest(gun, &role).await?
-            {
-                known.ancestors.insert(role.clone(), unverified(&role, &stored)?);
+            if !parts.has_targets(&role) && !known.ancestors.contains_key(&role) {
+                let stored = match &role {
+                    Role::Targets => newest.targets.clone(),
+                    _ => store.latest(gun, &role).await?,
+                };
+                if let Some(stored) = stored {
+                    known.ancestors.insert(role.clone(), unverified(&role, &stored)?);
+                }
             }
             above = role.parent();
         }
     }
-    if let Some(stored) = timestamp {
-        known.newest.insert(Role::Timestamp, stored.version);
-    }
-    if let Some(stored) = store.latest(gun, &Role::Snapshot).await? {
-        known.newest.insert(Role::Snapshot, stored.version);
-        if parts.snapshot.is_none() {
-            known.snapshot = Some(unverified::<Snapshot>(&Role::Snapshot, &stored)?.claims().clone());
-        }
+    if let (None, Some(stored)) = (&parts.snapshot, &newest.snapshot) {
+        known.snapshot = Some(unverified::<Snapshot>(&Role::Snapshot, stored)?.claims().clone());
     }
     load_listed(store, gun, parts, &mut known).await?;
     Ok(known)
@@ -84,23 +82,12 @@ async fn load_listed(store: &dyn MetadataStore, gun: &Gun, parts: &Parts, known:
     Ok(())
 }
 
-/// The newest stored root, believed again; certificates may have expired since.
-pub(crate) async fn stored_root(
-    store: &dyn MetadataStore,
-    gun: &Gun,
-    now: UtcTime,
-) -> Result<Option<Verified<Root>>, StoreError> {
-    let Some(stored) = store.latest(gun, &Role::Root).await? else { return Ok(None) };
-    let root = trust_first(unverified(&Role::Root, &stored)?, gun, now, Expiry::Ignored);
-    root.map(Some).map_err(|error| damaged(&Role::Root, &stored, &error))
-}
-
 /// A stored document, parsed.
 pub(crate) fn unverified<M: Document>(role: &Role, stored: &Stored) -> Result<Unverified<M>, StoreError> {
     let envelope = Envelope::parse(Dialect::Notary, stored.bytes.clone()).map_err(|e| damaged(role, stored, &e))?;
     envelope.decode(role.clone()).map_err(|e| damaged(role, stored, &e))
 }
 
-fn damaged(role: &Role, stored: &Stored, error: &dyn std::error::Error) -> StoreError {
+pub(super) fn damaged(role: &Role, stored: &Stored, error: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { what: format!("{role} version {} ({}): {error}", stored.version, stored.sha256) }
 }

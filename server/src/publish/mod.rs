@@ -7,17 +7,19 @@ use tuf_schema::{Gun, Role};
 
 use self::parts::Parts;
 use self::regenerate::Maker;
+use self::roots::TrustedRoots;
 use self::validate::OutsidePaths;
 use crate::auth::{Access, Push};
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
 use crate::signer::RoleSigner;
-use crate::store::{MetadataStore, StoreError, Stored};
+use crate::store::{MetadataStore, Newest, StoreError};
 
 mod error;
 pub(crate) mod load;
 mod parts;
 pub(crate) mod regenerate;
+pub(crate) mod roots;
 mod update;
 mod validate;
 
@@ -69,6 +71,7 @@ pub struct Publisher {
     clock: Arc<dyn Clock>,
     limits: PublishLimits,
     turns: GunTurns,
+    roots: TrustedRoots,
 }
 
 impl Publisher {
@@ -80,7 +83,7 @@ impl Publisher {
         clock: Arc<dyn Clock>,
         limits: PublishLimits,
     ) -> Self {
-        Self { store, signer, clock, limits, turns: GunTurns::default() }
+        Self { store, signer, clock, limits, turns: GunTurns::default(), roots: TrustedRoots::new() }
     }
 
     /// Validates and stores `upload`, or stores nothing of it.
@@ -93,14 +96,14 @@ impl Publisher {
         let _turn = self.turns.take(gun).await;
         for _ in 0..MAX_ATTEMPTS {
             // Read before everything else: whatever changes later changes it as well.
-            let base = self.store.latest(gun, &Role::Timestamp).await?;
-            let update = match self.prepare(gun, base.as_ref(), &upload).await {
+            let newest = self.store.newest(gun).await?;
+            let update = match self.prepare(gun, &newest, &upload).await {
                 Ok(update) => update,
                 Err(PublishError::Store(error)) => return Err(error.into()),
                 Err(PublishError::Signer(error)) => return Err(error.into()),
                 Err(refusal) => {
                     let now = self.store.latest(gun, &Role::Timestamp).await?;
-                    if now.map(|stored| stored.sha256) == base.map(|stored| stored.sha256) {
+                    if now.map(|stored| stored.sha256) == newest.timestamp.map(|stored| stored.sha256) {
                         return Err(refusal);
                     }
                     // Judged by a mixture of two states.
@@ -123,12 +126,7 @@ impl Publisher {
     }
 
     /// Judges the upload by what is stored now, and completes it with what the server signs.
-    async fn prepare(
-        &self,
-        gun: &Gun,
-        base: Option<&Stored>,
-        upload: &Upload,
-    ) -> Result<ValidatedUpdate, PublishError> {
+    async fn prepare(&self, gun: &Gun, newest: &Newest, upload: &Upload) -> Result<ValidatedUpdate, PublishError> {
         let now = self.clock.now();
         let size = upload.parts.iter().map(|part| part.bytes.len()).sum();
         let parts = aside(size, {
@@ -136,20 +134,21 @@ impl Publisher {
             move || Parts::parse(&upload)
         });
         let parts = parts.await?;
-        let known = load::load(&*self.store, gun, base, &parts, now).await?;
+        let root = newest.root.as_ref().map(|stored| self.roots.believe(gun, stored, now)).transpose()?;
+        let known = load::load(&*self.store, gun, newest, root, &parts).await?;
         let judged = aside(size, {
             let (gun, limits) = (gun.clone(), self.limits);
             move || (validate::validate(&gun, parts, &known, now, limits), known.newest)
         });
-        let (accepted, newest) = judged.await;
+        let (accepted, versions) = judged.await;
         let accepted = accepted?;
         for outside in &accepted.outside_paths {
             let OutsidePaths { role, count, example } = outside;
             tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
         }
         let root = accepted.root.clone();
-        let base = base.map(|stored| stored.sha256);
-        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &newest, now };
+        let base = newest.timestamp.as_ref().map(|stored| stored.sha256);
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &versions, now };
         maker.complete(accepted).await
     }
 }

@@ -1,12 +1,12 @@
 //! What the server signs: the next timestamp always, the next snapshot where its key is held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tuf_schema::dialect::{Document, EncodeError};
 use tuf_schema::model::{FileMeta, Root, Snapshot, Timestamp};
-use tuf_schema::verify::{Authority, SignatureError};
-use tuf_schema::{Dialect, Draft, Envelope, Gun, KeyId, PublicKey, Role, Sha256, UtcTime, Version};
+use tuf_schema::verify::SignatureError;
+use tuf_schema::{Dialect, Draft, Gun, KeyId, PublicKey, Role, Sha256, UtcTime, Version};
 
 use super::update::{NewFile, ValidatedUpdate};
 use super::validate::{Accepted, NextSnapshot};
@@ -119,7 +119,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Signs with every one of `keys`, and checks the result as a client will.
+    /// Signs with every one of `keys`; the signer checks each signature.
     async fn signed<M: Document + Sync>(
         &self,
         role: ServerRole,
@@ -135,29 +135,27 @@ impl Maker<'_> {
                 Err(error) => return Err(MakeError::Signer(error)),
             }
         }
-        let bytes = draft.finish(&signatures);
-        let unreadable = |error: &dyn std::error::Error| EncodeError::Unwritable(error.to_string());
-        let envelope = Envelope::parse(Dialect::Notary, bytes.clone()).map_err(|error| unreadable(&error))?;
-        let document = envelope.decode::<M>(role.into()).map_err(|error| unreadable(&error))?;
-        let verified = document
-            .verify(&Authority::of_base(self.root, role.into()))
-            .map_err(|error| MakeError::Unusable(role, error))?;
-        Ok(NewFile::new(role.into(), verified.model().version(), bytes))
+        Ok(NewFile::new(role.into(), model.version(), draft.finish(&signatures)))
     }
 
-    /// The role's keys that the signer holds: enough of them, or an error.
+    /// The role's keys that the signer holds: enough distinct ones, each as root lists it, or an error.
     async fn held_keys(&self, role: ServerRole) -> Result<Vec<PublicKey>, MakeError> {
         let grant = self.root.grant(role.into());
         let mut held = Vec::new();
         let mut missing = None;
         for id in grant.key_ids.iter().take(MAX_KEYS_ASKED) {
             match self.signer.signing_key(id).await? {
+                // A client would take no signature of a key whose id is not its own.
+                Some(key) if self.root.keys.get(id) != Some(&key) => {
+                    return Err(MakeError::Unusable(role, SignatureError::KeyIdMismatch(id.clone())));
+                }
                 Some(key) => held.push(key),
                 None => missing = missing.or_else(|| Some(id.clone())),
             }
         }
-        let enough = u32::try_from(held.len()).is_ok_and(|held| held >= grant.threshold.get());
-        if enough { Ok(held) } else { Err(MakeError::NotHeld(role, missing)) }
+        let distinct: BTreeSet<_> = held.iter().filter_map(PublicKey::material).collect();
+        let are_enough = u32::try_from(distinct.len()).is_ok_and(|keys| keys >= grant.threshold.get());
+        if are_enough { Ok(held) } else { Err(MakeError::NotHeld(role, missing)) }
     }
 
     /// What the publisher is told: a key that is not held is the upload's fault, a signer that fails is not.

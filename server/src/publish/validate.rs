@@ -1,6 +1,7 @@
 //! Whether an upload may be published: a pure function of what came, what is stored, and the time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tuf_schema::key::x509::Expiry;
@@ -16,7 +17,7 @@ use super::{PublishError, PublishLimits, Violation};
 /// An upload that keeps every rule; what the server signs is still missing.
 pub(super) struct Accepted {
     /// The root that counts from now on.
-    pub(super) root: Verified<Root>,
+    pub(super) root: Arc<Verified<Root>>,
     /// The uploaded files.
     pub(super) files: Vec<NewFile>,
     /// The snapshot that will list them.
@@ -58,9 +59,9 @@ pub(super) fn validate(
     let (root, root_bytes) = match (parts.root, &known.root) {
         (Some(part), stored) => {
             let raw = part.raw.clone();
-            let root = next_root(part, stored.as_ref(), gun, now).map_err(PublishError::BadRoot)?;
+            let root = next_root(part, stored.as_deref(), gun, now).map_err(PublishError::BadRoot)?;
             files.push(NewFile::new(Role::Root, root.model().version, raw.clone()));
-            (root, raw)
+            (Arc::new(root), raw)
         }
         (None, Some(stored)) => (stored.clone(), stored.raw().clone()),
         (None, None) => return Err(PublishError::Validation(Violation::NoRoot)),

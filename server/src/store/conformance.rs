@@ -9,7 +9,7 @@ use tuf_schema::{Gun, Role, Sha256, Version};
 
 use super::memory::MemoryStore;
 use super::sql::SqliteStore;
-use super::{Change, ChangeCategory, ChangeQuery, MetadataStore, StoreError};
+use super::{Change, ChangeCategory, ChangeQuery, MetadataStore, Newest, StoreError};
 use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
 
@@ -53,6 +53,7 @@ every_store!(
     an_unknown_gun_has_nothing,
     what_was_committed_is_read_back_as_it_came,
     the_latest_is_the_highest_version,
+    the_newest_of_the_base_roles_are_read_together,
     a_digest_finds_only_files_of_its_own_gun_and_role,
     a_version_that_is_stored_already_is_a_conflict,
     a_version_below_the_newest_is_a_conflict,
@@ -143,6 +144,18 @@ async fn the_latest_is_the_highest_version(subject: Subject) {
     assert_eq!(latest.version, version(10));
     let timestamp = subject.store.latest(&gun("g"), &Role::Timestamp).await.unwrap().unwrap();
     assert_eq!(timestamp.bytes, "timestamp 2");
+}
+
+async fn the_newest_of_the_base_roles_are_read_together(subject: Subject) {
+    commit(&subject, "g", 1, vec![file("root", 1), file("targets", 1), file("targets/a", 1)]).await;
+    commit(&subject, "g", 2, vec![file("targets", 3)]).await;
+    commit(&subject, "h", 1, vec![file("snapshot", 1)]).await;
+    let newest = subject.store.newest(&gun("g")).await.unwrap();
+    assert_eq!(newest.root.unwrap().bytes, "root 1");
+    assert_eq!(newest.targets.unwrap().bytes, "targets 3");
+    assert_eq!(newest.snapshot, None);
+    assert_eq!(newest.timestamp.unwrap().bytes, "timestamp 2");
+    assert_eq!(subject.store.newest(&gun("none")).await.unwrap(), Newest::default());
 }
 
 async fn a_digest_finds_only_files_of_its_own_gun_and_role(subject: Subject) {

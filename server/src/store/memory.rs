@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use super::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, StoreError, Stored};
+use super::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Newest, StoreError, Stored};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 
@@ -40,6 +40,17 @@ impl MemoryStore {
 impl MetadataStore for MemoryStore {
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError> {
         Ok(self.state().versions(gun, role).and_then(|versions| versions.values().next_back()).cloned())
+    }
+
+    async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
+        let state = self.state();
+        let newest = |role| state.versions(gun, &role).and_then(|versions| versions.values().next_back()).cloned();
+        Ok(Newest {
+            root: newest(Role::Root),
+            targets: newest(Role::Targets),
+            snapshot: newest(Role::Snapshot),
+            timestamp: newest(Role::Timestamp),
+        })
     }
 
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {

@@ -23,6 +23,9 @@ pub trait MetadataStore: Send + Sync {
     /// The highest version of a role.
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError>;
 
+    /// The highest version of each base role, all of one moment.
+    async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError>;
+
     /// One version of a role.
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError>;
 
@@ -59,6 +62,19 @@ pub struct Stored {
     pub bytes: Bytes,
     /// When it was stored.
     pub created_at: UtcTime,
+}
+
+/// The newest files of the base roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// Of root.
+    pub root: Option<Stored>,
+    /// Of targets.
+    pub targets: Option<Stored>,
+    /// Of the snapshot.
+    pub snapshot: Option<Stored>,
+    /// Of the timestamp.
+    pub timestamp: Option<Stored>,
 }
 
 /// Why the store did not do what it was asked.

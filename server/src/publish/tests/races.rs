@@ -83,12 +83,12 @@ async fn an_upload_that_was_judged_before_a_deletion_is_judged_again() {
     let mut author = stack.published().await;
     author.next_targets();
     let parts = Parts::parse(&Upload { parts: vec![targets(&author)] }).unwrap();
-    let base = stack.latest(&Role::Timestamp).await;
-    let now = stack.clock.now();
-    let known = load::load(&*stack.store, &stack.gun, base.as_ref(), &parts, now).await.unwrap();
+    let (newest, now) = (stack.store.newest(&stack.gun).await.unwrap(), stack.clock.now());
+    let root = TrustedRoots::new().believe(&stack.gun, newest.root.as_ref().unwrap(), now).unwrap();
+    let known = load::load(&*stack.store, &stack.gun, &newest, Some(root), &parts).await.unwrap();
     let accepted = validate::validate(&stack.gun, parts, &known, now, PublishLimits::default()).unwrap();
     let root = accepted.root.clone();
-    let base = base.map(|stored| stored.sha256);
+    let base = newest.timestamp.map(|stored| stored.sha256);
     let (root, newest) = (root.model(), &known.newest);
     let maker = Maker { gun: &stack.gun, root, signer: &*stack.signer, base, newest, now };
     let update = maker.complete(accepted).await.unwrap();

@@ -1,7 +1,7 @@
 //! The recorded uploads to the reference: what it refused is refused for the same reason.
 
-use tuf_schema::model::Timestamp;
-use tuf_schema::{Dialect, Draft};
+use tuf_schema::model::{Root, Timestamp};
+use tuf_schema::{Dialect, Draft, Envelope};
 
 use super::*;
 use crate::publish::validate::NextSnapshot;
@@ -43,7 +43,7 @@ const NOT_HELD: [&str; 3] = [
 ];
 
 /// Claims to hold the recorded signer's keys and cannot sign: a refusal must come before that.
-struct RecordedSigner;
+struct RecordedSigner(BTreeMap<KeyId, PublicKey>);
 
 #[async_trait]
 impl RoleSigner for RecordedSigner {
@@ -52,8 +52,7 @@ impl RoleSigner for RecordedSigner {
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
-        let any = PublicKey::new(tuf_schema::KeyType::Ecdsa, Vec::new());
-        Ok((!NOT_HELD.contains(&id.as_str())).then_some(any))
+        Ok(self.0.get(id).filter(|_| !NOT_HELD.contains(&id.as_str())).cloned())
     }
 
     async fn sign(&self, _: &PublicKey, _: &[u8]) -> Result<Signature, SignerError> {
@@ -110,6 +109,14 @@ fn recording(name: String, text: &str) -> Recording {
     Recording { name, gun, upload, status, answer }
 }
 
+/// The keys that the uploaded root lists, if there is one that can be read.
+fn keys_of(recording: &Recording) -> Vec<(KeyId, PublicKey)> {
+    let root = recording.upload.parts.iter().find(|part| part.role == Role::Root);
+    let envelope = root.and_then(|part| Envelope::parse(Dialect::Notary, part.bytes.clone()).ok());
+    let root = envelope.and_then(|envelope| envelope.decode::<Root>(Role::Root).ok());
+    root.map(|root| root.claims().keys.clone().into_iter().collect()).unwrap_or_default()
+}
+
 /// The name and message of a recorded refusal.
 fn recorded_refusal(answer: &str) -> (String, Option<String>) {
     let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
@@ -126,7 +133,8 @@ async fn what_the_reference_refused_is_refused_for_the_recorded_reason() {
     let clock = TestClock::at("2026-11-21T21:05:00Z");
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let limits = PublishLimits::default();
-    let publisher = Publisher::new(store.clone(), Arc::new(RecordedSigner), clock.clone(), limits);
+    let signer = RecordedSigner(recordings().iter().flat_map(keys_of).collect());
+    let publisher = Publisher::new(store.clone(), Arc::new(signer), clock.clone(), limits);
     let (mut refused, mut accepted) = (0, 0);
     for recording in recordings() {
         let Recording { name, gun, upload, status, answer } = recording;
@@ -163,8 +171,9 @@ async fn accept(
     limits: PublishLimits,
 ) -> Result<(), PublishError> {
     let parts = Parts::parse(upload)?;
-    let base = store.latest(gun, &Role::Timestamp).await?;
-    let known = load::load(store, gun, base.as_ref(), &parts, now).await?;
+    let newest = store.newest(gun).await?;
+    let root = newest.root.as_ref().map(|stored| TrustedRoots::new().believe(gun, stored, now)).transpose()?;
+    let known = load::load(store, gun, &newest, root, &parts).await?;
     let next = |role: &Role| known.newest.get(role).map_or(Version::FIRST, |newest| newest.next().unwrap());
     let accepted = validate::validate(gun, parts, &known, now, limits)?;
     let mut files = accepted.files;
@@ -180,6 +189,8 @@ async fn accept(
     let model = Timestamp { version: next(&Role::Timestamp), expires: now, snapshot: FileMeta::of(&snapshot) };
     let bytes = Draft::new(Dialect::Notary, &model)?.finish(&[]);
     let timestamp = NewFile::new(Role::Timestamp, model.version, bytes);
-    store.commit(&ValidatedUpdate::for_store_tests(gun, base.map(|stored| stored.sha256), timestamp, files)).await?;
+    store
+        .commit(&ValidatedUpdate::for_store_tests(gun, newest.timestamp.map(|stored| stored.sha256), timestamp, files))
+        .await?;
     Ok(())
 }

@@ -83,6 +83,14 @@ async fn write_group(
 ) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
     // IMMEDIATE takes the write lock before the first read, so what is compared is what is there at the commit.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    if let [job] = group {
+        let outcome = write_update(&mut transaction, &job.update, clock.now()).await;
+        match outcome {
+            Ok(()) => transaction.commit().await?,
+            Err(_) => transaction.rollback().await?,
+        }
+        return Ok(vec![outcome]);
+    }
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         outcomes.push(write_behind_savepoint(&mut transaction, &job.update, clock).await?);

@@ -21,7 +21,7 @@ use super::group::GroupCommit;
 use super::{from_micros, is_unique_violation, statements, to_micros, to_sha256, to_version, unavailable};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
-use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, StoreError, Stored};
+use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Newest, StoreError, Stored};
 
 /// How long a connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +78,21 @@ impl MetadataStore for SqliteStore {
         let query = sqlx::query(statements::LATEST).bind(gun.as_str()).bind(role.as_str());
         let row = query.fetch_optional(&self.readers).await.map_err(unavailable)?;
         row.as_ref().map(to_stored).transpose()
+    }
+
+    async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
+        let query = sqlx::query(statements::NEWEST).bind(gun.as_str());
+        let mut newest = Newest::default();
+        for row in query.fetch_all(&self.readers).await.map_err(unavailable)? {
+            let stored = Some(to_stored(&row)?);
+            match row.try_get::<&str, _>("role").map_err(unavailable)? {
+                "root" => newest.root = stored,
+                "targets" => newest.targets = stored,
+                "snapshot" => newest.snapshot = stored,
+                _ => newest.timestamp = stored,
+            }
+        }
+        Ok(newest)
     }
 
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {
@@ -159,12 +174,7 @@ pub(super) async fn write_update(
     let gun = update.gun();
     let stored = newest_timestamp(transaction, gun).await?;
     for file in update.files() {
-        let newest = newest_version(transaction, gun, file.role()).await?;
-        let conflict = || StoreError::Conflict { role: file.role().clone(), current: newest };
-        if newest.is_some_and(|newest| newest >= file.version()) {
-            return Err(conflict());
-        }
-        sqlx::query(statements::INSERT_FILE)
+        let written = sqlx::query(statements::INSERT_FILE)
             .bind(to_micros(now))
             .bind(gun.as_str())
             .bind(file.role().as_str())
@@ -172,8 +182,16 @@ pub(super) async fn write_update(
             .bind(file.sha256().to_hex())
             .bind(file.bytes().as_ref())
             .execute(&mut *transaction)
-            .await
-            .map_err(|error| if is_unique_violation(&error) { conflict() } else { unavailable(error) })?;
+            .await;
+        let is_written = match written {
+            Ok(done) => done.rows_affected() == 1,
+            Err(error) if is_unique_violation(&error) => false,
+            Err(error) => return Err(unavailable(error)),
+        };
+        if !is_written {
+            let current = newest_version(transaction, gun, file.role()).await?;
+            return Err(StoreError::Conflict { role: file.role().clone(), current });
+        }
     }
     if stored.as_ref().map(|(_, sha256)| sha256) != update.base() {
         return Err(StoreError::Conflict { role: Role::Timestamp, current: stored.map(|(version, _)| version) });

@@ -3,6 +3,17 @@
 pub(super) const LATEST: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
      WHERE gun = $1 AND role = $2 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
 
+/// One row for each of root, targets, snapshot and timestamp that is there.
+pub(super) const NEWEST: &str = "\
+     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = 'root' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
+     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = 'targets' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
+     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = 'snapshot' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
+     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
+     WHERE gun = $1 AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1)";
+
 pub(super) const BY_VERSION: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
      WHERE gun = $1 AND role = $2 AND version = $3 AND deleted_at IS NULL";
 
@@ -20,8 +31,10 @@ pub(super) const AGING: &str = "SELECT gun FROM tuf_files \
      WHERE role = 'timestamp' AND deleted_at IS NULL AND gun > $1 \
      GROUP BY gun HAVING max(created_at) < $2 ORDER BY gun LIMIT $3";
 
+/// Writes nothing when the version is not newer than every stored one.
 pub(super) const INSERT_FILE: &str = "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
-     VALUES ($1, $1, $2, $3, $4, $5, $6)";
+     SELECT $1, $1, $2, $3, $4, $5, $6 \
+     WHERE NOT EXISTS (SELECT 1 FROM tuf_files WHERE gun = $2 AND role = $3 AND version >= $4)";
 
 pub(super) const INSERT_CHANGE: &str =
     "INSERT INTO changefeed (created_at, gun, version, sha256, category) VALUES ($1, $2, $3, $4, $5)";
