@@ -14,9 +14,12 @@ use crate::store::{StoreError, Stored};
 /// How many roots are remembered; one takes some ten kilobytes.
 const REMEMBERED: usize = 1024;
 
+/// By whose root it is and by its digest.
+type Remembered = BoundedMap<(Gun, Sha256), Arc<Verified<Root>>>;
+
 /// Stored roots of which it is known that they stand.
 pub(crate) struct TrustedRoots {
-    remembered: Mutex<BoundedMap<(Gun, Sha256), Arc<Verified<Root>>>>,
+    remembered: Mutex<Remembered>,
 }
 
 impl TrustedRoots {
@@ -38,7 +41,7 @@ impl TrustedRoots {
         Ok(root)
     }
 
-    fn remembered(&self) -> MutexGuard<'_, BoundedMap<(Gun, Sha256), Arc<Verified<Root>>>> {
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
