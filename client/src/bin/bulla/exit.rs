@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Success,
     /// Some failure.
     Failure,
+    /// The arguments make no sense.
+    Usage,
     /// There is an answer, and it is no.
     Refused,
     /// Nobody could be asked.
@@ -114,6 +116,7 @@ impl From<Exit> for std::process::ExitCode {
         Self::from(match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
+            Exit::Usage => 2,
             Exit::Refused => 3,
             Exit::Unreachable => 4,
         })

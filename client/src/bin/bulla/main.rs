@@ -8,6 +8,7 @@ mod context;
 mod error;
 mod exit;
 mod output;
+mod printable;
 mod terminal;
 
 use context::Context;
@@ -34,8 +35,19 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    let arguments = Arguments::parse();
     let output = Output::standard();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) if e.use_stderr() => {
+            output.lines(e.render().to_string().trim_end());
+            return Exit::Usage.into();
+        }
+        // Help, or the version.
+        Err(e) => {
+            let _ = e.print();
+            return Exit::Success.into();
+        }
+    };
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match Context::from_process(output) {

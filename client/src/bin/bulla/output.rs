@@ -1,7 +1,9 @@
-//! Standard output is data, standard error is talk.
+//! Standard output is data, standard error is talk; neither carries what a terminal would obey.
 
 use std::error::Error;
 use std::io::{self, Write as _};
+
+use crate::printable;
 
 /// Where a run writes to.
 #[derive(Clone, Copy)]
@@ -16,14 +18,19 @@ impl Output {
     /// Writes what was asked for.
     pub(crate) fn data(self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(printable::lines(text).as_bytes())?;
         stdout.write_all(b"\n")?;
         stdout.flush()
     }
 
-    /// Says something by the way. That nobody listens is no reason to stop.
+    /// Says something by the way, in one line. That nobody listens is no reason to stop.
     pub(crate) fn note(self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", printable::line(text));
+    }
+
+    /// Says something in several lines.
+    pub(crate) fn lines(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{}", printable::lines(text));
     }
 
     /// Says why a run failed: the error and its causes, in one line.

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::chain;
+use crate::printable::{self, line};
 
 /// Whom docker names for a tag that no delegation signed.
 const REPOSITORY_ADMIN: &str = "Repo Admin";
@@ -154,7 +155,7 @@ fn json(documents: &[Repository<'_>]) -> Result<String, CliError> {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     documents.serialize(&mut serializer).map_err(std::io::Error::from)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(printable::json(&String::from_utf8_lossy(&bytes)))
 }
 
 fn pretty(name: &str, report: &Report) -> String {
@@ -167,7 +168,7 @@ fn pretty(name: &str, report: &Report) -> String {
                 signers if signers.is_empty() => format!("({REPOSITORY_ADMIN})"),
                 signers => signers,
             };
-            [tag.name.clone(), hex(tag), signers]
+            [line(&tag.name), hex(tag), line(&signers)]
         });
         let table = table::render(["SIGNED TAG", "DIGEST", "SIGNERS"], rows);
         text.push_str(&format!("\nSignatures for {name}\n\n{table}"));
@@ -176,15 +177,15 @@ fn pretty(name: &str, report: &Report) -> String {
         let mut signers: Vec<_> = report.signers.iter().collect();
         signers.sort_by_cached_key(|signer| bulla::trust::natural(&signer.name));
         let rows = signers.into_iter().map(|signer| {
-            let short = |id: &KeyId| id.as_str().chars().take(12).collect();
+            let short = |id: &KeyId| line(&id.as_str().chars().take(12).collect::<String>());
             let mut ids: Vec<_> = signer.keys.iter().collect();
             ids.sort();
-            [signer.name.clone(), ids.into_iter().map(short).collect::<Vec<String>>().join(", ")]
+            [line(&signer.name), ids.into_iter().map(short).collect::<Vec<String>>().join(", ")]
         });
         let table = table::render(["SIGNER", "KEYS"], rows);
         text.push_str(&format!("\nList of signers and their keys for {name}\n\n{table}"));
     }
-    let ids = |ids: &[KeyId]| sorted(&ids.iter().map(KeyId::to_string).collect::<Vec<_>>());
+    let ids = |ids: &[KeyId]| line(&sorted(&ids.iter().map(KeyId::to_string).collect::<Vec<_>>()));
     text.push_str(&format!("\nAdministrative keys for {name}\n\n"));
     text.push_str(&format!("  Repository Key:\t{}\n", ids(&report.repository_keys)));
     text.push_str(&format!("  Root Key:\t{}\n", ids(&report.root_keys)));
@@ -213,6 +214,23 @@ mod tests {
     fn an_age_is_told_in_its_largest_unit() {
         let told: Vec<_> = [0, 1, 59, 60, 7_200, 86_400, 200_000].into_iter().map(duration).collect();
         assert_eq!(told, ["0 seconds", "1 second", "59 seconds", "1 minute", "2 hours", "1 day", "2 days"]);
+    }
+
+    #[test]
+    fn names_that_others_chose_do_not_reach_the_terminal_raw() {
+        let evil = "x\u{1b}]0;owned\u{7}\u{9b}2J\n\u{202e}";
+        let tag = bulla::trust::ReleasedTag { name: evil.into(), digest: None, signers: vec![evil.into()] };
+        let signer = bulla::trust::Signer { name: evil.into(), keys: vec![KeyId::from_wire(evil)] };
+        let keys = vec![KeyId::from_wire(evil)];
+        let report = Report { tags: vec![tag], signers: vec![signer], root_keys: keys.clone(), repository_keys: keys };
+        let raw = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
+        let pretty = pretty("r", &report);
+        assert!(!pretty.contains(raw), "{pretty:?}");
+        assert_eq!(pretty.matches(r"x\u{1b}]0;owned\u{7}\u{9b}2J\u{a}").count(), 5, "{pretty}");
+        let json = json(&[document("r", &report)]).unwrap();
+        assert!(!json.contains(raw), "{json:?}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read[0]["SignedTags"][0]["SignedTag"], evil);
     }
 
     #[test]

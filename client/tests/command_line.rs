@@ -1,0 +1,35 @@
+//! The binary itself: what it prints about arguments that make no sense, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::process::Command;
+
+/// Exit status and standard error of a run with a home of its own.
+fn run(arguments: &[&str]) -> (i32, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bulla"));
+    let output = command.env_clear().env("HOME", home.path()).args(arguments).output().unwrap();
+    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "nothing is written for a refused argument");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn an_image_name_with_an_escape_sequence_is_refused_and_shown_without_it() {
+    let (status, said) = run(&["trust", "verify", "a.test/\u{1b}[2JB\u{9b}1m:1"]);
+    assert_eq!(status, 1);
+    assert_eq!(said, "Error: invalid reference format: repository name (\\u{1b}[2JB\\u{9b}1m) must be lowercase\n");
+}
+
+#[test]
+fn an_argument_that_makes_no_sense_ends_with_2_and_is_shown_without_what_a_terminal_obeys() {
+    for arguments in [
+        ["trust", "\u{1b}[2J", "x"].as_slice(),
+        &["trust", "sign", "a.test/b:1", "--digest", "\u{1b}[2J", "--length", "1"],
+        &["trust", "sign", "a.test/b:1", "--\u{9b}2J"],
+    ] {
+        let (status, said) = run(arguments);
+        assert_eq!(status, 2, "{said}");
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+    }
+}
