@@ -194,7 +194,11 @@ fn split_domain(name: &str) -> (String, String) {
 fn is_domain(domain: &str) -> bool {
     let (host, port) = match domain.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
-            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (None, port.strip_prefix(':')),
+            Some((address, "")) if is_ipv6(address) => (None, None),
+            Some((address, port)) if is_ipv6(address) => match port.strip_prefix(':') {
+                Some(port) => (None, Some(port)),
+                None => return false,
+            },
             _ => return false,
         },
         None => match domain.split_once(':') {
@@ -208,7 +212,13 @@ fn is_domain(domain: &str) -> bool {
             && !c.starts_with('-')
             && !c.ends_with('-')
     };
-    host.is_none_or(|h| h.split('.').all(component)) && port.is_none_or(|p| p.parse::<u16>().is_ok())
+    // `+80`, which is a number to Rust, is no port.
+    let is_port = |p: &str| p.chars().all(|c| c.is_ascii_digit()) && p.parse::<u16>().is_ok();
+    host.is_none_or(|h| h.split('.').all(component)) && port.is_none_or(is_port)
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 /// Components of lower-case letters and digits, joined inside by one `.`, one or two `_`, or any number of `-`.
@@ -289,6 +299,24 @@ mod tests {
             "a.test/b___c",
             "a.test:x/b",
             "-a.test/b",
+            "a.test:+80/b",
+            "a.test:/b",
+            "a.test:70000/b",
+            "[::1]evil.test/b",
+            "[::1]:/b",
+            "[::1",
+            "[evil.test]:1/b",
+            "../b",
+            "./b",
+            "a.test/b\\c",
+            "a.test/b%2fc",
+            "a.test/b?c",
+            "a.test/b#c",
+            "user@a.test/b",
+            "a.test/\u{e9}",
+            "a.test/b:\u{661}",
+            "a.test/b:1\n",
+            "a.test/b\0",
             "a.test/b@sha256:12",
             "a.test/b@md5:aa",
             "a.test/../b",
