@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity, redirect};
+use reqwest::{Certificate, Client, Identity, Url, redirect};
 
+use crate::image::is_loopback_authority;
 use crate::remote::failure::{PlainResolver, REDIRECTS};
 
 /// How long a connection may take to come up.
@@ -22,6 +23,14 @@ pub enum Scheme {
     HttpsOnly,
     /// Only for registries on this machine, as docker does.
     PlainOnLoopback,
+}
+
+impl Scheme {
+    /// Whether a redirect may lead to `url`: plain http is for this machine only, wherever it began.
+    fn allows(self, url: &Url) -> bool {
+        let here = || url.host_str().is_some_and(is_loopback_authority);
+        url.scheme() == "https" || (self == Self::PlainOnLoopback && url.scheme() == "http" && here())
+    }
 }
 
 /// Why no TLS client can be made.
@@ -90,8 +99,11 @@ pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsErro
         .https_only(scheme == Scheme::HttpsOnly)
         .http1_only()
         .redirect(redirect::Policy::custom(move |attempt| {
-            let plain = attempt.url().scheme() != "https" && scheme == Scheme::HttpsOnly;
-            if plain || attempt.previous().len() > REDIRECTS { attempt.stop() } else { attempt.follow() }
+            if !scheme.allows(attempt.url()) || attempt.previous().len() > REDIRECTS {
+                attempt.stop()
+            } else {
+                attempt.follow()
+            }
         }))
         .dns_resolver(std::sync::Arc::new(PlainResolver))
         .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))
@@ -197,6 +209,37 @@ mod tests {
         assert_eq!(error.to_string(), "missing client certificate me.cert for key me.key");
         let key = include_str!("../../tests/fixtures/keys/alice.pkcs8.pem");
         assert!(read(&[("me.cert", CERTIFICATE), ("me.key", key)]).unwrap().identity.is_some());
+    }
+
+    #[test]
+    fn a_redirect_leads_to_plain_http_on_this_machine_only() {
+        let allowed = |scheme: Scheme, url| scheme.allows(&Url::parse(url).unwrap());
+        for url in ["http://n.test/", "http://127.0.0.1.n.test/", "http://localhost.n.test/", "file:///etc/passwd"] {
+            assert!(!allowed(Scheme::HttpsOnly, url) && !allowed(Scheme::PlainOnLoopback, url), "{url}");
+        }
+        for url in ["http://localhost:5000/", "http://127.0.0.1/", "http://[::1]:1/"] {
+            assert!(!allowed(Scheme::HttpsOnly, url) && allowed(Scheme::PlainOnLoopback, url), "{url}");
+        }
+        assert!(allowed(Scheme::HttpsOnly, "https://n.test/"));
+    }
+
+    #[tokio::test]
+    async fn a_registry_on_this_machine_cannot_send_a_reader_to_plain_http_elsewhere() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let head = "HTTP/1.1 302 Found\r\nLocation: http://registry.invalid/\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        };
+        let client = client(&[], Scheme::PlainOnLoopback).unwrap();
+        let (response, _stream) = tokio::join!(client.get(format!("http://{address}/")).send(), answer);
+        assert_eq!(response.unwrap().status(), 302);
     }
 
     #[test]

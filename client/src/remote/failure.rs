@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::RemoteError;
+use crate::image::is_loopback_authority;
 
 /// How many redirects are followed.
 pub(crate) const REDIRECTS: usize = 5;
@@ -26,12 +28,21 @@ impl Resolve for PlainResolver {
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let found = tokio::net::lookup_host((host.as_str(), 0)).await.map(Iterator::collect::<Vec<_>>);
-            match found {
+            match found.and_then(|addresses| believable(&host, addresses)) {
                 Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Err(e) => Err(NameNotResolved { host, why: e.to_string() }.into()),
             }
         })
     }
+}
+
+/// The addresses that a host may have. Plain http is spoken to `localhost`, so that must be this machine whatever a
+/// resolver says.
+fn believable(host: &str, addresses: Vec<SocketAddr>) -> std::io::Result<Vec<SocketAddr>> {
+    if is_loopback_authority(host) && !addresses.iter().all(|address| address.ip().is_loopback()) {
+        return Err(std::io::Error::other("it should be this machine, and the resolver says another"));
+    }
+    Ok(addresses)
 }
 
 /// What a failed request means. Whatever cannot be proved to be a missing connection is not one.
@@ -77,4 +88,19 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
         current = source;
     }
     current.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_this_machine_whatever_the_resolver_says() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let here = addresses(&["127.0.0.1:0", "[::1]:0"]);
+        assert_eq!(believable("localhost", here.clone()).unwrap(), here);
+        assert!(believable("localhost", addresses(&["127.0.0.1:0", "192.0.2.1:0"])).is_err());
+        let elsewhere = addresses(&["192.0.2.1:0"]);
+        assert_eq!(believable("n.test", elsewhere.clone()).unwrap(), elsewhere);
+    }
 }

@@ -91,12 +91,20 @@ impl TrustServer {
     /// Reads an https URL; `None` if it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // What the URL parser would take out or turn round: the text must name one host to everybody.
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+            return None;
+        }
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.has_host())?;
         url.host_str().filter(|host| !host.is_empty())?;
         // The authority as written names the directory of TLS material, so the default port must not be dropped.
         let rest = text.split_once("://").map(|(_, rest)| rest)?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let authority = authority.rsplit('@').next().unwrap_or(authority).to_owned();
+        // It is also the name of a directory.
+        if matches!(authority.as_str(), "" | "." | "..") {
+            return None;
+        }
         Some(Self { text: text.trim_end_matches('/').to_owned(), authority })
     }
 
@@ -124,5 +132,10 @@ mod tests {
         assert_eq!(authority("https://n.test").as_deref(), Some("n.test"));
         assert_eq!(authority("https://user@n.test:4443").as_deref(), Some("n.test:4443"));
         assert_eq!(authority("http://n.test"), None);
+        for text in
+            ["https://n.test\\@evil.test", "https://n.\ttest", "https:\\\\n.test", "https://..", " https://n.test"]
+        {
+            assert_eq!(authority(text), None, "{text:?}");
+        }
     }
 }
