@@ -1,5 +1,6 @@
 //! Trust in a repository: brought up to date, and read.
 
+mod allowance;
 mod report;
 mod update;
 

@@ -9,6 +9,7 @@ use tuf_schema::verify::Verified;
 use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Request, Trusted};
 use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
 
+use super::allowance::Allowance;
 use crate::cache::{Cache, FileError};
 use crate::remote::{Remote, RemoteError};
 
@@ -101,19 +102,25 @@ async fn drive(
         Ok(remote) => (Some(remote), None),
         Err(reason) => (None, Some(reason)),
     };
+    let mut allowance = Allowance::default();
     while let Some(request) = chain.request() {
         let answer = match (&request, remote) {
             (Request::Cached(Role::Root), _) => found(settled_root(cache).await?),
             (Request::Cached(role), _) => found(cache.read(role)?),
             (Request::Fetch { .. }, None) => Answer::Unreachable,
-            (Request::Fetch { name, cap }, Some(remote)) => match remote.fetch(name, *cap).await {
-                Ok(bytes) => found(bytes),
-                Err(reason @ RemoteError::Unreachable { .. }) => {
-                    down = Some(reason);
-                    Answer::Unreachable
+            (Request::Fetch { name, cap }, Some(remote)) => {
+                match remote.fetch(name, allowance.cap(&name.role, *cap)).await {
+                    Ok(bytes) => {
+                        allowance.spend(bytes.as_deref().unwrap_or_default());
+                        found(bytes)
+                    }
+                    Err(reason @ RemoteError::Unreachable { .. }) => {
+                        down = Some(reason);
+                        Answer::Unreachable
+                    }
+                    Err(e) => return Err(e.into()),
                 }
-                Err(e) => return Err(e.into()),
-            },
+            }
         };
         let unreachable = answer == Answer::Unreachable;
         let no_root = answer == Answer::Absent && asks_for(&request, &Role::Root);

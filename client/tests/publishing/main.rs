@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod hostile;
 mod resuming;
 mod root_age;
 mod signing;
