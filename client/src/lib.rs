@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod config;
 pub mod credentials;
+pub mod exposure;
 pub mod image;
 pub mod keys;
 pub mod paths;

@@ -15,6 +15,12 @@ impl DockerDirectory {
         Self(path)
     }
 
+    /// The directory itself.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
     /// `config.json`: stored credentials and their helpers.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
@@ -69,10 +75,16 @@ impl TrustDirectory {
         self.private().join(format!("{id}.key"))
     }
 
+    /// The directory of the trusted documents of all repositories.
+    #[must_use]
+    pub fn metadata_of_all(&self) -> PathBuf {
+        self.0.join("tuf")
+    }
+
     /// The directory that holds the trusted documents of one repository.
     #[must_use]
     pub fn repository_metadata(&self, gun: &Gun) -> PathBuf {
-        self.0.join("tuf").join(gun.as_str()).join("metadata")
+        self.metadata_of_all().join(gun.as_str()).join("metadata")
     }
 
     /// The file that holds the trusted document of one role.

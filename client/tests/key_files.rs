@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use bulla::config::EnvironmentPassphrases;
 use bulla::keys::file::{public_pem, seal};
-use bulla::keys::{KeyFile, KeyRole, OpenError};
+use bulla::keys::{KeyFile, KeyRole, Keyring, OpenError, Passphrases, Prompt};
+use bulla::paths::TrustDirectory;
 use ring::rand::SystemRandom;
 use tuf_schema::sign::{Passphrase, SecretKey, SecretKind};
 use tuf_schema::{Gun, SigningKey as _};
@@ -156,4 +159,38 @@ fn a_public_key_is_written_as_docker_writes_it() {
     let key = only_key(&fixtures("keys/genkey-key.pem")).open(Some(&passphrase(GENKEY_PASSPHRASE))).unwrap();
     let expected = std::fs::read_to_string(fixtures("keys/genkey.pem")).unwrap();
     assert_eq!(public_pem(key.public(), "root"), expected);
+}
+
+/// Keeps what it is told, and types nothing.
+struct Listener(Arc<Mutex<Vec<String>>>);
+
+impl Prompt for Listener {
+    fn secret(&self, _: &str) -> std::io::Result<Passphrase> {
+        Err(std::io::ErrorKind::NotConnected.into())
+    }
+
+    fn say(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_used_with_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let directory = TrustDirectory::new(home.path().to_owned());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let keyring = || {
+        let environment = EnvironmentPassphrases { root: vec![passphrase("root passphrase")], ..Default::default() };
+        Keyring::new(directory.clone(), Passphrases::new(environment, Box::new(Listener(Arc::clone(&said)))))
+    };
+    let stored = keyring().create(KeyRole::Root, None, &SystemRandom::new()).unwrap();
+    keyring().open(&stored).unwrap();
+    assert_eq!(*said.lock().unwrap(), [""; 0]);
+    let path = directory.private_key(&stored.id);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    keyring().open(&stored).unwrap();
+    let expected = format!("Warning: {} is open to others (mode 0644); it should be 0600", path.display());
+    assert_eq!(*said.lock().unwrap(), [expected]);
 }

@@ -17,6 +17,7 @@ pub use file::{KeyFile, KeyRole, OpenError, SealError};
 pub use passphrase::{PassphraseError, Passphrases, Prompt};
 
 use crate::cache::{FileError, write_private};
+use crate::exposure;
 use crate::paths::TrustDirectory;
 
 /// The largest key file that is read, in bytes.
@@ -102,6 +103,9 @@ impl Keyring {
             let text = read(&key.path)?.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
             let file = KeyFile::parse_all(&text).into_iter().next();
             let file = file.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
+            if let Some(exposed) = exposure::of_key(&key.path) {
+                self.passphrases.warn(&exposed);
+            }
             let secret = if file.is_encrypted() {
                 self.passphrases.unlock(&key.role, &key.id, |passphrase| file.open(Some(passphrase)))?
             } else {

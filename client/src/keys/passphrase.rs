@@ -5,6 +5,7 @@ use tuf_schema::sign::Passphrase;
 
 use super::file::{KeyRole, OpenError};
 use crate::config::EnvironmentPassphrases;
+use crate::exposure::Exposed;
 
 /// The fewest characters of a new passphrase that is typed in (the reference's rule).
 pub const MIN_TYPED_CHARACTERS: usize = 8;
@@ -129,6 +130,11 @@ impl Passphrases {
             self.prompt.say("Passphrases do not match. Please retry.");
         }
         Err(PassphraseError::GaveUp { what })
+    }
+
+    /// Says that what a passphrase protects lies open to others.
+    pub(super) fn warn(&self, exposed: &Exposed) {
+        self.prompt.say(&format!("Warning: {exposed}"));
     }
 
     fn set_for(&self, role: &KeyRole) -> &[Passphrase] {

@@ -1,6 +1,7 @@
 //! What every command needs: settings, the time, randomness, a place to write to.
 
 use bulla::config::Config;
+use bulla::exposure;
 use bulla::keys::{Keyring, Passphrases};
 use ring::rand::SystemRandom;
 use tuf_schema::UtcTime;
@@ -21,7 +22,11 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the environment and the clock.
     pub(crate) fn from_process(out: Output) -> Result<Self, CliError> {
-        Ok(Self { config: Config::from_process()?, now: clock::now(), rng: SystemRandom::new(), out })
+        let config = Config::from_process()?;
+        for exposed in exposure::of_directories(&config.docker) {
+            out.note(&format!("Warning: {exposed}"));
+        }
+        Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out })
     }
 
     /// The keys of docker's trust directory.

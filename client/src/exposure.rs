@@ -1,0 +1,98 @@
+//! Files and directories of the trust directory that others on this machine can read or change.
+//!
+//! Docker makes them private and never looks again. A loose mode is no reason to refuse, as docker works with it, but
+//! its owner should know: whoever can write there chooses what is trusted.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::paths::DockerDirectory;
+
+/// Permission bits of group and others: none of them may be set for a private key.
+const ALL_BUT_OWNER: u32 = 0o077;
+/// The permission bit by which everybody on the machine may write.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Something that is open to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposed {
+    path: PathBuf,
+    mode: u32,
+    wanted: u32,
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, mode, wanted } = self;
+        write!(f, "{} is open to others (mode {mode:04o}); it should be {wanted:04o}", path.display())
+    }
+}
+
+/// The file of a private key, if anybody but its owner may read or change it.
+#[must_use]
+pub fn of_key(path: &Path) -> Option<Exposed> {
+    exposed(path, ALL_BUT_OWNER, 0o600)
+}
+
+/// Those of docker's directories in which everybody may put, replace and remove files.
+#[must_use]
+pub fn of_directories(docker: &DockerDirectory) -> Vec<Exposed> {
+    let trust = docker.trust();
+    let directories =
+        [docker.as_path().to_owned(), trust.as_path().to_owned(), trust.private(), trust.metadata_of_all()];
+    directories.iter().filter_map(|path| exposed(path, OTHERS_WRITE, 0o700)).collect()
+}
+
+#[cfg(unix)]
+fn exposed(path: &Path, bits: u32, wanted: u32) -> Option<Exposed> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & bits != 0).then(|| Exposed { path: path.to_owned(), mode, wanted })
+}
+
+#[cfg(not(unix))]
+fn exposed(_: &Path, _: u32, _: u32) -> Option<Exposed> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn set(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_key_is_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("x.key");
+        std::fs::write(&path, "").unwrap();
+        for (mode, open) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o620, true)] {
+            set(&path, mode);
+            assert_eq!(of_key(&path).is_some(), open, "{mode:o}");
+        }
+        assert!(
+            of_key(&path).unwrap().to_string().ends_with("/x.key is open to others (mode 0620); it should be 0600")
+        );
+        assert_eq!(of_key(&home.path().join("absent")), None);
+    }
+
+    #[test]
+    fn directories_that_everybody_may_write_to_are_named() {
+        let home = tempfile::tempdir().unwrap();
+        let docker = DockerDirectory::new(home.path().join(".docker"));
+        assert_eq!(of_directories(&docker), []);
+        std::fs::create_dir_all(docker.trust().private()).unwrap();
+        for path in [docker.as_path(), docker.trust().as_path(), &docker.trust().private()] {
+            set(path, 0o755);
+        }
+        assert_eq!(of_directories(&docker), []);
+        set(docker.trust().as_path(), 0o777);
+        set(&docker.trust().private(), 0o1777);
+        let modes: Vec<_> = of_directories(&docker).iter().map(|exposed| exposed.mode).collect();
+        assert_eq!(modes, [0o777, 0o1777]);
+    }
+}
