@@ -64,7 +64,14 @@ where
     let duration = app.clock.uptime().saturating_sub(started);
     if let Some(operation) = operation {
         let answer_bytes = answer.body().size_hint().lower();
-        app.metrics.record(operation.as_str(), line.method.as_str(), status.as_u16(), duration, request_bytes, answer_bytes);
+        app.metrics.record(
+            operation.as_str(),
+            line.method.as_str(),
+            status.as_u16(),
+            duration,
+            request_bytes,
+            answer_bytes,
+        );
     }
     line.write(status.as_u16(), duration, failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str())));
     answer
