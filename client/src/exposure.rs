@@ -55,7 +55,7 @@ fn exposed(_: &Path, _: u32, _: u32) -> Option<Exposed> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use tuf_schema::dialect::Document;
 use tuf_schema::verify::Authority;
-use tuf_schema::{Dialect, Draft, Envelope, KeyId, PublicKey, SigningKey as _};
+use tuf_schema::{Dialect, Draft, Envelope, Gun, PublicKey, Role, SigningKey as _};
 
 use super::{Part, PublishError, Publisher};
-use crate::keys::StoredKey;
+use crate::keys::{KeyRole, StoredKey};
 
 /// How long a signed targets role or snapshot lasts: the reference's three years, in seconds.
 pub(super) const TARGETS_LIFETIME_SECONDS: i64 = 1095 * 24 * 60 * 60;
@@ -25,12 +25,12 @@ impl Publisher<'_> {
         let draft = Draft::new(Dialect::Notary, document)?;
         let mut signatures = Vec::new();
         for (_, key) in authority.keys() {
-            let Some(stored) = held(stored, key) else { continue };
+            let Some(stored) = self.held(stored, &role, key) else { continue };
             let secret = self.keys.open(stored)?;
             signatures.push(secret.with_certificate(key.clone())?.signature(draft.message(), self.rng)?);
         }
         if signatures.is_empty() {
-            return Err(PublishError::NoKey(canonical_ids(authority)));
+            return Err(self.no_key(stored, authority));
         }
         let bytes: Bytes = draft.finish(&signatures);
         // What nobody could verify must not be sent.
@@ -38,20 +38,37 @@ impl Publisher<'_> {
         read_back.verify(authority).map_err(PublishError::Threshold)?;
         Ok(Part { role, bytes: bytes.to_vec() })
     }
-}
 
-/// The private key on disk that belongs to `key`, which may be a certificate.
-pub(super) fn held<'a>(stored: &'a [StoredKey], key: &PublicKey) -> Option<&'a StoredKey> {
-    let bare = key.bare()?;
-    stored.iter().find(|stored| &stored.id == bare.id())
-}
+    /// The private key on disk that belongs to `key`, which may be a certificate, and may sign for `role`.
+    pub(super) fn held<'a>(&self, stored: &'a [StoredKey], role: &Role, key: &PublicKey) -> Option<&'a StoredKey> {
+        let bare = key.bare()?;
+        stored.iter().find(|stored| &stored.id == bare.id() && self.may_sign(stored, role))
+    }
 
-/// Ids under which the private keys would be stored.
-pub(super) fn canonical_ids(authority: &Authority) -> Vec<KeyId> {
-    authority.keys().map(|(id, key)| key.bare().map_or_else(|| id.clone(), |bare| bare.id().clone())).collect()
-}
+    /// Whether a role is signed here or elsewhere.
+    pub(super) fn holds_any(&self, stored: &[StoredKey], authority: &Authority) -> bool {
+        authority.keys().any(|(_, key)| self.held(stored, authority.role(), key).is_some())
+    }
 
-/// Whether a role is signed here or by the server.
-pub(super) fn holds_any(stored: &[StoredKey], authority: &Authority) -> bool {
-    authority.keys().any(|(_, key)| held(stored, key).is_some())
+    /// Whether a key is for this repository, and a root key for root.
+    ///
+    /// Documents do not say of which repository they are. Whoever makes a repository chooses which keys its root names:
+    /// were any key of ours good enough, what it signs there could be shown as signed for the repository it belongs to.
+    fn may_sign(&self, key: &StoredKey, role: &Role) -> bool {
+        key.gun.as_ref().is_none_or(|gun| gun == self.gun) && (key.role == KeyRole::Root) == (*role == Role::Root)
+    }
+
+    /// That no key may sign: they are not here, or they are for something else.
+    pub(super) fn no_key(&self, stored: &[StoredKey], authority: &Authority) -> PublishError {
+        let ids: Vec<_> =
+            authority.keys().map(|(id, key)| key.bare().map_or_else(|| id.clone(), |b| b.id().clone())).collect();
+        match stored.iter().find(|stored| ids.contains(&stored.id)) {
+            Some(other) => PublishError::KeyOfOther {
+                key: other.id.clone(),
+                role: authority.role().clone(),
+                of: other.gun.as_ref().map_or_else(|| other.role.to_string(), Gun::to_string),
+            },
+            None => PublishError::NoKey(ids),
+        }
+    }
 }

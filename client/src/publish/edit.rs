@@ -6,7 +6,7 @@ use tuf_schema::verify::chain::Trusted;
 use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, Role};
 
-use super::draft::{TARGETS_LIFETIME_SECONDS, held, holds_any};
+use super::draft::TARGETS_LIFETIME_SECONDS;
 use super::{Part, PublishError, Publisher, RootNotice};
 use crate::image::Tag;
 use crate::keys::StoredKey;
@@ -22,15 +22,15 @@ impl Publisher<'_> {
     ) -> Result<(Vec<Part>, Vec<RootNotice>), PublishError> {
         let stored = self.keys.list()?;
         let mut parts = Vec::new();
-        for (role, authority) in roles_to_sign(trusted, tag, &stored)? {
+        for (role, authority) in self.roles_to_sign(trusted, tag, &stored)? {
             if let Some(next) = self.next_targets(trusted, &role, tag, target)? {
                 parts.push(self.sign_with(&next, &authority, &stored)?);
             }
         }
-        let (root, notices) = self.renew(trusted.root().model(), &stored);
+        let (root, notices) = self.renew(trusted.root(), &stored);
         parts.extend(root);
         let snapshot = Authority::of_base(trusted.root().model(), BaseRole::Snapshot);
-        if !parts.is_empty() && holds_any(&stored, &snapshot) {
+        if !parts.is_empty() && self.holds_any(&stored, &snapshot) {
             let next = self.next_snapshot(trusted.snapshot().model(), &parts)?;
             parts.push(self.sign_with(&next, &snapshot, &stored)?);
         }
@@ -79,27 +79,33 @@ impl Publisher<'_> {
         next.meta.extend(parts.iter().map(|part| (part.role.clone(), FileMeta::of(&part.bytes))));
         Ok(next)
     }
-}
 
-/// Docker's choice: `targets` when nothing is delegated, else every delegation right below it that may list the tag
-/// and whose key is here.
-fn roles_to_sign(trusted: &Trusted, tag: &Tag, stored: &[StoredKey]) -> Result<Vec<(Role, Authority)>, PublishError> {
-    let root = trusted.root().model();
-    let delegations = trusted.targets(&Role::Targets).map(|targets| &targets.model().delegations);
-    let Some(delegations) = delegations.filter(|d| !d.roles.is_empty()) else {
-        return Ok(vec![(Role::Targets, Authority::of_base(root, BaseRole::Targets))]);
-    };
-    let ours = |role: &&DelegatedRole| {
-        let mut keys = role.key_ids.iter().filter_map(|id| delegations.keys.get(id));
-        role.allows(tag.as_str()) && keys.any(|key| held(stored, key).is_some())
-    };
-    let parent = trusted.targets(&Role::Targets).map(|targets| targets.model());
-    let authority = |role: &DelegatedRole| {
-        let authority = parent.and_then(|parent| Authority::of_delegation(parent, &role.name))?;
-        Some((Role::Delegation(role.name.clone()), authority))
-    };
-    let roles: Vec<_> = delegations.roles.iter().filter(ours).filter_map(authority).collect();
-    if roles.is_empty() { Err(PublishError::NoDelegationKey) } else { Ok(roles) }
+    /// Docker's choice: `targets` when nothing is delegated, else every delegation right below it that may list the tag
+    /// and whose key is here.
+    fn roles_to_sign(
+        &self,
+        trusted: &Trusted,
+        tag: &Tag,
+        stored: &[StoredKey],
+    ) -> Result<Vec<(Role, Authority)>, PublishError> {
+        let root = trusted.root().model();
+        let delegations = trusted.targets(&Role::Targets).map(|targets| &targets.model().delegations);
+        let Some(delegations) = delegations.filter(|d| !d.roles.is_empty()) else {
+            return Ok(vec![(Role::Targets, Authority::of_base(root, BaseRole::Targets))]);
+        };
+        let ours = |role: &&DelegatedRole| {
+            let mut keys = role.key_ids.iter().filter_map(|id| delegations.keys.get(id));
+            let name = Role::Delegation(role.name.clone());
+            role.allows(tag.as_str()) && keys.any(|key| self.held(stored, &name, key).is_some())
+        };
+        let parent = trusted.targets(&Role::Targets).map(|targets| targets.model());
+        let authority = |role: &DelegatedRole| {
+            let authority = parent.and_then(|parent| Authority::of_delegation(parent, &role.name))?;
+            Some((Role::Delegation(role.name.clone()), authority))
+        };
+        let roles: Vec<_> = delegations.roles.iter().filter(ours).filter_map(authority).collect();
+        if roles.is_empty() { Err(PublishError::NoDelegationKey) } else { Ok(roles) }
+    }
 }
 
 pub(super) fn next_version(current: Version, role: &Role) -> Result<Version, PublishError> {

@@ -87,6 +87,19 @@ pub enum PublishError {
     /// None of the keys that may sign is here (docker's words).
     #[error("could not find necessary signing keys, at least one of these keys must be available: {}", join(.0))]
     NoKey(Vec<KeyId>),
+    /// A key that could sign is here, and belongs to another repository, or is a root key and this is not root.
+    #[error("the key {key} is kept for {of} and signs nothing else: it is not used for {role} here")]
+    KeyOfOther {
+        /// The key.
+        key: KeyId,
+        /// The role that should have been signed.
+        role: Role,
+        /// What it is for: a repository, or the role `root`.
+        of: String,
+    },
+    /// The root was made by others: the keys here did not sign it.
+    #[error("the keys here did not sign the root that is to be followed: {0}")]
+    ForeignRoot(SignatureError),
     /// A delegation was passed over in reading, so nothing can be added to it.
     #[error("cannot add to {role}: {why}")]
     Unreadable {

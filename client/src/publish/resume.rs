@@ -9,7 +9,7 @@ use tuf_schema::verify::{Authority, Verified};
 use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, Dialect, Envelope, Role};
 
-use super::draft::{TARGETS_LIFETIME_SECONDS, canonical_ids, holds_any};
+use super::draft::TARGETS_LIFETIME_SECONDS;
 use super::edit::next_version;
 use super::{Part, PublishError, Publisher};
 use crate::image::Tag;
@@ -28,8 +28,8 @@ impl Publisher<'_> {
     ) -> Result<Vec<Part>, PublishError> {
         let stored = self.keys.list()?;
         let authority = |role| Authority::of_base(anchor.model(), role);
-        if !holds_any(&stored, &authority(BaseRole::Root)) {
-            return Err(PublishError::NoKey(canonical_ids(&authority(BaseRole::Root))));
+        if !self.holds_any(&stored, &authority(BaseRole::Root)) {
+            return Err(self.no_key(&stored, &authority(BaseRole::Root)));
         }
         let begun: Option<Verified<Targets>> = self.kept(&authority(BaseRole::Targets))?;
         let delegates = begun.as_ref().is_some_and(|targets| !targets.model().delegations.roles.is_empty());
@@ -55,7 +55,7 @@ impl Publisher<'_> {
         let root = Part { role: Role::Root, bytes: anchor.raw().to_vec() };
         let mut parts = vec![root, self.sign_with(&targets, &authority(BaseRole::Targets), &stored)?];
         let snapshot = authority(BaseRole::Snapshot);
-        if holds_any(&stored, &snapshot) {
+        if self.holds_any(&stored, &snapshot) {
             let version = match self.kept::<Snapshot>(&snapshot)? {
                 Some(begun) => next_version(begun.model().version, &Role::Snapshot)?,
                 None => Version::FIRST,

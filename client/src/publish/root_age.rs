@@ -2,10 +2,10 @@
 
 use tuf_schema::key::x509::{Expiry, leaf_for};
 use tuf_schema::model::Root;
-use tuf_schema::verify::Authority;
-use tuf_schema::{BaseRole, Role, UtcTime};
+use tuf_schema::verify::{Authority, Current};
+use tuf_schema::{BaseRole, Dialect, Envelope, Role, UtcTime};
 
-use super::draft::{ROOT_LIFETIME_SECONDS, holds_any};
+use super::draft::ROOT_LIFETIME_SECONDS;
 use super::edit::next_version;
 use super::{Part, PublishError, Publisher};
 use crate::keys::StoredKey;
@@ -41,19 +41,20 @@ pub enum RootNotice {
 }
 
 impl Publisher<'_> {
-    /// The next root, if `root` ends within six months and its keys are here, and what there is to say about it.
+    /// The next root, if `current` ends within six months and its keys are here, and what there is to say about it.
     ///
     /// That a root cannot be signed anew is no reason to leave a tag unsigned.
-    pub(super) fn renew(&mut self, root: &Root, stored: &[StoredKey]) -> (Option<Part>, Vec<RootNotice>) {
+    pub(super) fn renew(&mut self, current: &Current<Root>, stored: &[StoredKey]) -> (Option<Part>, Vec<RootNotice>) {
+        let root = current.model();
         let soon = self.now.plus_seconds(RENEWED_BEFORE_SECONDS);
         let mut notices = Vec::new();
         let mut part = None;
         let expires = root.expires;
         if expires < soon {
             let authority = Authority::of_base(root, BaseRole::Root);
-            if holds_any(stored, &authority) {
+            if self.holds_any(stored, &authority) {
                 let until = self.now.plus_seconds(ROOT_LIFETIME_SECONDS);
-                match self.next_root(root, until, &authority, stored) {
+                match self.next_root(current, until, &authority, stored) {
                     Ok(next) => {
                         part = Some(next);
                         notices.push(RootNotice::Renewed { until });
@@ -72,13 +73,21 @@ impl Publisher<'_> {
     }
 
     /// The same keys in the next version: one set of signatures is that of the root before and of the new one.
+    ///
+    /// The keys sign nothing that they have not signed before, but for version and date. A root key is the root of many
+    /// repositories, and whoever makes a root may name it there beside keys of his own: signed by ours, such a root
+    /// would follow the true one.
     fn next_root(
         &mut self,
-        root: &Root,
+        current: &Current<Root>,
         expires: UtcTime,
         authority: &Authority,
         stored: &[StoredKey],
     ) -> Result<Part, PublishError> {
+        let ours = authority.clone().restricted(|key| self.held(stored, &Role::Root, key).is_some());
+        let signed = Envelope::parse(Dialect::Notary, current.raw().clone())?.decode::<Root>(Role::Root)?;
+        signed.check_signed_by(&ours).map_err(PublishError::ForeignRoot)?;
+        let root = current.model();
         let version = next_version(root.version, &Role::Root)?;
         self.sign_with(&Root { version, expires, ..root.clone() }, authority, stored)
     }

@@ -1,13 +1,77 @@
-//! A server that means harm, and holds the snapshot and timestamp keys.
+//! A server that means harm and holds the snapshot and timestamp keys, and a repository that means harm to its signers.
 
+use bulla::keys::KeyRole;
+use bulla::publish::{PublishError, RootNotice};
 use bulla::remote::Part;
 use bulla::trust::UpdateError;
-use tuf_schema::Role;
-use tuf_schema::model::Snapshot;
+use ring::rand::SystemRandom;
+use tuf_schema::model::{Root, Snapshot};
+use tuf_schema::sign::self_signed_root_certificate;
 use tuf_schema::testing::signed;
 use tuf_schema::verify::chain::ChainError;
+use tuf_schema::{Gun, PublicKey, Role, SigningKey as _};
 
-use crate::world::{Person, Server, cached};
+use crate::world::{Person, Server, add_signer, cached, gun, now, roles};
+
+/// Makes a key of a person and gives its public part; with `certified`, its root certificate for the repository.
+fn key(person: &Person, role: KeyRole, of: Option<&Gun>, certified: bool) -> PublicKey {
+    let (mut keys, rng) = (person.keyring(), SystemRandom::new());
+    let stored = keys.create(role, of, &rng).unwrap();
+    let secret = keys.open(&stored).unwrap();
+    if certified { self_signed_root_certificate(secret, &gun(), now(), &rng).unwrap() } else { secret.public().clone() }
+}
+
+/// Puts another root on the server, signed by the key of the one that is there.
+fn restate(server: &Server, owner: &Person, change: impl FnOnce(&mut Root)) {
+    let mut root: Root = server.current("root");
+    let certificate = root.keys[&root.root.key_ids[0]].clone();
+    change(&mut root);
+    let mut keys = owner.keyring();
+    let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Root).unwrap();
+    let signer = keys.open(&stored).unwrap().with_certificate(certificate).unwrap();
+    let parts = [Part { role: Role::Root, bytes: signed(&root, &[&signer]).to_vec() }];
+    server.store(&mut server.state.lock().unwrap(), &parts);
+}
+
+#[tokio::test]
+async fn a_key_of_another_repository_signs_nothing_here() {
+    let elsewhere = Gun::parse("registry.test:5000/team/other").unwrap();
+    for (role, of) in [(KeyRole::Targets, Some(&elsewhere)), (KeyRole::Root, None)] {
+        let (server, evil, victim) = (Server::new(), Person::new(), Person::new());
+        evil.sign(&server, "1", b"one").await.unwrap();
+        let key = key(&victim, role.clone(), of, false);
+        restate(&server, &evil, |root| {
+            root.targets.key_ids.push(key.id().clone());
+            root.keys.insert(key.id().clone(), key.clone());
+        });
+        let error = victim.sign(&server, "2", b"two").await.unwrap_err();
+        let kept_for = of.map_or_else(|| "root".to_owned(), Gun::to_string);
+        assert!(
+            matches!(&error, PublishError::KeyOfOther { key: k, of, .. } if k == key.id() && *of == kept_for),
+            "{error}"
+        );
+        assert_eq!(server.posts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_others_made_is_not_signed_anew_though_it_names_our_key() {
+    let (server, evil, victim) = (Server::new(), Person::new(), Person::new());
+    evil.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&victim, &evil, &server, "victim", &[""]);
+    let ours = key(&victim, KeyRole::Root, None, true);
+    let expires = now().plus_seconds(86_400);
+    restate(&server, &evil, |root| {
+        root.root.key_ids.push(ours.id().clone());
+        root.keys.insert(ours.id().clone(), ours.clone());
+        root.expires = expires;
+    });
+    let published = victim.sign(&server, "2", b"two").await.unwrap();
+    let [RootNotice::NotRenewed { expires: told, why }] = published.root.as_slice() else { panic!("{published:?}") };
+    assert_eq!(*told, expires);
+    assert!(why.starts_with("the keys here did not sign the root"), "{why}");
+    assert_eq!(server.posts().last().unwrap(), &roles(&["targets/releases", "targets/victim"]));
+}
 
 #[tokio::test]
 async fn a_size_beyond_all_measure_is_not_asked_for() {

@@ -83,6 +83,8 @@ impl Exit {
             | PublishError::Keyring(_)
             | PublishError::NoDelegationKey
             | PublishError::NoKey(_)
+            | PublishError::KeyOfOther { .. }
+            | PublishError::ForeignRoot(_)
             | PublishError::Unreadable { .. }
             | PublishError::VersionsExhausted(_)
             | PublishError::Threshold(_)
