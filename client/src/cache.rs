@@ -51,6 +51,9 @@ impl Cache {
     /// # Errors
     /// [`FileError::Read`]; that there is none is no error.
     pub fn read(&self, role: &Role) -> Result<Option<Vec<u8>>, FileError> {
+        if lies_in_another(role) {
+            return Ok(None);
+        }
         let path = self.directory.metadata(&self.gun, role);
         let mut bytes = Vec::new();
         match File::open(&path).and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes)) {
@@ -60,11 +63,14 @@ impl Cache {
         }
     }
 
-    /// Replaces the cached document of `role`.
+    /// Replaces the cached document of `role`; one whose place belongs to another repository is not kept.
     ///
     /// # Errors
     /// [`FileError::Write`].
     pub fn write(&self, role: &Role, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
+        if lies_in_another(role) {
+            return Ok(());
+        }
         write_private(&self.directory.metadata(&self.gun, role), bytes, rng)
     }
 
@@ -80,6 +86,12 @@ impl Cache {
         let modified = fs::metadata(self.directory.metadata(&self.gun, role)).and_then(|m| m.modified()).ok()?;
         Some(UtcTime::from_utc(modified.into()))
     }
+}
+
+/// Whether the place of a role's document is the cache of another repository, as docker lays them out:
+/// `targets/metadata/root` of `a/b` lies where the root of `a/b/metadata/targets` does.
+fn lies_in_another(role: &Role) -> bool {
+    role.as_str().split('/').any(|segment| segment == "metadata")
 }
 
 /// Writes `bytes` to `path` through a temporary file beside it: mode 0600 under any umask, on disk before it is named.
@@ -180,6 +192,23 @@ mod tests {
         let names = fs::read_dir(home.path().join("trust/tuf/a.test:5000/b/c/metadata")).unwrap().count();
         assert_eq!(names, 1);
         assert!(cache.written(&Role::Root).is_some());
+    }
+
+    #[test]
+    fn a_delegation_cannot_take_the_place_of_another_repository_s_root() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = TrustDirectory::new(home.path().to_owned());
+        let inner = Cache::new(directory.clone(), Gun::parse("a.test/b/metadata/targets").unwrap());
+        let outer = Cache::new(directory.clone(), Gun::parse("a.test/b").unwrap());
+        let delegation = Role::parse("targets/metadata/root").unwrap();
+        assert_eq!(
+            directory.metadata(&Gun::parse("a.test/b").unwrap(), &delegation),
+            directory.metadata(&Gun::parse("a.test/b/metadata/targets").unwrap(), &Role::Root)
+        );
+        inner.write(&Role::Root, b"root", &SystemRandom::new()).unwrap();
+        outer.write(&delegation, b"delegation", &SystemRandom::new()).unwrap();
+        assert_eq!(inner.read(&Role::Root).unwrap().as_deref(), Some(b"root".as_slice()));
+        assert_eq!(outer.read(&delegation).unwrap(), None);
     }
 
     #[test]

@@ -48,12 +48,16 @@ pub enum CredentialsError {
         source: std::io::Error,
     },
     /// The file is not what docker writes.
-    #[error("{path} is not docker's configuration", path = path.display())]
+    ///
+    /// The parser's own words are left out: they quote what it stumbled over, which may be a secret.
+    #[error("{path} is not docker's configuration: line {line}, column {column}", path = path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1.
+        column: usize,
     },
     /// An `auth` member is not base64 of `user:password`.
     #[error("the stored credentials of {0} cannot be decoded")]
@@ -176,7 +180,11 @@ fn read(path: &Path) -> Result<ConfigFile, CredentialsError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
         Err(source) => return Err(CredentialsError::Unreadable { path: path.to_owned(), source }),
     };
-    serde_json::from_slice(&bytes).map_err(|source| CredentialsError::Malformed { path: path.to_owned(), source })
+    serde_json::from_slice(&bytes).map_err(|e| CredentialsError::Malformed {
+        path: path.to_owned(),
+        line: e.line(),
+        column: e.column(),
+    })
 }
 
 /// The host of a key: docker accepts keys with a scheme and a path, as old versions wrote them.
@@ -259,6 +267,13 @@ mod tests {
         let error = stored(r#"{"auths": {"a.test": {"auth": "c2VjcmV0"}}}"#, "a.test/app").await.unwrap_err();
         assert_eq!(error.to_string(), "the stored credentials of a.test cannot be decoded");
         assert!(matches!(stored("{", "a.test/app").await, Err(CredentialsError::Malformed { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_secret_in_the_wrong_place_is_not_repeated_in_the_error() {
+        let error = stored(r#"{"auths": {"a.test": "c2VjcmV0"}}"#, "a.test/app").await.unwrap_err();
+        assert!(error.to_string().ends_with("config.json is not docker's configuration: line 1, column 31"), "{error}");
+        assert!(!format!("{error:?}").contains("c2VjcmV0"));
     }
 
     #[tokio::test]
