@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use tuf_schema::dialect::{Fault, MAX_KEYS};
 use tuf_schema::key::x509::Expiry;
 use tuf_schema::model::{Root, Targets};
 use tuf_schema::testing::{Publisher, root_key, secret_key, signed, signed_value, to_value};
 use tuf_schema::verify::{
     Authority, FirstRootError, Floor, RootError, SignatureError, StaleError, follow, trust_first,
 };
-use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, SigningKey, Unverified, UtcTime, Version};
+use tuf_schema::{
+    BaseRole, Dialect, Envelope, Gun, KeyType, PublicKey, Role, SigningKey, Unverified, UtcTime, Version,
+};
 
 fn now() -> UtcTime {
     UtcTime::parse("2026-11-21T12:00:00Z").unwrap()
@@ -190,4 +193,34 @@ fn an_older_root_is_no_successor() {
     p.root.version = Version::new(2).unwrap();
     let refusal = follow(&trusted, root(p.root_bytes()), &p.gun, now()).unwrap_err();
     assert!(matches!(refusal, RootError::Rollback(_)), "{refusal:?}");
+}
+
+#[test]
+fn a_good_signature_behind_four_bad_ones_of_its_key_is_not_tried() {
+    let p = publisher();
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    let good = String::from_utf8(p.targets_bytes().to_vec()).unwrap();
+    let behind = |bad: usize| {
+        let (head, signature) = good.split_once("\"signatures\":[").unwrap();
+        let signature = signature.strip_suffix("]}").unwrap();
+        let broken = signature.split_once("\"sig\":\"").unwrap().0.to_owned() + "\"sig\":\"AAAA\"},";
+        targets(format!("{head}\"signatures\":[{}{signature}]}}", broken.repeat(bad)).into())
+    };
+    assert!(behind(3).verify(&authority).is_ok());
+    assert_eq!(behind(4).verify(&authority).unwrap_err(), below(0, 1));
+}
+
+#[test]
+fn a_thousand_keys_may_be_listed_and_not_one_more() {
+    let mut p = publisher();
+    let decode = |p: &Publisher| {
+        let bytes = signed(&p.targets, &[&p.targets_key]);
+        Envelope::parse(Dialect::Notary, bytes).unwrap().decode::<Targets>(Role::Targets).map(|_| ())
+    };
+    let key = |n: usize| PublicKey::new(KeyType::Ed25519, n.to_be_bytes().repeat(4));
+    p.targets.delegations.keys = (0..MAX_KEYS).map(|n| (key(n).id().clone(), key(n))).collect();
+    assert_eq!(decode(&p), Ok(()));
+    p.targets.delegations.keys.insert(key(MAX_KEYS).id().clone(), key(MAX_KEYS));
+    let refusal = decode(&p).unwrap_err();
+    assert_eq!(refusal.fault, Fault::TooManyKeys(MAX_KEYS + 1));
 }

@@ -28,6 +28,10 @@ pub struct DecodeError {
     pub fault: Fault,
 }
 
+/// The most keys that one document may list. Each is parsed before anything of the document is believed; a root that
+/// keeps the certificates of its predecessors gains one a rotation.
+pub const MAX_KEYS: usize = 1000;
+
 /// What is wrong with the meaning of a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -53,6 +57,9 @@ pub enum Fault {
     /// Root lacks a base role.
     #[error("missing {} role specification", Role::from(*.0))]
     MissingRole(BaseRole),
+    /// More keys than [`MAX_KEYS`].
+    #[error("{0} keys are listed, more than {MAX_KEYS}")]
+    TooManyKeys(usize),
     /// A role names a key that the document does not hold.
     #[error("key ID {key_id} specified in {role} without corresponding key")]
     KeyIdWithoutKey {

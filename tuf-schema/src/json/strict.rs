@@ -4,6 +4,7 @@
 //! duplicate members at any depth, numbers that are not plain integers of at most 2⁵³, control characters in strings,
 //! deep nesting and anything after the document are refused.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
@@ -14,6 +15,13 @@ pub const MAX_DEPTH: usize = 100;
 
 /// The largest magnitude of a number: every integer up to it survives the reference's floating point.
 pub const MAX_INTEGER: u64 = 1 << 53;
+
+/// The most objects in one document. A signed tag is two of them, and an object costs some 700 bytes of memory however
+/// short it is written: without a bound, 64 MiB of empty ones would take gigabytes.
+pub const MAX_OBJECTS: u32 = 500_000;
+
+/// The most values of any kind in one document, objects among them.
+pub const MAX_VALUES: u32 = 4_000_000;
 
 /// Bytes that are no acceptable JSON document. The text says where and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +34,9 @@ pub struct JsonError(String);
 /// [`JsonError`] for malformed JSON and for everything that the module refuses.
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|e| JsonError(e.to_string()))?;
+    let room = Room { objects: Cell::new(MAX_OBJECTS), values: Cell::new(MAX_VALUES) };
+    let value =
+        Strict { depth: 0, room: &room }.deserialize(&mut deserializer).map_err(|e| JsonError(e.to_string()))?;
     let ended = deserializer.into_iter::<serde::de::IgnoredAny>().byte_offset();
     match bytes.get(ended..).unwrap_or_default() {
         [] => Ok(value),
@@ -42,30 +52,45 @@ fn without_control_characters<E: serde::de::Error>(text: &str) -> Result<(), E> 
     }
 }
 
-/// Builds a [`Value`], refusing what the module refuses.
-#[derive(Clone, Copy)]
-struct Strict {
-    depth: usize,
+/// How many more objects and values the document may have.
+struct Room {
+    objects: Cell<u32>,
+    values: Cell<u32>,
 }
 
-impl Strict {
+/// Builds a [`Value`], refusing what the module refuses.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    depth: usize,
+    room: &'a Room,
+}
+
+impl Strict<'_> {
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { depth: self.depth.saturating_add(1) })
+        Ok(Self { depth: self.depth.saturating_add(1), room: self.room })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+/// Takes one from `left`; the error names what there is too much of.
+fn take<E: serde::de::Error>(left: &Cell<u32>, limit: u32, what: &str) -> Result<(), E> {
+    let rest = left.get().checked_sub(1).ok_or_else(|| E::custom(format_args!("more than {limit} {what}")))?;
+    left.set(rest);
+    Ok(())
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        take(&self.room.values, MAX_VALUES, "values")?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,6 +143,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        take(&self.room.objects, MAX_OBJECTS, "objects")?;
         let inner = self.inner()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
@@ -179,6 +205,21 @@ mod tests {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
         assert!(refusal(&nested(MAX_DEPTH + 1)).contains("nested deeper"));
+    }
+
+    #[test]
+    fn half_a_million_objects_are_accepted_and_one_more_is_not() {
+        let list = |objects: u32| format!("[{}{{}}]", "{},".repeat(usize::try_from(objects - 1).unwrap()));
+        assert!(parse(list(MAX_OBJECTS).as_bytes()).is_ok());
+        assert!(refusal(&list(MAX_OBJECTS + 1)).contains("more than 500000 objects"));
+    }
+
+    #[test]
+    fn four_million_values_are_accepted_and_one_more_is_not() {
+        // The list itself is one of them.
+        let list = |values: u32| format!("[{}0]", "0,".repeat(usize::try_from(values - 2).unwrap()));
+        assert!(parse(list(MAX_VALUES).as_bytes()).is_ok());
+        assert!(refusal(&list(MAX_VALUES + 1)).contains("more than 4000000 values"));
     }
 
     proptest::proptest! {

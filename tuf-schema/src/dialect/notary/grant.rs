@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::WireBytes;
-use crate::dialect::Fault;
+use crate::dialect::{Fault, MAX_KEYS};
 use crate::key::{KeyId, KeyType, PublicKey};
 
 /// A key object.
@@ -31,9 +31,13 @@ enum NeverPresent {}
 /// The keys of a document by the id under which it lists them; null reads as none.
 pub(super) type WireKeys = Option<BTreeMap<String, WireKey>>;
 
-pub(super) fn keys(wire: WireKeys) -> BTreeMap<KeyId, PublicKey> {
+pub(super) fn keys(wire: WireKeys) -> Result<BTreeMap<KeyId, PublicKey>, Fault> {
+    let wire = wire.unwrap_or_default();
+    if wire.len() > MAX_KEYS {
+        return Err(Fault::TooManyKeys(wire.len()));
+    }
     let key = |k: WireKey| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.public.0);
-    wire.unwrap_or_default().into_iter().map(|(id, k)| (KeyId::from_wire(&id), key(k))).collect()
+    Ok(wire.into_iter().map(|(id, k)| (KeyId::from_wire(&id), key(k))).collect())
 }
 
 pub(super) fn wire_keys(keys: &BTreeMap<KeyId, PublicKey>) -> WireKeys {

@@ -39,7 +39,7 @@ impl Document for Root {
         let mut wire: WireRoot = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let keys = grant::keys(wire.keys);
+        let keys = grant::keys(wire.keys).map_err(|e| fault(role, e))?;
         let mut take = |base: BaseRole| {
             let name = Role::from(base);
             let entry = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;

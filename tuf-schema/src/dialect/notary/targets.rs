@@ -97,7 +97,7 @@ impl Document for Targets {
 }
 
 fn delegations(role: &Role, wire: WireDelegations) -> Result<Delegations, Fault> {
-    let keys = grant::keys(wire.keys);
+    let keys = grant::keys(wire.keys)?;
     let mut seen = BTreeSet::new();
     let mut roles = Vec::new();
     for entry in wire.roles.unwrap_or_default() {
