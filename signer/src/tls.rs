@@ -4,10 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -73,16 +72,9 @@ pub(crate) fn server_config(config: &Config) -> Result<ServerConfig, TlsError> {
 
 fn verifier(clients: &ClientTrust) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let ClientTrust::Authority { file, .. } = clients else { return Ok(Arc::new(clients::AnyCertificate::new())) };
-    let unusable = |source| TlsError::Authority { file: file.clone(), source };
     let listed = certificates("server.client_ca_file", file)?;
-    let mut authorities = RootCertStore::empty();
-    for certificate in &listed {
-        authorities.add(certificate.clone()).map_err(|error| unusable(error.into()))?;
-    }
-    let chains = WebPkiClientVerifier::builder_with_provider(authorities.into(), ring::default_provider().into())
-        .build()
-        .map_err(|error| unusable(error.into()))?;
-    Ok(Arc::new(clients::Listed::new(chains, listed)))
+    let listed = clients::Listed::new(listed).map_err(|source| TlsError::Authority { file: file.clone(), source })?;
+    Ok(Arc::new(listed))
 }
 
 fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -82,6 +82,26 @@ async fn a_client_s_own_certificate_may_stand_in_the_authority_s_place() {
 }
 
 #[tokio::test]
+async fn a_client_s_own_certificate_vouches_for_no_other() {
+    let list = r#", "client_ca_file": "ca-server.test.crt", "allowed_clients": ["server.test"]"#;
+    let place = crate::signer::Place::new();
+    let child = place.authority.usurper("server.test").issue("server.test");
+    let signer = Running::in_place(place, &settings(list)).await;
+    let text = ask(&signer, Some(&child)).await.unwrap_err();
+    assert!(text.contains("UnknownCA"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_s_own_certificate_is_let_in_until_it_expires() {
+    let list = r#", "client_ca_file": "ca-server.test.crt", "allowed_clients": ["server.test"]"#;
+    let place = crate::signer::Place::new();
+    let expired = place.authority.issue_expired("server.test");
+    let signer = Running::in_place(place, &settings(list)).await;
+    let text = ask(&signer, Some(&expired)).await.unwrap_err();
+    assert!(text.contains("CertificateExpired"), "{text}");
+}
+
+#[tokio::test]
 async fn any_certificate_is_let_in_by_the_insecure_key_and_it_shows() {
     let signer = Running::with(&settings(r#", "insecure_allow_any_client": true"#)).await;
     let stranger = Authority::new(signer.place.path(), "other").issue("anybody");

@@ -34,10 +34,25 @@ impl Authority {
 
     /// A certificate for servers and clients on loopback, with `name` as its common name.
     pub(crate) fn issue(&self, name: &str) -> Pair {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), format!("alt.{name}")];
-        let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(name, params(name))
+    }
+
+    /// Like [`Authority::issue`], and expired.
+    pub(crate) fn issue_expired(&self, name: &str) -> Pair {
+        let mut params = params(name);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.sign(name, params)
+    }
+
+    /// A certificate like those of [`Authority::issue`], which may issue none and whose holder does it all the same.
+    pub(crate) fn usurper(&self, name: &str) -> Self {
+        let issuer = CertifiedIssuer::signed_by(params(name), KeyPair::generate().unwrap(), &self.issuer).unwrap();
+        let usurper = Self { issuer, folder: self.folder.clone(), name: format!("{}-{name}", self.name) };
+        fs::write(usurper.file(), usurper.issuer.pem()).unwrap();
+        usurper
+    }
+
+    fn sign(&self, name: &str, params: CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let pair = Pair {
@@ -48,4 +63,12 @@ impl Authority {
         fs::write(&pair.key, key.serialize_pem()).unwrap();
         pair
     }
+}
+
+fn params(name: &str) -> CertificateParams {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), format!("alt.{name}")];
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
