@@ -17,18 +17,27 @@ seeds() { # of which target
   case $1 in
     strict_json|documents) find "$fixtures/tuf" "$fixtures/tuf-extra" -name '*.json' -size -64k ;;
     public_keys) find "$fixtures/keys" -name '*.crt' -o -name '*.pub' ;;
-    *) find "$fixtures/keys" -name '*.key' ;;
+    *) find "$fixtures/keys" -name '*.key' -o -name '*.pkcs8.pem' ;;
   esac
 }
 mkdir -p artifacts
 for target in ${*:-strict_json documents public_keys secret_keys}; do
   corpus=$(mktemp -d)
   n=0
-  while IFS= read -r file; do n=$((n + 1)); cp "$file" "$corpus/$n"; done < <(seeds "$target")
+  while IFS= read -r file; do
+    n=$((n + 1))
+    # The targets of keys take DER, which the files hold as PEM.
+    case $target in
+      secret_keys) sed '/^-----/d; /: /d' "$file" | base64 -d >"$corpus/$n" ;;
+      *) cp "$file" "$corpus/$n" ;;
+    esac
+  done < <(seeds "$target")
   echo "# $target: $n seeds, $seconds s"
+  status=0
   "target/$host/release/$target" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
-    -artifact_prefix=artifacts/ -print_final_stats=1 "$corpus" 2>&1 | grep -E 'ERROR|panicked|stat::number_of_executed|Test unit' || true
-  status=${PIPESTATUS[0]}
+    -artifact_prefix=artifacts/ -print_final_stats=1 "$corpus" >"$corpus.log" 2>&1 || status=$?
+  grep -E 'ERROR|panicked|stat::number_of_executed|Test unit' "$corpus.log" || true
+  rm -f "$corpus.log"
   rm -rf "$corpus"
   [ "$status" = 0 ] || { echo "not ok $target"; exit 1; }
   echo "ok $target"
