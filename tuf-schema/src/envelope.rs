@@ -1,16 +1,12 @@
 //! Envelopes: a document with its signatures, first as it came, then with its meaning, nothing of it believed yet.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError};
 use crate::json::{self, JsonError};
-use crate::key::KeyId;
 use crate::role::Role;
-use crate::signature::{Signature, SignatureMethod};
-use crate::time::UtcTime;
+use crate::signature::Signature;
 
 /// The most signatures that one document may carry; the reference's own files carry at most a handful.
 pub const MAX_SIGNATURES: usize = 256;
@@ -33,6 +29,16 @@ pub struct Unverified<M> {
     pub(crate) message: Vec<u8>,
     pub(crate) signatures: Vec<Signature>,
     pub(crate) model: M,
+}
+
+/// An envelope taken apart.
+pub(crate) struct Opened {
+    /// The part that is signed.
+    pub(crate) signed: Value,
+    /// The signatures over it.
+    pub(crate) signatures: Vec<Signature>,
+    /// The version that it claims.
+    pub(crate) version: i64,
 }
 
 /// Bytes that are no envelope.
@@ -69,14 +75,7 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`]; the server answers all of them MALFORMED_JSON.
     pub fn parse(dialect: Dialect, raw: Bytes) -> Result<Self, EnvelopeError> {
-        let Value::Object(mut members) = json::parse(&raw)? else { return Err(EnvelopeError::NotAnObject) };
-        let signed = members.remove("signed").ok_or(EnvelopeError::Signed("there is none"))?;
-        let signatures = members.remove("signatures").unwrap_or_default();
-        if let Some(unknown) = members.keys().next() {
-            return Err(EnvelopeError::UnknownMember(unknown.clone()));
-        }
-        let version = check_header(&signed)?;
-        let signatures = read_signatures(signatures)?;
+        let Opened { signed, signatures, version } = dialect.open(json::parse(&raw)?)?;
         Ok(Self { dialect, raw, signed, signatures, version })
     }
 
@@ -99,7 +98,7 @@ impl Envelope {
     #[must_use]
     pub fn is_reference_encoding<M: Document>(&self) -> bool {
         let Some(signed) = M::reencode(self.dialect, &self.signed) else { return false };
-        json::wire(&signed).is_ok_and(|signed| assemble(&signed, &self.signatures) == self.raw)
+        json::wire(&signed).is_ok_and(|signed| self.dialect.assemble(&signed, &self.signatures) == self.raw)
     }
 
     /// Reads the meaning that a document of `role` has.
@@ -143,6 +142,7 @@ impl<M> Unverified<M> {
 /// A document to be signed.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    dialect: Dialect,
     message: Vec<u8>,
     wire: Vec<u8>,
 }
@@ -154,7 +154,7 @@ impl Draft {
     /// [`EncodeError`] for custom data that has no wire form.
     pub fn new<M: Document>(dialect: Dialect, model: &M) -> Result<Self, EncodeError> {
         let signed = model.encode(dialect)?;
-        Ok(Self { message: json::canonical(&signed)?, wire: json::wire(&signed)? })
+        Ok(Self { dialect, message: json::canonical(&signed)?, wire: json::wire(&signed)? })
     }
 
     /// The bytes to sign.
@@ -166,77 +166,6 @@ impl Draft {
     /// The document with its signatures, as it is stored and sent.
     #[must_use]
     pub fn finish(&self, signatures: &[Signature]) -> Bytes {
-        assemble(&self.wire, signatures).into()
-    }
-}
-
-/// Puts the wire form of `signed` and its signatures together, in the reference's order of members.
-fn assemble(signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(signed.len().saturating_add(256));
-    out.extend_from_slice(b"{\"signed\":");
-    out.extend_from_slice(signed);
-    out.extend_from_slice(b",\"signatures\":[");
-    for (at, signature) in signatures.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        let members = [
-            ("keyid", signature.key_id.as_str().to_owned()),
-            ("method", signature.method.name().to_owned()),
-            ("sig", STANDARD.encode(&signature.bytes)),
-        ];
-        for (at, (name, text)) in members.into_iter().enumerate() {
-            out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
-            // A string always has a wire form.
-            out.extend_from_slice(&json::wire(&Value::String(text)).unwrap_or_default());
-        }
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"]}");
-    out
-}
-
-/// Checks the three members that every document has, and returns the version.
-fn check_header(signed: &Value) -> Result<i64, EnvelopeError> {
-    let signed = signed.as_object().ok_or(EnvelopeError::Signed("it is not an object"))?;
-    let kind = signed.get("_type").and_then(Value::as_str);
-    kind.ok_or(EnvelopeError::Signed("_type is not a string"))?;
-    let expires = signed.get("expires").and_then(Value::as_str).map(UtcTime::parse);
-    if !matches!(expires, Some(Ok(_))) {
-        return Err(EnvelopeError::Signed("expires is not an RFC 3339 time"));
-    }
-    signed.get("version").and_then(Value::as_i64).ok_or(EnvelopeError::Signed("version is not an integer"))
-}
-
-/// Reads `signatures`; null and absent are an empty list, as in the reference.
-fn read_signatures(list: Value) -> Result<Vec<Signature>, EnvelopeError> {
-    let entries = match list {
-        Value::Null => Vec::new(),
-        Value::Array(entries) => entries,
-        _ => return Err(EnvelopeError::Signed("signatures is not a list")),
-    };
-    if entries.len() > MAX_SIGNATURES {
-        return Err(EnvelopeError::TooManySignatures(entries.len()));
-    }
-    let read = |(index, entry): (usize, Value)| {
-        read_signature(entry).map_err(|reason| EnvelopeError::Signature { index, reason })
-    };
-    entries.into_iter().enumerate().map(read).collect()
-}
-
-fn read_signature(entry: Value) -> Result<Signature, &'static str> {
-    let Value::Object(mut members) = entry else { return Err("it is not an object") };
-    let key_id = text(&mut members, "keyid").ok_or("keyid is not a string")?;
-    let method = text(&mut members, "method").ok_or("method is not a string")?;
-    let bytes = text(&mut members, "sig").and_then(|sig| STANDARD.decode(sig).ok()).ok_or("sig is not base64")?;
-    Ok(Signature { key_id: KeyId::from_wire(&key_id), method: SignatureMethod::parse(&method), bytes })
-}
-
-fn text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
-    match members.remove(name)? {
-        Value::String(text) => Some(text),
-        _ => None,
+        self.dialect.assemble(&self.wire, signatures).into()
     }
 }

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use crate::envelope::{EnvelopeError, Opened};
 use crate::json::canonical::NotIntegral;
 use crate::model::{Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
+use crate::signature::Signature;
 use crate::version::VersionError;
 
 mod notary;
@@ -14,6 +16,22 @@ mod notary;
 pub enum Dialect {
     /// Notary v1, as the reference implementation 0.7.0 writes it.
     Notary,
+}
+
+impl Dialect {
+    /// Takes an envelope apart.
+    pub(crate) fn open(self, envelope: Value) -> Result<Opened, EnvelopeError> {
+        match self {
+            Self::Notary => notary::envelope::open(envelope),
+        }
+    }
+
+    /// Puts the wire form of a `signed` part and its signatures together.
+    pub(crate) fn assemble(self, signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
+        match self {
+            Self::Notary => notary::envelope::assemble(signed, signatures),
+        }
+    }
 }
 
 /// A document whose `signed` part does not mean what its role demands.

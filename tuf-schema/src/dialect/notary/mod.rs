@@ -1,6 +1,7 @@
 //! The Notary dialect: wire structures of the reference implementation 0.7.0, to and from the models.
 
 mod bytes;
+pub(super) mod envelope;
 mod grant;
 mod root;
 mod snapshot;

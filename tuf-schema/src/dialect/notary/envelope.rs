@@ -1,0 +1,94 @@
+//! The envelope on the wire: `signed`, and `signatures` by key id, method and base64.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use crate::envelope::{EnvelopeError, MAX_SIGNATURES, Opened};
+use crate::json;
+use crate::key::KeyId;
+use crate::signature::{Signature, SignatureMethod};
+use crate::time::UtcTime;
+
+/// Takes an envelope apart.
+pub(in crate::dialect) fn open(envelope: Value) -> Result<Opened, EnvelopeError> {
+    let Value::Object(mut members) = envelope else { return Err(EnvelopeError::NotAnObject) };
+    let signed = members.remove("signed").ok_or(EnvelopeError::Signed("there is none"))?;
+    let signatures = members.remove("signatures").unwrap_or_default();
+    if let Some(unknown) = members.keys().next() {
+        return Err(EnvelopeError::UnknownMember(unknown.clone()));
+    }
+    let version = check_header(&signed)?;
+    Ok(Opened { signed, signatures: read_signatures(signatures)?, version })
+}
+
+/// Puts the wire form of `signed` and its signatures together, in the reference's order of members.
+pub(in crate::dialect) fn assemble(signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(signed.len().saturating_add(256));
+    out.extend_from_slice(b"{\"signed\":");
+    out.extend_from_slice(signed);
+    out.extend_from_slice(b",\"signatures\":[");
+    for (at, signature) in signatures.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let members = [
+            ("keyid", signature.key_id.as_str().to_owned()),
+            ("method", signature.method.name().to_owned()),
+            ("sig", STANDARD.encode(&signature.bytes)),
+        ];
+        for (at, (name, text)) in members.into_iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            // A string always has a wire form.
+            out.extend_from_slice(&json::wire(&Value::String(text)).unwrap_or_default());
+        }
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// Checks the three members that every document has, and returns the version.
+fn check_header(signed: &Value) -> Result<i64, EnvelopeError> {
+    let signed = signed.as_object().ok_or(EnvelopeError::Signed("it is not an object"))?;
+    let kind = signed.get("_type").and_then(Value::as_str);
+    kind.ok_or(EnvelopeError::Signed("_type is not a string"))?;
+    let expires = signed.get("expires").and_then(Value::as_str).map(UtcTime::parse);
+    if !matches!(expires, Some(Ok(_))) {
+        return Err(EnvelopeError::Signed("expires is not an RFC 3339 time"));
+    }
+    signed.get("version").and_then(Value::as_i64).ok_or(EnvelopeError::Signed("version is not an integer"))
+}
+
+/// Reads `signatures`; null and absent are an empty list, as in the reference.
+fn read_signatures(list: Value) -> Result<Vec<Signature>, EnvelopeError> {
+    let entries = match list {
+        Value::Null => Vec::new(),
+        Value::Array(entries) => entries,
+        _ => return Err(EnvelopeError::Signed("signatures is not a list")),
+    };
+    if entries.len() > MAX_SIGNATURES {
+        return Err(EnvelopeError::TooManySignatures(entries.len()));
+    }
+    let read = |(index, entry): (usize, Value)| {
+        read_signature(entry).map_err(|reason| EnvelopeError::Signature { index, reason })
+    };
+    entries.into_iter().enumerate().map(read).collect()
+}
+
+fn read_signature(entry: Value) -> Result<Signature, &'static str> {
+    let Value::Object(mut members) = entry else { return Err("it is not an object") };
+    let key_id = text(&mut members, "keyid").ok_or("keyid is not a string")?;
+    let method = text(&mut members, "method").ok_or("method is not a string")?;
+    let bytes = text(&mut members, "sig").and_then(|sig| STANDARD.decode(sig).ok()).ok_or("sig is not base64")?;
+    Ok(Signature { key_id: KeyId::from_wire(&key_id), method: SignatureMethod::parse(&method), bytes })
+}
+
+fn text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match members.remove(name)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
