@@ -14,6 +14,10 @@ use crate::store::{StoreError, Stored};
 /// How many roots are remembered; one takes some ten kilobytes.
 const REMEMBERED: usize = 1024;
 
+/// The longest root that is remembered, in bytes: all of them must not fill the memory. A longer one is checked each
+/// time.
+const REMEMBERED_BYTES: usize = 64 * 1024;
+
 /// By whose root it is and by its digest.
 type Remembered = BoundedMap<(Gun, Sha256), Arc<Verified<Root>>>;
 
@@ -37,7 +41,9 @@ impl TrustedRoots {
         }
         let root = trust_first(unverified(&Role::Root, stored)?, gun, now, Expiry::Ignored);
         let root = Arc::new(root.map_err(|error| damaged(&Role::Root, stored, &error))?);
-        self.remembered().insert(name, root.clone());
+        if stored.bytes.len() <= REMEMBERED_BYTES {
+            self.remembered().insert(name, root.clone());
+        }
         Ok(root)
     }
 
@@ -56,6 +62,23 @@ mod tests {
 
     fn stored(sha256: Sha256, bytes: Bytes, now: UtcTime) -> Stored {
         Stored { version: Version::FIRST, sha256, bytes, created_at: now }
+    }
+
+    #[test]
+    fn a_root_of_64_kib_is_remembered_and_a_longer_one_is_not() {
+        let now = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
+        let gun = Gun::parse("example.com/app").unwrap();
+        let key = secret_key();
+        let bytes = Publisher::new(&gun, key.public(), key.public(), now).root_bytes();
+        let roots = TrustedRoots::new();
+        for (length, is_remembered) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+            let mut padded = vec![b' '; length - bytes.len()];
+            padded.extend_from_slice(&bytes);
+            let root = stored(Sha256::of(&padded), padded.into(), now);
+            let first = roots.believe(&gun, &root, now).unwrap();
+            let second = roots.believe(&gun, &root, now).unwrap();
+            assert_eq!(Arc::ptr_eq(&first, &second), is_remembered, "{length}");
+        }
     }
 
     #[test]
