@@ -106,6 +106,25 @@ async fn a_root_must_be_signed_by_itself() {
 }
 
 #[tokio::test]
+async fn a_root_that_could_not_be_believed_again_is_refused() {
+    let message = "could not validate the path to a trusted root: failed to validate integrity of roots";
+    refused_first("ErrBadRoot", message, |author| {
+        // Expired, so that it does not count today, and listed under an id that is not its own.
+        let expired = root_key(&author.gun, UtcTime::parse("2010-11-21T21:05:00Z").unwrap());
+        let id = "a".repeat(64);
+        author.root.keys.insert(KeyId::from_wire(&id), expired.public().clone());
+        author.root.root.key_ids.push(KeyId::from_wire(&id));
+        let mut document: Value = serde_json::from_slice(&author.root_bytes()).unwrap();
+        let mut signature = document["signatures"][0].clone();
+        signature["keyid"] = id.into();
+        document["signatures"].as_array_mut().unwrap().push(signature);
+        let root = format!("{{\"signed\":{},\"signatures\":{}}}", document["signed"], document["signatures"]);
+        vec![part(Role::Root, root), targets(author)]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_root_certificate_is_for_this_gun() {
     let message = "could not validate the path to a trusted root: unable to retrieve valid leaf certificates";
     refused_first("ErrBadRoot", message, |author| {
