@@ -35,6 +35,9 @@ const MAX_ATTEMPTS: u32 = 10;
 /// Uploads up to this size are worked on in place: moving them elsewhere would cost more.
 const SMALL_UPLOAD_BYTES: usize = 256 * 1024;
 
+/// How much of a target's name is written to the log.
+const LOGGED_CHARACTERS: usize = 200;
+
 /// One part of an upload.
 #[derive(Debug, Clone)]
 pub struct UploadPart {
@@ -144,6 +147,7 @@ impl Publisher {
         let accepted = accepted?;
         for outside in &accepted.outside_paths {
             let OutsidePaths { role, count, example } = outside;
+            let example: String = example.chars().take(LOGGED_CHARACTERS).collect();
             tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
         }
         let root = accepted.root.clone();
