@@ -259,6 +259,11 @@ impl fmt::Display for ConfigWarning {
     }
 }
 
+/// Whether an environment variable sets one of the keys that this signer reads.
+pub(crate) fn is_setting(variable: &str) -> bool {
+    KNOWN.iter().any(|name| settings::variable(name) == variable)
+}
+
 fn required<T>(value: Option<T>, name: &'static str) -> Result<T, ConfigError> {
     value.ok_or(ConfigError::Missing(name))
 }

@@ -106,12 +106,16 @@ impl Settings {
 
     /// The environment wins over the file.
     fn value(&self, name: &str) -> Option<Value> {
-        let variable = format!("{PREFIX}{}", name.to_uppercase().replace('.', "_"));
-        match self.environment.value(&variable) {
+        match self.environment.value(&variable(name)) {
             Some(value) => Some(Value::String(value.to_owned())),
             None => self.values.get(name).cloned(),
         }
     }
+}
+
+/// The variable that sets the setting of this dotted name.
+pub(super) fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase().replace('.', "_"))
 }
 
 /// Puts the leaves of `value` into `into` under their dotted lower-case names. An empty object has no leaves.

@@ -7,7 +7,10 @@ use ring::rand::SecureRandom;
 use tuf_schema::sign::Passphrase;
 use zeroize::Zeroizing;
 
-use crate::config::{Environment, PREFIX};
+use crate::config::{self, Environment, PREFIX};
+
+/// What the variable of a file has after the variable of its alias.
+const FILE: &str = "_FILE";
 
 /// The name of a passphrase, in the case it was configured in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,13 @@ pub enum PassphraseError {
         /// The alias.
         alias: Alias,
         /// The variable that would hold it.
+        variable: String,
+    },
+    /// The alias leads to a variable that holds something else, which need not be secret. Rows name aliases too, so
+    /// whoever writes to the database would choose what a key is opened with.
+    #[error("{variable:?} holds no passphrase: an alias must lead to a variable of its own")]
+    Reserved {
+        /// The variable.
         variable: String,
     },
     /// Both variables are set, so it is not clear which is meant.
@@ -124,13 +134,25 @@ impl Passphrases {
 
 fn from_environment(environment: &Environment, alias: &Alias) -> Result<Passphrase, PassphraseError> {
     let variable = alias.variable();
-    let file = environment.value(&format!("{variable}_FILE")).map(PathBuf::from);
+    let file_variable = format!("{variable}{FILE}");
+    if variable.ends_with(FILE) || [&variable, &file_variable].into_iter().any(|name| is_anothers(name)) {
+        return Err(PassphraseError::Reserved { variable });
+    }
+    let file = environment.value(&file_variable).map(PathBuf::from);
     match (environment.value(&variable), file) {
         (Some(text), None) => Ok(Passphrase::from_text(text.to_owned())),
         (None, Some(file)) => from_file(variable, file),
         (Some(_), Some(_)) => Err(PassphraseError::Ambiguous { variable }),
         (None, None) => Err(PassphraseError::Missing { alias: alias.clone(), variable }),
     }
+}
+
+/// Whether a variable is a setting's, or one that Kubernetes sets in every container beside a service `notary-signer`.
+fn is_anothers(variable: &str) -> bool {
+    let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    let is_of_service =
+        name == "PORT" || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|of| name.starts_with(of));
+    is_of_service || config::is_setting(variable)
 }
 
 fn from_file(variable: String, file: PathBuf) -> Result<Passphrase, PassphraseError> {
@@ -203,6 +225,21 @@ mod tests {
     fn a_variable_and_a_file_for_one_alias_are_refused() {
         let refusal = passphrases(&[("NOTARY_SIGNER_K1", "a"), ("NOTARY_SIGNER_K1_FILE", "/b")]).of(&alias("k1"));
         assert!(matches!(refusal, Err(PassphraseError::Ambiguous { .. })));
+    }
+
+    #[test]
+    fn an_alias_leads_to_no_variable_that_means_something_else() {
+        let value = |name: &str| (name.to_owned(), "known to others".to_owned());
+        for name in
+            ["k1_file", "K1_File_File", "default_alias", "storage_db_url", "server_tls_cert", "port", "service_host"]
+        {
+            let alias = alias(name);
+            for variable in [alias.variable(), format!("{}_FILE", alias.variable())] {
+                let passphrases = Passphrases::from_environment(Environment::new([value(&variable)]));
+                let refusal = passphrases.of(&alias);
+                assert!(matches!(refusal, Err(PassphraseError::Reserved { .. })), "{variable}: {refusal:?}");
+            }
+        }
     }
 
     #[test]
