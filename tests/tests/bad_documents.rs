@@ -8,7 +8,7 @@ use e2e::upload::{Story, now};
 use serde_json::{Value, json};
 use tuf_schema::sign::SecretKey;
 use tuf_schema::testing::{Publisher, root_key, secret_key, signed, signed_value, to_value};
-use tuf_schema::{Role, SigningKey, Version};
+use tuf_schema::{PublicKey, Role, SigningKey, Version};
 
 /// What an upload must be answered: `code`, and `Name` and the beginning of `Msg` of an INVALID_UPDATE.
 #[derive(Clone, Copy)]
@@ -26,7 +26,10 @@ fn assert_refusal(what: &str, answer: &Answer, refusal: Refusal) {
     assert_eq!(answer.status, 400, "{what}: {text}");
     assert!(answer.body.len() <= 1000, "{what}: clients read no more than 1,000 bytes of an error");
     match refusal {
-        Code(code) => assert_eq!(answer.code(), code, "{what}: {text}"),
+        Code(code) => {
+            assert_eq!(answer.code(), code, "{what}: {text}");
+            assert!(!answer.json()["errors"][0]["message"].as_str().unwrap_or_default().is_empty(), "{what}: {text}");
+        }
         Invalid(name, message) => {
             assert_eq!(answer.code(), "INVALID_UPDATE", "{what}: {text}");
             assert_eq!(answer.detail()["Name"], name, "{what}: {text}");
@@ -134,7 +137,7 @@ async fn what_the_reference_could_not_read_again_is_refused_while_the_server_hol
     let stack = Stack::start(Kind::Memory).await.unwrap();
     let target = Target::new(&stack, "example.com/encoding").await;
     let good = target.story.publisher.targets_bytes();
-    let other = Invalid("ErrBadTargets", "");
+    let other = Invalid("ErrBadTargets", "targets is not encoded as Notary encodes it");
     let spaced = replaced(&good, "{\"signed\":", "{ \"signed\":");
     target.refuses_targets("white space", &spaced, other).await;
     target.refuses_targets("unknown member", &target.changed_targets(|t| t["extra"] = json!(1)), other).await;
@@ -160,9 +163,11 @@ async fn versions_outside_their_range_are_refused() {
     target.refuses_targets("2^63", &replaced(&good, whole, "\"version\":9223372036854775808"), MALFORMED).await;
     let large = Invalid("ErrBadTargets", "targets type metadata invalid: version 2147483648 is above 2147483647");
     target.refuses_targets("2^31", &with(json!(2_147_483_648_u32)), large).await;
-    let far = Invalid("ErrBadTargets", "");
-    target.refuses_targets("2^31-1", &with(json!(2_147_483_647)), far).await;
-    target.refuses_targets("a step too far", &with(json!(10_002)), far).await;
+    let far = |message| Invalid("ErrBadTargets", message);
+    let last = far("targets version 2147483647 is more than 10000 above 1");
+    target.refuses_targets("2^31-1", &with(json!(2_147_483_647)), last).await;
+    let step = far("targets version 10002 is more than 10000 above 1");
+    target.refuses_targets("a step too far", &with(json!(10_002)), step).await;
     target.accepts_the_next_publish().await;
 }
 
@@ -171,7 +176,8 @@ async fn a_version_may_be_ten_thousand_above_the_stored_one_and_not_one_more() {
     let stack = Stack::start(Kind::Memory).await.unwrap();
     let mut story = Story::new(stack.port(), "example.com/steps").await.unwrap();
     story.publisher.targets.version = Version::new(10_001).unwrap();
-    assert_refusal("first", &story.send_both().await.unwrap(), Invalid("ErrBadTargets", ""));
+    let first = Invalid("ErrBadTargets", "targets version 10001 is more than 10000 above 0");
+    assert_refusal("first", &story.send_both().await.unwrap(), first);
     story.publisher.targets.version = Version::new(10_000).unwrap();
     assert_eq!(story.send_both().await.unwrap().status, 200);
     let send = async |story: &Story| {
@@ -179,7 +185,8 @@ async fn a_version_may_be_ten_thousand_above_the_stored_one_and_not_one_more() {
         story.send(&[("targets", &targets)]).await.unwrap()
     };
     story.publisher.targets.version = Version::new(20_001).unwrap();
-    assert_refusal("next", &send(&story).await, Invalid("ErrBadTargets", ""));
+    let next = Invalid("ErrBadTargets", "targets version 20001 is more than 10000 above 10000");
+    assert_refusal("next", &send(&story).await, next);
     story.publisher.targets.version = Version::new(20_000).unwrap();
     assert_eq!(send(&story).await.status, 200);
 }
@@ -222,7 +229,14 @@ async fn a_threshold_that_the_keys_of_a_base_role_cannot_reach_is_refused() {
     let target = Target::new(&stack, "example.com/unreachable").await;
     for role in ["root", "targets", "snapshot", "timestamp"] {
         let root = target.changed_root(|r| r["roles"][role]["threshold"] = json!(2));
-        target.refuses(role, &[("root", &root)], Invalid("ErrBadRoot", "")).await;
+        let answer = target.story.send(&[("root", &root)]).await.unwrap();
+        // A root that does not reach its own threshold is refused for that first.
+        let message = match role {
+            "root" => "could not ",
+            _ => "root type metadata invalid: ",
+        };
+        assert_refusal(role, &answer, Invalid("ErrBadRoot", message));
+        target.refuses(role, &[("root", &root)], Invalid("ErrBadRoot", message)).await;
     }
     target.accepts_the_next_publish().await;
 }
@@ -282,7 +296,22 @@ async fn expired_documents_are_refused() {
     let targets = target.changed_targets(expire);
     let refusal = Invalid("ErrBadTargets", "targets expired at Thu Jan  2 03:04:05 UTC 2020");
     target.refuses_targets("targets", &targets, refusal).await;
+    let key = secret_key();
+    let delegating = target.changed_targets(|t| t["delegations"] = delegation_to(key.public()));
+    let mut delegated = to_value(&target.story.publisher.targets);
+    expire(&mut delegated);
+    let delegated = signed_value(&delegated, &[&key]);
+    let refusal = Invalid("ErrBadTargets", "targets/a expired at Thu Jan  2 03:04:05 UTC 2020");
+    target.refuses("delegation", &[("targets", &delegating), ("targets/a", &delegated)], refusal).await;
     target.accepts_the_next_publish().await;
+}
+
+/// The delegations of a targets document that lets one key sign `targets/a`.
+fn delegation_to(key: &PublicKey) -> Value {
+    let public = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key.public_bytes());
+    let object = json!({"keytype": key.key_type().name(), "keyval": {"private": null, "public": public}});
+    let id = key.id().as_str();
+    json!({"keys": {id: object}, "roles": [{"keyids": [id], "name": "targets/a", "paths": [""], "threshold": 1}]})
 }
 
 /// A repository whose snapshot the publisher signs.
@@ -322,11 +351,16 @@ async fn a_snapshot_that_names_files_never_uploaded_is_refused() {
         story.send(&[("snapshot", &bytes)]).await.unwrap()
     };
     let delegation = |v: &mut Value| v["meta"]["targets/ghost"] = phantom.clone();
-    assert_refusal("delegation", &send(&delegation).await, Invalid("ErrBadSnapshot", ""));
+    let ghost = Invalid("ErrBadSnapshot", "the snapshot lists a targets/ghost that was never uploaded");
+    assert_refusal("delegation", &send(&delegation).await, ghost);
     let other_targets = |v: &mut Value| {
         v["meta"]["targets"]["hashes"] = json!({"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="});
     };
-    assert_refusal("targets", &send(&other_targets).await, Invalid("ErrBadSnapshot", ""));
+    let other = Invalid("ErrBadSnapshot", "the snapshot lists a targets that was never uploaded");
+    assert_refusal("targets", &send(&other_targets).await, other);
+    let expired = |v: &mut Value| v["expires"] = json!("2020-01-02T03:04:05Z");
+    let late = Invalid("ErrBadSnapshot", "snapshot expired at Thu Jan  2 03:04:05 UTC 2020");
+    assert_refusal("expired", &send(&expired).await, late);
     let no_root = |v: &mut Value| _ = v["meta"].as_object_mut().unwrap().remove("root");
     let missing = Invalid("ErrBadSnapshot", "snapshot type metadata invalid: missing root sha256 checksum information");
     assert_refusal("root", &send(&no_root).await, missing);

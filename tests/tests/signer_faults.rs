@@ -24,6 +24,10 @@ async fn without_its_signer_the_server_serves_reads_and_refuses_publishes_as_its
     let key = http::get(stack.port(), "/v2/example.com/new/_trust/tuf/timestamp.key").await.unwrap();
     assert_server_fault(&key);
     assert_eq!(story.state().await.unwrap(), before, "reads go on, and nothing was stored");
+    let health = http::get(stack.port(), "/_notary_server/health").await.unwrap();
+    assert_eq!(health.status, 503);
+    let checks: Vec<_> = health.json().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(checks, ["Trust operational"], "the store works, the signer does not");
     stack.restart_signer().await.unwrap();
     assert_eq!(story.send_tag("afterwards").await.unwrap().status, 200);
 }
