@@ -1,7 +1,9 @@
 //! Passphrases: each has an alias, under which it stands in the environment and in the rows it seals.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::rand::SecureRandom;
 use tuf_schema::sign::Passphrase;
@@ -20,9 +22,13 @@ pub struct Alias(String);
 pub struct Passphrases(Source);
 
 enum Source {
-    Environment(Environment),
+    Environment {
+        environment: Environment,
+        /// Those found so far, by their variables.
+        found: Mutex<HashMap<String, Arc<Passphrase>>>,
+    },
     /// One for every alias.
-    Fixed(Zeroizing<String>),
+    Fixed(Arc<Passphrase>),
 }
 
 /// Why the passphrase of an alias is not there.
@@ -107,7 +113,7 @@ impl Passphrases {
     /// a file whose first line is the passphrase.
     #[must_use]
     pub fn from_environment(environment: Environment) -> Self {
-        Self(Source::Environment(environment))
+        Self(Source::Environment { environment, found: Mutex::default() })
     }
 
     /// A random passphrase that ends with this process.
@@ -117,18 +123,27 @@ impl Passphrases {
     pub fn ephemeral(rng: &dyn SecureRandom) -> Result<Self, PassphraseError> {
         let mut bytes = Zeroizing::new([0; 32]);
         rng.fill(bytes.as_mut()).map_err(|_| PassphraseError::Randomness)?;
-        Ok(Self(Source::Fixed(Zeroizing::new(hex::encode(bytes.as_ref())))))
+        Ok(Self(Source::Fixed(Arc::new(Passphrase::from_text(hex::encode(bytes.as_ref()))))))
     }
 
-    /// The passphrase of `alias`, looked up anew each time.
+    /// The passphrase of `alias`. Once found it stays the same: new keys must open with what opens the old ones, and
+    /// that is proved once.
     ///
     /// # Errors
     /// [`PassphraseError`] names the variable.
-    pub fn of(&self, alias: &Alias) -> Result<Passphrase, PassphraseError> {
-        match &self.0 {
-            Source::Fixed(text) => Ok(Passphrase::from_text(text.as_str().to_owned())),
-            Source::Environment(environment) => from_environment(environment, alias),
+    pub fn of(&self, alias: &Alias) -> Result<Arc<Passphrase>, PassphraseError> {
+        let (environment, found) = match &self.0 {
+            Source::Fixed(passphrase) => return Ok(Arc::clone(passphrase)),
+            Source::Environment { environment, found } => (environment, found),
+        };
+        // whatever is found is whole
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(passphrase) = found.get(&alias.variable()) {
+            return Ok(Arc::clone(passphrase));
         }
+        let passphrase = Arc::new(from_environment(environment, alias)?);
+        found.insert(alias.variable(), Arc::clone(&passphrase));
+        Ok(passphrase)
     }
 }
 
@@ -212,6 +227,17 @@ mod tests {
         file.write_all(b"from a file \r\nsecond\n").unwrap();
         let passphrases = passphrases(&[("NOTARY_SIGNER_K1_FILE", file.path().to_str().unwrap())]);
         assert_eq!(passphrases.of(&alias("k1")).unwrap().expose(), b"from a file ");
+    }
+
+    #[test]
+    fn a_file_that_changes_does_not_change_a_passphrase_in_use() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let passphrases = passphrases(&[("NOTARY_SIGNER_K1_FILE", file.path().to_str().unwrap())]);
+        passphrases.of(&alias("k1")).unwrap_err();
+        for text in ["first", "second", ""] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(passphrases.of(&alias("k1")).unwrap().expose(), b"first");
+        }
     }
 
     #[test]
