@@ -1,4 +1,4 @@
-//! A map that holds so many entries and forgets the oldest: what is remembered about strangers must have an end.
+//! A map that holds so much and forgets the oldest: what is remembered about strangers must have an end.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -7,39 +7,53 @@ use std::hash::Hash;
 #[derive(Debug)]
 pub(crate) struct BoundedMap<K, V> {
     capacity: usize,
-    entries: HashMap<K, V>,
+    /// What all entries weigh.
+    weight: usize,
+    /// Values and what they weigh.
+    entries: HashMap<K, (V, usize)>,
     order: VecDeque<K>,
 }
 
 impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
-    /// Holds at most `capacity` entries.
+    /// Holds at most `capacity` entries, or entries of that weight together.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, entries: HashMap::new(), order: VecDeque::new() }
+        Self { capacity, weight: 0, entries: HashMap::new(), order: VecDeque::new() }
     }
 
     /// The value of `key`, if it is still remembered.
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key)
+        self.entries.get(key).map(|(value, _)| value)
     }
 
     /// Remembers `value`; a key that is there already keeps its age.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.entries.insert(key.clone(), value).is_some() {
-            return;
+        self.insert_weighing(key, value, 1);
+    }
+
+    /// As [`Self::insert`], for entries of different weights.
+    pub(crate) fn insert_weighing(&mut self, key: K, value: V, weight: usize) {
+        self.weight = self.weight.saturating_add(weight);
+        match self.entries.insert(key.clone(), (value, weight)) {
+            Some((_, before)) => self.weight = self.weight.saturating_sub(before),
+            None => self.order.push_back(key),
         }
-        self.order.push_back(key);
-        while self.order.len() > self.capacity {
-            if let Some(oldest) = self.order.pop_front() {
-                self.entries.remove(&oldest);
-            }
+        while self.weight > self.capacity {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.forget(&oldest);
         }
     }
 
     /// Forgets `key`.
     pub(crate) fn remove(&mut self, key: &K) {
-        if self.entries.remove(key).is_some() {
+        if self.forget(key) {
             self.order.retain(|known| known != key);
         }
+    }
+
+    fn forget(&mut self, key: &K) -> bool {
+        let Some((_, weight)) = self.entries.remove(key) else { return false };
+        self.weight = self.weight.saturating_sub(weight);
+        true
     }
 }
 
@@ -55,6 +69,19 @@ mod tests {
         map.insert("a", 3);
         map.insert("c", 4);
         assert_eq!((map.get(&"a"), map.get(&"b"), map.get(&"c")), (None, Some(&2), Some(&4)));
+    }
+
+    #[test]
+    fn a_heavy_entry_takes_the_place_of_several_light_ones() {
+        let mut map = BoundedMap::new(10);
+        for key in ["a", "b", "c"] {
+            map.insert_weighing(key, 1, 3);
+        }
+        map.insert_weighing("d", 1, 6);
+        assert_eq!((map.get(&"a"), map.get(&"b"), map.get(&"c"), map.get(&"d")), (None, None, Some(&1), Some(&1)));
+        map.insert_weighing("d", 2, 1);
+        map.insert_weighing("e", 1, 6);
+        assert_eq!((map.get(&"c"), map.get(&"d"), map.get(&"e")), (Some(&1), Some(&2), Some(&1)));
     }
 
     #[test]

@@ -7,15 +7,18 @@ use tuf_schema::model::{Snapshot, Timestamp};
 use tuf_schema::{Role, Sha256, UtcTime};
 
 use crate::bounded::BoundedMap;
+use crate::publish::MAX_SNAPSHOT_ROLES;
 use crate::publish::load::unverified;
 use crate::store::{StoreError, Stored};
 
-/// How many documents of each kind are remembered.
+/// How many timestamps are remembered.
 const REMEMBERED: usize = 4096;
 
-/// The most roles of a snapshot that is remembered, so that the memory for all of them stays near ten megabytes.
-/// A larger one is parsed at each read.
-const REMEMBERED_ROLES: usize = 20;
+/// What the remembered snapshots may take, in bytes: some twenty thousand of the usual size, or the twenty largest.
+const REMEMBERED_BYTES: usize = 32 * 1024 * 1024;
+
+/// What a snapshot takes without its roles, and a role without its name, in bytes; rather too much.
+const ENTRY_BYTES: usize = 256;
 
 /// The parsed links of stored documents.
 pub(crate) struct Links {
@@ -40,7 +43,8 @@ pub(crate) struct SnapshotLinks {
 
 impl Links {
     pub(crate) fn new() -> Self {
-        Self { timestamps: Mutex::new(BoundedMap::new(REMEMBERED)), snapshots: Mutex::new(BoundedMap::new(REMEMBERED)) }
+        let snapshots = BoundedMap::new(REMEMBERED_BYTES);
+        Self { timestamps: Mutex::new(BoundedMap::new(REMEMBERED)), snapshots: Mutex::new(snapshots) }
     }
 
     /// The link of a stored timestamp.
@@ -70,11 +74,44 @@ impl Links {
         let model = document.claims();
         let roles = model.meta.iter().filter_map(|(role, file)| Some((role.clone(), file.digests.sha256()?))).collect();
         let links = Arc::new(SnapshotLinks { expires: model.expires, roles });
-        if links.roles.len() > REMEMBERED_ROLES {
+        // Only one stored before there was a limit is larger; it is parsed at each read.
+        if links.roles.len() > MAX_SNAPSHOT_ROLES {
             return Ok(links);
         }
+        let names = links.roles.keys().map(|role| role.as_str().len().saturating_add(ENTRY_BYTES));
+        let bytes = names.fold(ENTRY_BYTES, usize::saturating_add);
         let mut remembered = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.insert(stored.sha256, links.clone());
+        remembered.insert_weighing(stored.sha256, links.clone(), bytes);
         Ok(links)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tuf_schema::Version;
+    use tuf_schema::model::FileMeta;
+    use tuf_schema::testing::{secret_key, signed};
+
+    use super::*;
+
+    /// A snapshot of so many roles; the names of delegations are as long as they may be.
+    fn stored(roles: usize) -> Stored {
+        let expires = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
+        let name = |number| Role::parse(&format!("targets/{number:0247}")).unwrap();
+        let meta = (2..roles).map(name).chain([Role::Root, Role::Targets]);
+        let meta = meta.map(|role| (role, FileMeta::of(b"content"))).collect();
+        let bytes: Bytes = signed(&Snapshot { version: Version::FIRST, expires, meta }, &[&secret_key()]);
+        Stored { version: Version::FIRST, sha256: Sha256::of(&bytes), bytes, created_at: expires }
+    }
+
+    #[test]
+    fn a_snapshot_of_every_allowed_size_is_remembered() {
+        let links = Links::new();
+        for (roles, is_remembered) in [(2, true), (MAX_SNAPSHOT_ROLES, true), (MAX_SNAPSHOT_ROLES + 1, false)] {
+            let stored = stored(roles);
+            assert_eq!(links.snapshot(&stored).unwrap().roles.len(), roles);
+            assert_eq!(links.remembered_snapshot(&stored.sha256).is_some(), is_remembered, "{roles}");
+        }
     }
 }

@@ -143,6 +143,22 @@ pub enum Violation {
     /// A snapshot lists a document that neither came with it nor is stored.
     #[error("the snapshot lists a {0} that was never uploaded")]
     NeverUploaded(Role),
+    /// An uploaded snapshot is longer than a server keeps.
+    #[error("the snapshot is {bytes} bytes long and at most {limit} are allowed")]
+    SnapshotTooLarge {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A snapshot would list more roles than a repository may have.
+    #[error("the snapshot would list {roles} roles and at most {limit} are allowed")]
+    TooManyRoles {
+        /// How many it would list.
+        roles: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The server cannot make the first snapshot of a repository without targets.
     #[error("targets must be loaded first")]
     NoTargets,

@@ -32,6 +32,13 @@ pub use update::{NewFile, ValidatedUpdate};
 /// How often an upload is prepared when others publish at the same time.
 const MAX_ATTEMPTS: u32 = 10;
 
+/// The most roles that a snapshot may list. One is at most half a kilobyte of it, so that the snapshot stays below what
+/// a signer takes at once (4 MiB), and a delegation cannot make its repository one that nobody can publish to.
+pub(crate) const MAX_SNAPSHOT_ROLES: usize = 4_000;
+
+/// How long an uploaded snapshot may be, in bytes. Reads of other roles need it parsed.
+const MAX_SNAPSHOT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Uploads up to this size are worked on in place: moving them elsewhere would cost more.
 const SMALL_UPLOAD_BYTES: usize = 256 * 1024;
 

@@ -8,7 +8,7 @@ use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::verify::SignatureError;
 use tuf_schema::{Dialect, Envelope, Role, Unverified, json};
 
-use super::{PublishError, Upload, UploadPart, Violation};
+use super::{MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_ROLES, PublishError, Upload, UploadPart, Violation};
 
 /// The parts by their place in the hierarchy. An uploaded timestamp is parsed and dropped, as the server makes its own.
 pub(super) struct Parts {
@@ -38,6 +38,10 @@ impl Parts {
         let server_makes_snapshot = !upload.parts.iter().any(|part| part.role == Role::Snapshot);
         let mut parts = Self { root: None, targets: Vec::new(), snapshot: None };
         for part in &upload.parts {
+            if part.role == Role::Snapshot && part.bytes.len() > MAX_SNAPSHOT_BYTES {
+                let (bytes, limit) = (part.bytes.len(), MAX_SNAPSHOT_BYTES);
+                return Err(PublishError::BadSnapshot(Violation::SnapshotTooLarge { bytes, limit }));
+            }
             let envelope = match Envelope::parse(Dialect::Notary, part.bytes.clone()) {
                 Ok(envelope) => envelope,
                 // What will be dropped anyway may lack what the reference does not miss either.
@@ -46,7 +50,7 @@ impl Parts {
             };
             match &part.role {
                 Role::Root => parts.root = Some(Part::read(part, envelope, server_makes_snapshot)),
-                Role::Snapshot => parts.snapshot = Some(Part::read(part, envelope, true)),
+                Role::Snapshot => parts.snapshot = Some(few_roles(Part::read(part, envelope, true))?),
                 Role::Timestamp => {}
                 Role::Targets | Role::Delegation(_) => {
                     parts.targets.push(Part::read(part, envelope, server_makes_snapshot));
@@ -73,6 +77,15 @@ impl<M: Document> Part<M> {
             document: envelope.decode(part.role.clone()),
         }
     }
+}
+
+/// A snapshot that does not list too much: each role that it lists is looked for in the store.
+fn few_roles(part: Part<Snapshot>) -> Result<Part<Snapshot>, PublishError> {
+    let roles = part.document.as_ref().map_or(0, |document| document.claims().meta.len());
+    if roles <= MAX_SNAPSHOT_ROLES {
+        return Ok(part);
+    }
+    Err(PublishError::BadSnapshot(Violation::TooManyRoles { roles, limit: MAX_SNAPSHOT_ROLES }))
 }
 
 /// What the reference finds wrong with a part that is no signed document: two faults it meets later than the others

@@ -12,7 +12,7 @@ use tuf_schema::{BaseRole, DelegationName, Gun, Role, UtcTime, Version};
 use super::load::Known;
 use super::parts::{Part, Parts};
 use super::update::NewFile;
-use super::{PublishError, PublishLimits, Violation};
+use super::{MAX_SNAPSHOT_ROLES, PublishError, PublishLimits, Violation};
 
 /// An upload that keeps every rule; what the server signs is still missing.
 pub(super) struct Accepted {
@@ -254,7 +254,13 @@ fn next_snapshot(
 /// Step 6b: what the server's snapshot lists, over the bytes that are stored.
 fn list(shown: &BTreeMap<Role, Bytes>, known: &Known) -> Result<BTreeMap<Role, FileMeta>, PublishError> {
     let mut meta = known.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
+    let before = meta.len();
     meta.extend(shown.iter().map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))));
+    // A repository that has more already can still be published to.
+    if meta.len() > MAX_SNAPSHOT_ROLES.max(before) {
+        let (roles, limit) = (meta.len(), MAX_SNAPSHOT_ROLES);
+        return Err(PublishError::BadTargets(Violation::TooManyRoles { roles, limit }));
+    }
     if meta.contains_key(&Role::Targets) { Ok(meta) } else { Err(PublishError::Validation(Violation::NoTargets)) }
 }
 
@@ -265,4 +271,36 @@ fn check_step(role: &Role, offered: Version, known: &Known, limits: PublishLimit
         return Ok(());
     }
     Err(Violation::VersionStep { role: role.clone(), newest, offered, limit: limits.version_step })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delegations(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Role> {
+        numbers.map(|number| Role::parse(&format!("targets/{number}")).unwrap())
+    }
+
+    /// What the server's snapshot lists of `shown` new delegations beside `stored` roles, one of them targets.
+    fn listed(stored: usize, shown: usize) -> Result<usize, PublishError> {
+        let file = FileMeta::of(b"content");
+        let meta = delegations(1..stored).chain([Role::Targets]).map(|role| (role, file.clone())).collect();
+        let expires = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
+        let snapshot = Some(Snapshot { version: Version::FIRST, expires, meta });
+        let (ancestors, listed, newest) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let known = Known { root: None, ancestors, snapshot, listed, newest };
+        let new = delegations(stored..stored + shown).chain([Role::Targets]);
+        list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known).map(|meta| meta.len())
+    }
+
+    #[test]
+    fn a_snapshot_lists_at_most_4000_roles() {
+        assert_eq!(listed(3_990, 10).unwrap(), 4_000);
+        let refused = listed(3_990, 11);
+        let expected = Violation::TooManyRoles { roles: 4_001, limit: 4_000 };
+        assert!(matches!(refused, Err(PublishError::BadTargets(violation)) if violation == expected));
+        // What is listed already can be published again.
+        assert_eq!(listed(4_005, 0).unwrap(), 4_005);
+        assert!(listed(4_005, 1).is_err());
+    }
 }

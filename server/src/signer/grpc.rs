@@ -29,6 +29,10 @@ const REMEMBERED_KEYS: usize = 20_000;
 /// What a signer's answer may be long: a public key or a signature, far below a kilobyte.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+/// What a question may be long: a snapshot, which stays below the 4 MiB that signers take unless they are told to take
+/// more, and what a client's own snapshot of that size grows by when the server takes over.
+const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
+
 /// Where the signer is and how to prove who asks.
 pub struct GrpcSettings {
     /// Host name or address; the signer's certificate must name it.
@@ -92,11 +96,15 @@ impl GrpcSigner {
     }
 
     fn keys(&self) -> KeyManagementClient<Channel> {
-        KeyManagementClient::new(self.channel().clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+        KeyManagementClient::new(self.channel().clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+            .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
 
     fn signer(&self) -> SignerClient<Channel> {
-        SignerClient::new(self.channel().clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+        SignerClient::new(self.channel().clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+            .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
 
     fn held(&self) -> MutexGuard<'_, BoundedMap<KeyId, PublicKey>> {

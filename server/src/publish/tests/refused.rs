@@ -125,6 +125,28 @@ async fn a_root_that_could_not_be_believed_again_is_refused() {
 }
 
 #[tokio::test]
+async fn an_uploaded_snapshot_is_at_most_4_mib_long() {
+    let limit = 4 * 1024 * 1024;
+    let message = format!("the snapshot is {} bytes long and at most {limit} are allowed", limit + 1);
+    refused_first("ErrBadSnapshot", &message, |author| {
+        vec![root(author), targets(author), part(Role::Snapshot, vec![b' '; limit + 1])]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_uploaded_snapshot_lists_at_most_4000_roles() {
+    let message = "the snapshot would list 4001 roles and at most 4000 are allowed";
+    refused_first("ErrBadSnapshot", message, |author| {
+        let mut many = snapshot_of(&[], 1, author.root.expires);
+        let names = (2..4_001).map(|number| role(&format!("targets/{number}"))).chain([Role::Root, Role::Targets]);
+        many.meta = names.map(|role| (role, FileMeta::of(b"content"))).collect();
+        vec![root(author), targets(author), part(Role::Snapshot, signed(&many, &[&author.targets_key]))]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_root_certificate_is_for_this_gun() {
     let message = "could not validate the path to a trusted root: unable to retrieve valid leaf certificates";
     refused_first("ErrBadRoot", message, |author| {
