@@ -1,6 +1,6 @@
 //! What is stored and touched by an upload.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tuf_schema::dialect::Document;
@@ -42,6 +42,8 @@ pub(super) async fn load(
     let versions = base.into_iter().filter_map(|(role, stored)| Some((role, stored.as_ref()?.version)));
     let mut known =
         Known { root, ancestors: BTreeMap::new(), snapshot: None, listed: BTreeMap::new(), newest: versions.collect() };
+    // Roles that come with the upload, or that were looked for: what is above them is looked for already.
+    let mut sought: BTreeSet<Role> = parts.targets.iter().map(|part| part.role.clone()).collect();
     for part in &parts.targets {
         if let Role::Delegation(_) = &part.role
             && let Some(stored) = store.latest(gun, &part.role).await?
@@ -50,15 +52,16 @@ pub(super) async fn load(
         }
         let mut above = part.role.parent();
         while let Some(role) = above {
-            if !parts.has_targets(&role) && !known.ancestors.contains_key(&role) {
-                let stored = match &role {
-                    Role::Targets => newest.targets.clone(),
-                    _ => store.latest(gun, &role).await?,
-                };
-                if let Some(stored) = stored {
-                    known.ancestors.insert(role.clone(), unverified(&role, &stored)?);
-                }
+            if !sought.insert(role.clone()) {
+                break;
             }
+            let stored = match &role {
+                Role::Targets => newest.targets.clone(),
+                _ => store.latest(gun, &role).await?,
+            };
+            // Below a role that is missing nothing is declared, whatever is above.
+            let Some(stored) = stored else { break };
+            known.ancestors.insert(role.clone(), unverified(&role, &stored)?);
             above = role.parent();
         }
     }

@@ -104,6 +104,7 @@ impl Publisher {
         let gun = access.gun();
         // Only this process's publishers wait here; against others the store decides.
         let _turn = self.turns.take(gun).await;
+        let mut lost = PublishError::VersionConflict { role: Role::Timestamp, current: None };
         for _ in 0..MAX_ATTEMPTS {
             // Read before everything else: whatever changes later changes it as well.
             let newest = self.store.newest(gun).await?;
@@ -113,10 +114,12 @@ impl Publisher {
                 Err(PublishError::Signer(error)) => return Err(error.into()),
                 Err(refusal) => {
                     let now = self.store.latest(gun, &Role::Timestamp).await?;
+                    let current = now.as_ref().map(|stored| stored.version);
                     if now.map(|stored| stored.sha256) == newest.timestamp.map(|stored| stored.sha256) {
                         return Err(refusal);
                     }
                     // Judged by a mixture of two states.
+                    lost = PublishError::VersionConflict { role: Role::Timestamp, current };
                     continue;
                 }
             };
@@ -128,11 +131,14 @@ impl Publisher {
                         return Err(PublishError::VersionConflict { role, current });
                     }
                     tracing::debug!(%gun, %role, "somebody else published; preparing again");
+                    lost = PublishError::VersionConflict { role, current };
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(PublishError::Contended { attempts: MAX_ATTEMPTS })
+        // Others won again and again: nothing is wrong with the server.
+        tracing::warn!(%gun, attempts = MAX_ATTEMPTS, "the repository changed each time an upload was prepared");
+        Err(lost)
     }
 
     /// Judges the upload by what is stored now, and completes it with what the server signs.
@@ -144,6 +150,9 @@ impl Publisher {
             move || Parts::parse(&upload)
         });
         let parts = parts.await?;
+        if newest.root.is_none() && parts.root.is_none() {
+            return Err(PublishError::Validation(Violation::NoRoot));
+        }
         let root = newest.root.as_ref().map(|stored| self.roots.believe(gun, stored, now)).transpose()?;
         let known = load::load(&*self.store, gun, newest, root, &parts).await?;
         let judged = aside(size, {

@@ -21,6 +21,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Change, ChangeQuery, Stored};
 
 mod accepted;
+mod disturbed_store;
 mod races;
 mod refused;
 mod renewal;
