@@ -564,6 +564,40 @@ fn a_delegation_that_was_never_published_is_no_difficulty() {
 }
 
 #[test]
+fn a_delegation_that_was_there_and_is_still_delegated_cannot_be_left_out() {
+    let (mut repository, mut world, key) = (Repository::new(), World::default(), secret_key());
+    let role = delegate(&mut repository, "targets/releases", &key, &[""]);
+    let bytes = delegated_targets(&repository, "1", &key, now().plus_seconds(60));
+    repository.publish_with(&mut world, &[(role.clone(), bytes)], |_, _| {});
+    world.update().unwrap();
+    let before = world.cached.clone();
+    repository.publish_with(&mut world, &[], |snapshot, _| drop(snapshot.meta.remove(&role)));
+    // Again and again: what leaves it out is not kept.
+    for _ in 0..2 {
+        assert_eq!(world.update().unwrap_err(), ChainError::Unlisted(role.clone()));
+        assert_eq!(world.cached, before);
+    }
+}
+
+#[test]
+fn a_delegation_that_was_taken_away_or_given_to_others_may_be_left_out() {
+    for successor in [None, Some(secret_key())] {
+        let (mut repository, mut world, key) = (Repository::new(), World::default(), secret_key());
+        let role = delegate(&mut repository, "targets/releases", &key, &[""]);
+        let bytes = delegated_targets(&repository, "1", &key, now().plus_seconds(60));
+        repository.publish_with(&mut world, &[(role.clone(), bytes)], |_, _| {});
+        world.update().unwrap();
+        repository.publisher.targets.delegations = Delegations::default();
+        if let Some(key) = &successor {
+            delegate(&mut repository, "targets/releases", key, &[""]);
+        }
+        repository.publisher.next_targets();
+        repository.publish_with(&mut world, &[], |snapshot, _| drop(snapshot.meta.remove(&role)));
+        assert!(world.update().unwrap().targets(&role).is_none());
+    }
+}
+
+#[test]
 fn an_expired_or_foreign_delegation_is_passed_over_and_named() {
     let (mut repository, mut world) = (Repository::new(), World::default());
     let (key, stranger) = (secret_key(), secret_key());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tuf_schema::verify::chain::{Trusted, Visible};
+use tuf_schema::verify::chain::{Skipped, Trusted, Visible};
 use tuf_schema::{BaseRole, DelegationName, KeyId, Role, Sha256, model};
 
 use crate::image::Tag;
@@ -61,13 +61,19 @@ impl Report {
 /// The target that a trusted pull of `tag` would take: that of `targets/releases`, else that of `targets`.
 ///
 /// What other delegations list does not count, as in docker.
-#[must_use]
-pub fn released<'a>(trusted: &'a Trusted, tag: &Tag) -> Option<(&'a Role, &'a model::Target)> {
+///
+/// # Errors
+/// [`Skipped`] if `targets/releases` was published and cannot be believed. Docker falls back to what `targets` lists;
+/// whoever holds the snapshot key could then bring back a digest from before the delegation.
+pub fn released<'a>(trusted: &'a Trusted, tag: &Tag) -> Result<Option<(&'a Role, &'a model::Target)>, &'a Skipped> {
+    if let Some(skipped) = trusted.skipped().iter().find(|skipped| is_releases(&skipped.role)) {
+        return Err(skipped);
+    }
     let walk = trusted.walk();
     let listed_by = |wanted: fn(&Role) -> bool| {
         walk.iter().filter(|v| wanted(v.role)).find_map(|v| v.target(tag.as_str()).map(|target| (v.role, target)))
     };
-    listed_by(is_releases).or_else(|| listed_by(|role| *role == Role::Targets))
+    Ok(listed_by(is_releases).or_else(|| listed_by(|role| *role == Role::Targets)))
 }
 
 fn is_releases(role: &Role) -> bool {

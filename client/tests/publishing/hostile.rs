@@ -3,15 +3,15 @@
 use bulla::keys::KeyRole;
 use bulla::publish::{PublishError, RootNotice};
 use bulla::remote::Part;
-use bulla::trust::UpdateError;
+use bulla::trust::{UpdateError, released};
 use ring::rand::SystemRandom;
-use tuf_schema::model::{Root, Snapshot};
+use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::sign::self_signed_root_certificate;
 use tuf_schema::testing::signed;
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::{Gun, PublicKey, Role, SigningKey as _};
 
-use crate::world::{Person, Server, add_signer, cached, gun, now, roles};
+use crate::world::{Person, Server, add_signer, cached, decode, gun, now, roles, tag};
 
 /// Makes a key of a person and gives its public part; with `certified`, its root certificate for the repository.
 fn key(person: &Person, role: KeyRole, of: Option<&Gun>, certified: bool) -> PublicKey {
@@ -71,6 +71,46 @@ async fn a_root_that_others_made_is_not_signed_anew_though_it_names_our_key() {
     assert_eq!(*told, expires);
     assert!(why.starts_with("the keys here did not sign the root"), "{why}");
     assert_eq!(server.posts().last().unwrap(), &roles(&["targets/releases", "targets/victim"]));
+}
+
+/// A tag that `targets` lists as it was before there were signers, and `targets/releases` as it is now.
+async fn released_twice() -> (Server, Person) {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"old").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &[""]);
+    bob.sign(&server, "1", b"new").await.unwrap();
+    (server, owner)
+}
+
+#[tokio::test]
+async fn releases_that_cannot_be_believed_do_not_bring_back_what_targets_lists() {
+    let (server, _) = released_twice().await;
+    let reader = Person::new();
+    let releases = Role::parse("targets/releases").unwrap();
+    let junk: Targets = server.current("targets/releases");
+    let parts = [Part { role: releases.clone(), bytes: signed(&junk, &[&server.snapshot]).to_vec() }];
+    server.store(&mut server.state.lock().unwrap(), &parts);
+    let trusted = reader.read(&server).await.unwrap();
+    assert_eq!(released(&trusted, &tag("1")).unwrap_err().role, releases);
+}
+
+#[tokio::test]
+async fn releases_that_are_left_out_do_not_bring_back_what_targets_lists() {
+    let (server, _) = released_twice().await;
+    let reader = Person::new();
+    reader.read(&server).await.unwrap();
+    let releases = Role::parse("targets/releases").unwrap();
+    {
+        let mut state = server.state.lock().unwrap();
+        state.current.remove(&releases);
+        server.store(&mut state, &[]);
+        let mut snapshot: Snapshot = decode(Role::Snapshot, &state.current[&Role::Snapshot]);
+        snapshot.version = snapshot.version.next().unwrap();
+        let parts = [Part { role: Role::Snapshot, bytes: signed(&snapshot, &[&server.snapshot]).to_vec() }];
+        server.store(&mut state, &parts);
+    }
+    let error = reader.read(&server).await.unwrap_err();
+    assert!(matches!(&error, UpdateError::Chain(ChainError::Unlisted(role)) if *role == releases), "{error}");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_first_publish_that_failed_is_carried_on_with_the_very_root_that_is_ke
     assert_eq!(server.current::<Targets>("targets").version.number(), 2);
     assert_eq!(owner.key_files(), 2);
     let trusted = Person::new().read(&server).await.unwrap();
-    assert_eq!(released(&trusted, &tag("1")).unwrap().1.digests.sha256(), Some(Sha256::of(b"one")));
+    assert_eq!(released(&trusted, &tag("1")).unwrap().unwrap().1.digests.sha256(), Some(Sha256::of(b"one")));
     // And from there as usual.
     owner.sign(&server, "2", b"two").await.unwrap();
     assert_eq!(server.posts()[1], roles(&["targets"]));

@@ -35,7 +35,7 @@ async fn the_first_signature_makes_a_repository_as_docker_does() {
     // What we published ourselves is the anchor, byte for byte.
     assert_eq!(owner.cache().read(&Role::Root).unwrap().unwrap(), server.state.lock().unwrap().current[&Role::Root]);
     let trusted = Person::new().read(&server).await.unwrap();
-    let (role, target) = released(&trusted, &tag("1")).unwrap();
+    let (role, target) = released(&trusted, &tag("1")).unwrap().unwrap();
     assert_eq!((role, target.digests.sha256()), (&Role::Targets, Some(Sha256::of(b"one"))));
 }
 
@@ -115,7 +115,7 @@ async fn a_signer_signs_into_its_own_role_and_the_releases() {
     let tags: Vec<_> = report.tags.iter().map(|t| (t.name.as_str(), t.signers.join("+"))).collect();
     assert_eq!(tags, [("0", String::new()), ("1", "bob".to_owned())]);
     assert_eq!(report.signers.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["bob"]);
-    assert_eq!(released(&trusted, &tag("1")).unwrap().0.as_str(), "targets/releases");
+    assert_eq!(released(&trusted, &tag("1")).unwrap().unwrap().0.as_str(), "targets/releases");
     // The owner holds no delegation key, and once there are delegations nobody signs into targets.
     let error = owner.sign(&server, "2", b"two").await.unwrap_err();
     assert_eq!(error.to_string(), "no valid signing keys for delegation roles");
@@ -147,7 +147,7 @@ async fn a_signers_tag_that_nobody_released_does_not_count() {
     server.store(&mut server.state.lock().unwrap(), &parts);
     server.state.lock().unwrap().posts.push(parts);
     let trusted = Person::new().read(&server).await.unwrap();
-    assert!(released(&trusted, &tag("1")).is_none());
+    assert!(released(&trusted, &tag("1")).unwrap().is_none());
     assert_eq!(Report::of(&trusted, Some(&tag("1"))).tags, []);
 }
 

@@ -48,6 +48,8 @@ pub struct Chain {
     fetched: BTreeSet<Role>,
     timestamp: Option<Current<Timestamp>>,
     snapshot: Option<Current<Snapshot>>,
+    /// What the cached snapshot lists; nothing unless the trusted root's keys signed it.
+    known: BTreeSet<Role>,
     targets: BTreeMap<Role, Current<Targets>>,
     skipped: Vec<Skipped>,
     /// Targets roles still to be visited; the next one is the last.
@@ -79,6 +81,7 @@ enum State {
     },
     Targets {
         visit: Pending,
+        listed: FileMeta,
         floor: Option<Version>,
     },
     Done,
@@ -86,12 +89,13 @@ enum State {
     Failed,
 }
 
-/// A targets role that is to be visited, with those who may sign it and what the snapshot lists for it.
+/// A targets role that is to be visited, with those who may sign it and what the snapshot lists for it: nothing any
+/// more, if only the cached one lists it.
 #[derive(Debug, Clone)]
 struct Pending {
     role: Role,
     authority: Authority,
-    listed: FileMeta,
+    listed: Option<FileMeta>,
 }
 
 impl Chain {
@@ -110,6 +114,7 @@ impl Chain {
             fetched: BTreeSet::new(),
             timestamp: None,
             snapshot: None,
+            known: BTreeSet::new(),
             targets: BTreeMap::new(),
             skipped: Vec::new(),
             pending: Vec::new(),
@@ -136,7 +141,7 @@ impl Chain {
             State::CachedSnapshot => Some(Request::Cached(Role::Snapshot)),
             State::Snapshot { listed: meta, .. } => listed(&Role::Snapshot, meta),
             State::CachedTargets { visit } => Some(Request::Cached(visit.role.clone())),
-            State::Targets { visit, .. } => listed(&visit.role, &visit.listed),
+            State::Targets { visit, listed: meta, .. } => listed(&visit.role, meta),
             State::Done | State::Failed => None,
         }
     }
@@ -170,9 +175,9 @@ impl Chain {
                 Err(e) => self.stumble(e),
             },
             State::CachedTargets { visit } => self.cached_targets(answer, visit),
-            State::Targets { visit, floor } => {
+            State::Targets { visit, listed, floor } => {
                 let bytes = fetched(answer, request.as_ref());
-                let outcome = bytes.and_then(|bytes| self.targets(&visit, bytes, floor));
+                let outcome = bytes.and_then(|bytes| self.targets(&visit, &listed, bytes, floor));
                 self.settle(visit, outcome, true)
             }
             state @ (State::Done | State::Failed) => {
@@ -248,6 +253,7 @@ impl Chain {
             None => return Err(ChainError::Unlisted(Role::Snapshot)),
         };
         let cached: Option<Verified<Snapshot>> = self.remembered(answer, &Role::Snapshot, BaseRole::Snapshot);
+        self.known = cached.iter().flat_map(|cached| cached.model().meta.keys().cloned()).collect();
         match cached {
             Some(cached) if listed.check(cached.raw()).is_ok() => {
                 let current = cached.current(Floor { version: None, listed: Some(&listed) }, self.now)?;
@@ -285,7 +291,7 @@ impl Chain {
         self.snapshot = Some(snapshot);
         self.targets.clear();
         self.skipped.clear();
-        self.pending = vec![Pending { role: Role::Targets, authority, listed }];
+        self.pending = vec![Pending { role: Role::Targets, authority, listed: Some(listed) }];
         self.visited = 0;
         self.visit_next();
         Ok(())
@@ -299,23 +305,38 @@ impl Chain {
     }
 
     fn cached_targets(&mut self, answer: Answer, visit: Pending) -> Result<(), ChainError> {
-        let Answer::Bytes(bytes) = answer else {
-            self.state = State::Targets { visit, floor: None };
-            return Ok(());
+        let bytes = match answer {
+            Answer::Bytes(bytes) => Some(bytes),
+            Answer::Absent | Answer::Unreachable => None,
         };
-        if visit.listed.check(&bytes).is_ok() {
-            let outcome = self.targets(&visit, bytes, None);
+        if let (Some(listed), Some(bytes)) = (&visit.listed, &bytes)
+            && listed.check(bytes).is_ok()
+        {
+            let outcome = self.targets(&visit, listed, bytes.clone(), None);
             return self.settle(visit, outcome, false);
         }
-        let verified = decode::<Targets>(&visit.role, bytes).ok().and_then(|d| d.verify(&visit.authority).ok());
-        let floor = verified.map(|cached| cached.model().version);
-        self.state = State::Targets { visit, floor };
+        let verified = bytes.and_then(|b| decode::<Targets>(&visit.role, b).ok()?.verify(&visit.authority).ok());
+        match (&visit.listed, verified) {
+            (Some(listed), verified) => {
+                let (listed, floor) = (listed.clone(), verified.map(|cached| cached.model().version));
+                self.state = State::Targets { visit, listed, floor };
+            }
+            // Delegated as ever, to keys that signed it before: whoever leaves it out would have it forgotten.
+            (None, Some(_)) => return Err(ChainError::Unlisted(visit.role)),
+            (None, None) => self.visit_next(),
+        }
         Ok(())
     }
 
-    fn targets(&self, visit: &Pending, bytes: Bytes, version: Option<Version>) -> Result<Current<Targets>, ChainError> {
+    fn targets(
+        &self,
+        visit: &Pending,
+        listed: &FileMeta,
+        bytes: Bytes,
+        version: Option<Version>,
+    ) -> Result<Current<Targets>, ChainError> {
         let document = decode::<Targets>(&visit.role, bytes)?.verify(&visit.authority)?;
-        Ok(document.current(Floor { version, listed: Some(&visit.listed) }, self.now)?)
+        Ok(document.current(Floor { version, listed: Some(listed) }, self.now)?)
     }
 
     /// Takes a visited role in, or passes over a delegation that is expired or under-signed (as the reference does);
@@ -345,12 +366,15 @@ impl Chain {
     }
 
     /// Puts the delegations of a role before all that is still to be visited, in the order of the file. A delegation
-    /// that the snapshot does not list was never published, and is passed over.
+    /// that neither the snapshot nor the cached one lists was never published, and is passed over.
     fn delegate(&mut self, parent: &Targets) -> Result<(), ChainError> {
         let Some(snapshot) = &self.snapshot else { return Err(ChainError::Unlisted(Role::Snapshot)) };
         for delegated in parent.delegations.roles.iter().rev() {
             let role = Role::Delegation(delegated.name.clone());
-            let Some(listed) = snapshot.model().meta.get(&role).cloned() else { continue };
+            let listed = snapshot.model().meta.get(&role).cloned();
+            if listed.is_none() && !self.known.contains(&role) {
+                continue;
+            }
             let Some(authority) = Authority::of_delegation(parent, &delegated.name) else { continue };
             self.visited = self.visited.saturating_add(1);
             if self.visited > MAX_DELEGATED_ROLES {

@@ -9,6 +9,7 @@ use bulla::publish::PublishError;
 use bulla::session::SessionError;
 use bulla::trust::UpdateError;
 use tuf_schema::Sha256;
+use tuf_schema::verify::chain::Skipped;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub(crate) enum CliError {
     /// The tag is not signed (docker's words).
     #[error("No valid trust data for {0}")]
     NotSigned(String),
+    /// What has been released cannot be known: the delegation that says so does not count.
+    #[error("{role} does not count ({why}), and what else is signed may be older", role = .0.role, why = .0.why)]
+    ReleasesSkipped(Skipped),
     /// The registry has another image under the tag than the signed one.
     #[error("{image} was changed in the registry: signed is sha256:{signed}, the registry has sha256:{found}")]
     Overwritten {

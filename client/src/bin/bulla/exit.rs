@@ -37,7 +37,10 @@ impl Exit {
     /// The exit of a failed run.
     pub(crate) fn of(error: &CliError) -> Self {
         match error {
-            CliError::NoTrustData { .. } | CliError::NotSigned(_) | CliError::Overwritten { .. } => Self::Refused,
+            CliError::NoTrustData { .. }
+            | CliError::NotSigned(_)
+            | CliError::ReleasesSkipped(_)
+            | CliError::Overwritten { .. } => Self::Refused,
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
             CliError::Sign { source, .. } => Self::of_publish(source),

@@ -61,7 +61,8 @@ pub enum ChainError {
     /// Expired, older than known, or not what is listed.
     #[error(transparent)]
     Stale(#[from] StaleError),
-    /// The snapshot lists nothing for a role that must be there.
+    /// The snapshot lists nothing for a role that must be there: `root`, `targets`, or a delegation that an earlier
+    /// snapshot listed and whose keys are still those of the document seen then.
     #[error("the snapshot does not list {0}")]
     Unlisted(Role),
     /// More delegated roles than anyone uses.

@@ -40,7 +40,8 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         other => CliError::Update { image: image.original().to_owned(), source: Box::new(other) },
     })?;
     tell(&updated, &cache, context);
-    let signed = released(&updated.trusted, tag).and_then(|(_, target)| target.digests.sha256());
+    let released = released(&updated.trusted, tag).map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;
+    let signed = released.and_then(|(_, target)| target.digests.sha256());
     let signed = signed.ok_or_else(|| CliError::NotSigned(tag.to_string()))?;
     if arguments.check_registry {
         check_registry(&image, tag, signed, context).await?;
