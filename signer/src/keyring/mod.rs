@@ -117,16 +117,21 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub(crate) async fn create(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         algorithm: Algorithm,
         purpose: &Purpose,
     ) -> Result<PublicKey, KeyringError> {
-        let created = self.create_unrecorded(algorithm, purpose).await;
-        let key = created.as_ref().ok().map(PublicKey::id);
-        let key_use = KeyUse { caller, operation: Operation::Create, key, purpose: Some(purpose), content: None };
-        self.audit.record(&key_use, created.as_ref().err());
-        created
+        let (keyring, caller, purpose) = (Arc::clone(self), caller.clone(), purpose.clone());
+        to_its_end(async move {
+            let created = keyring.create_unrecorded(algorithm, &purpose).await;
+            let key = created.as_ref().ok().map(PublicKey::id);
+            let (caller, purpose) = (&caller, Some(&purpose));
+            let key_use = KeyUse { caller, operation: Operation::Create, key, purpose, content: None };
+            keyring.audit.record(&key_use, created.as_ref().err());
+            created
+        })
+        .await
     }
 
     /// What is known of a key.
@@ -145,30 +150,39 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub(crate) async fn sign(&self, caller: &Caller, id: &KeyId, content: &[u8]) -> Result<Signed, KeyringError> {
-        let mut purpose = None;
-        let signed = self.sign_unrecorded(id, content, &mut purpose).await;
-        let key_use = KeyUse {
-            caller,
-            operation: Operation::Sign,
-            key: Some(id),
-            purpose: purpose.as_ref(),
-            content: Some(content),
-        };
-        self.audit.record(&key_use, signed.as_ref().err());
-        signed
+    pub(crate) async fn sign(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &KeyId,
+        content: &[u8],
+    ) -> Result<Signed, KeyringError> {
+        let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.to_vec());
+        to_its_end(async move {
+            let mut purpose = None;
+            let signed = keyring.sign_unrecorded(&id, &content, &mut purpose).await;
+            let (purpose, content) = (purpose.as_ref(), Some(content.as_slice()));
+            let key_use = KeyUse { caller: &caller, operation: Operation::Sign, key: Some(&id), purpose, content };
+            keyring.audit.record(&key_use, signed.as_ref().err());
+            signed
+        })
+        .await
     }
 
     /// Deletes one key. An unknown key is as good as a deleted one, as in the reference.
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub(crate) async fn delete(&self, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
-        let deleted = self.store.delete(id, self.now()).await.map(|_| ()).map_err(KeyringError::from);
-        self.backend.forget(id);
-        let key_use = KeyUse { caller, operation: Operation::Delete, key: Some(id), purpose: None, content: None };
-        self.audit.record(&key_use, deleted.as_ref().err());
-        deleted
+    pub(crate) async fn delete(self: &Arc<Self>, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
+        let (keyring, caller, id) = (Arc::clone(self), caller.clone(), id.clone());
+        to_its_end(async move {
+            let deleted = keyring.store.delete(&id, keyring.now()).await.map(|_| ()).map_err(KeyringError::from);
+            keyring.backend.forget(&id);
+            let (caller, key) = (&caller, Some(&id));
+            let key_use = KeyUse { caller, operation: Operation::Delete, key, purpose: None, content: None };
+            keyring.audit.record(&key_use, deleted.as_ref().err());
+            deleted
+        })
+        .await
     }
 
     /// Whether keys can be made and used: the store answers, and the default alias opens what it sealed.
@@ -235,6 +249,14 @@ impl Keyring {
     fn now(&self) -> UtcTime {
         self.clock.now()
     }
+}
+
+/// Does the work whether or not its caller waits for it: a client that goes away neither stops what has begun in the
+/// middle nor takes it off the record.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, KeyringError>> + Send + 'static,
+) -> Result<T, KeyringError> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(BackendError::Ended.into()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! What the keyring promises to callers, on a store that can be watched and can fail.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::rand::SystemRandom;
+use tokio::sync::RwLock;
+use tokio::time::timeout;
 use tuf_schema::Gun;
 use tuf_schema::signature::Signature;
 
@@ -25,6 +28,8 @@ struct Watched {
     keys: MemoryKeyStore,
     marks: AtomicUsize,
     failing: AtomicBool,
+    /// Keeps creations, signatures and deletions waiting while it is held for writing.
+    gate: RwLock<()>,
 }
 
 impl Watched {
@@ -36,9 +41,11 @@ impl Watched {
 #[async_trait]
 impl KeyStore for Watched {
     async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        let _open = self.gate.read().await;
         self.keys.find(id).await
     }
     async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
+        let _open = self.gate.read().await;
         self.keys.pending(purpose, algorithm).await
     }
     async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError> {
@@ -51,6 +58,7 @@ impl KeyStore for Watched {
         self.keys.mark_used(uses).await
     }
     async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError> {
+        let _open = self.gate.read().await;
         self.keys.delete(id, now).await
     }
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
@@ -61,17 +69,21 @@ impl KeyStore for Watched {
     }
 }
 
-fn keyring(store: &Arc<Watched>, passphrase: &str) -> Keyring {
+fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
+    counting(store, passphrase, Arc::new(Metrics::new(false)))
+}
+
+fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Arc<Keyring> {
     let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
     let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRandom::new()));
     let alias = Alias::parse("k1").unwrap();
     let backend =
         SoftwareKeys::new(Passphrases::from_environment(environment), alias, Arc::clone(&clock) as Arc<dyn Clock>, rng);
-    let audit = Audit::new(Arc::new(Metrics::new(false)));
-    Keyring::new(Arc::clone(store) as Arc<dyn KeyStore>, Box::new(backend), clock, audit)
+    let store = Arc::clone(store) as Arc<dyn KeyStore>;
+    Arc::new(Keyring::new(store, Box::new(backend), clock, Audit::new(metrics)))
 }
 
-fn fresh() -> (Keyring, Arc<Watched>) {
+fn fresh() -> (Arc<Keyring>, Arc<Watched>) {
     let store = Arc::new(Watched::default());
     (keyring(&store, "right"), store)
 }
@@ -80,11 +92,11 @@ fn purpose(gun: &str, role: Role) -> Purpose {
     Purpose { gun: Some(Gun::parse(gun).unwrap()), role: Some(role) }
 }
 
-async fn create(keyring: &Keyring, role: Role) -> Result<PublicKey, KeyringError> {
+async fn create(keyring: &Arc<Keyring>, role: Role) -> Result<PublicKey, KeyringError> {
     keyring.create(&Caller::for_test(), Algorithm::Ed25519, &purpose("registry.test/app", role)).await
 }
 
-async fn sign(keyring: &Keyring, key: &PublicKey, content: &[u8]) -> Result<Signed, KeyringError> {
+async fn sign(keyring: &Arc<Keyring>, key: &PublicKey, content: &[u8]) -> Result<Signed, KeyringError> {
     keyring.sign(&Caller::for_test(), key.id(), content).await
 }
 
@@ -108,7 +120,7 @@ async fn repositories_and_roles_do_not_share_keys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creations_at_the_same_time_end_with_one_key() {
-    let keyring = Arc::new(fresh().0);
+    let keyring = fresh().0;
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let keyring = Arc::clone(&keyring);
@@ -246,4 +258,26 @@ async fn a_key_that_cannot_be_stored_is_not_handed_out() {
     keyring.ready().await.unwrap();
     store.failing.store(true, Ordering::SeqCst);
     assert!(matches!(create(&keyring, Role::Timestamp).await, Err(KeyringError::CreationFailed(_))));
+}
+
+#[tokio::test]
+async fn what_a_client_began_is_done_and_recorded_although_it_goes_away() {
+    let (store, metrics) = (Arc::new(Watched::default()), Arc::new(Metrics::new(false)));
+    let keyring = counting(&store, "right", Arc::clone(&metrics));
+    let key = create(&keyring, Role::Snapshot).await.unwrap();
+
+    let gate = store.gate.write().await;
+    let going_away = Duration::ZERO;
+    timeout(going_away, create(&keyring, Role::Timestamp)).await.unwrap_err();
+    timeout(going_away, sign(&keyring, &key, TIMESTAMP)).await.unwrap_err();
+    timeout(going_away, keyring.delete(&Caller::for_test(), key.id())).await.unwrap_err();
+    drop(gate);
+
+    let lines = [r#"create",outcome="ok"} 2"#, r#"sign",outcome="refused"} 1"#, r#"delete",outcome="ok"} 1"#];
+    let all_recorded = async {
+        while !lines.iter().all(|line| metrics.text().contains(line)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), all_recorded).await.unwrap_or_else(|_| panic!("{}", metrics.text()));
 }
