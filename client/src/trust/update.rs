@@ -1,5 +1,6 @@
 //! Drives the update of [`tuf_schema::verify::chain`] with a trust server and the cache.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,6 +51,18 @@ pub enum UpdateError {
         gun: Gun,
         /// The root that is kept here.
         anchor: Box<Verified<Root>>,
+    },
+    /// Other documents are kept here, but not the root that they hang on: it got lost, and the next one that comes must
+    /// not take its place unseen.
+    #[error(
+        "the trusted root is missing though other trust data of {gun} is kept; restore it, or remove {metadata} to trust \
+         the root that the server shows", metadata = metadata.display()
+    )]
+    RootLost {
+        /// The repository.
+        gun: Gun,
+        /// Where its trusted metadata is kept here.
+        metadata: PathBuf,
     },
     /// The trust server could not be asked, or refused.
     #[error(transparent)]
@@ -105,7 +118,7 @@ async fn drive(
     let mut allowance = Allowance::default();
     while let Some(request) = chain.request() {
         let answer = match (&request, remote) {
-            (Request::Cached(Role::Root), _) => found(settled_root(cache).await?),
+            (Request::Cached(Role::Root), _) => found(settled_root(gun, cache).await?),
             (Request::Cached(role), _) => found(cache.read(role)?),
             (Request::Fetch { .. }, None) => Answer::Unreachable,
             (Request::Fetch { name, cap }, Some(remote)) => {
@@ -157,19 +170,32 @@ fn asks_for(request: &Request, role: &Role) -> bool {
 ///
 /// Docker's store removes a file and writes it anew, and knows no lock. A root that is absent while other documents are
 /// there must not be taken for a first use, and half a root not for a damaged one.
-async fn settled_root(cache: &Cache) -> Result<Option<Vec<u8>>, FileError> {
+async fn settled_root(gun: &Gun, cache: &Cache) -> Result<Option<Vec<u8>>, UpdateError> {
     for _ in 0..REREADS {
         let root = cache.read(&Role::Root)?;
         let settled = match &root {
             Some(bytes) => Envelope::parse(Dialect::Notary, bytes.clone().into()).is_ok(),
-            None => cache.read(&Role::Timestamp)?.is_none(),
+            None => !holds_others(cache)?,
         };
         if settled {
             return Ok(root);
         }
         tokio::time::sleep(REREAD_PAUSE).await;
     }
-    cache.read(&Role::Root)
+    match cache.read(&Role::Root)? {
+        None if holds_others(cache)? => Err(UpdateError::RootLost { gun: gun.clone(), metadata: cache.place() }),
+        root => Ok(root),
+    }
+}
+
+/// Whether the cache has a document that is never kept without a root.
+fn holds_others(cache: &Cache) -> Result<bool, FileError> {
+    for role in [Role::Timestamp, Role::Snapshot, Role::Targets] {
+        if cache.read(&role)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn found(bytes: Option<Vec<u8>>) -> Answer {

@@ -114,6 +114,24 @@ async fn releases_that_are_left_out_do_not_bring_back_what_targets_lists() {
 }
 
 #[tokio::test]
+async fn a_root_that_got_lost_from_the_cache_is_not_a_first_use() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    owner.read(&server).await.unwrap();
+    let place = owner.cache().place();
+    std::fs::remove_file(place.join("root.json")).unwrap();
+    std::fs::remove_file(place.join("timestamp.json")).unwrap();
+    let before = cached(&owner);
+    let error = owner.read(&server).await.unwrap_err();
+    assert!(matches!(&error, UpdateError::RootLost { metadata, .. } if *metadata == place), "{error}");
+    let error = owner.sign(&server, "2", b"two").await.unwrap_err();
+    assert!(matches!(error, PublishError::Update(UpdateError::RootLost { .. })), "{error}");
+    assert_eq!(cached(&owner), before);
+    std::fs::remove_dir_all(place).unwrap();
+    owner.read(&server).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_size_beyond_all_measure_is_not_asked_for() {
     let (server, owner, reader) = (Server::new(), Person::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();

@@ -71,7 +71,7 @@ impl Exit {
     fn of_update(error: &UpdateError) -> Self {
         match error {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
-            UpdateError::Chain(_) | UpdateError::Vanished { .. } => Self::Refused,
+            UpdateError::Chain(_) | UpdateError::Vanished { .. } | UpdateError::RootLost { .. } => Self::Refused,
             UpdateError::Remote(e) => Self::of_remote(e),
             UpdateError::Cache(_) => Self::Failure,
         }
