@@ -45,8 +45,13 @@ impl TestClock {
 
     /// Moves on.
     pub(crate) fn advance_days(&self, days: i64) {
+        self.advance_seconds(days * 24 * 60 * 60);
+    }
+
+    /// Moves on.
+    pub(crate) fn advance_seconds(&self, seconds: i64) {
         let mut now = self.0.lock().unwrap();
-        *now = now.plus_seconds(days * 24 * 60 * 60);
+        *now = now.plus_seconds(seconds);
     }
 }
 

@@ -49,6 +49,8 @@ pub enum ReadError {
 struct Head {
     timestamp: Stored,
     snapshot: Option<Stored>,
+    timestamp_is_fresh: bool,
+    /// The timestamp and the snapshot.
     is_fresh: bool,
 }
 
@@ -67,7 +69,8 @@ impl Reader {
 
     /// The file that is current: the newest timestamp, the snapshot it names, and what that snapshot names.
     ///
-    /// An expired timestamp or snapshot that is asked for is first signed anew, where its key is held.
+    /// An expired timestamp or snapshot that is asked for is first signed anew, where its key is held. An expired
+    /// snapshot that cannot be is served as it is while the timestamp is valid.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -134,8 +137,8 @@ impl Reader {
             Some(stored) => Some(self.links.snapshot(stored)?.expires),
             None => None,
         };
-        let is_fresh = self.is_fresh(link, snapshot_expires);
-        Ok(Some(Head { timestamp, snapshot, is_fresh }))
+        let (timestamp_is_fresh, is_fresh) = (self.is_fresh(link, None), self.is_fresh(link, snapshot_expires));
+        Ok(Some(Head { timestamp, snapshot, timestamp_is_fresh, is_fresh }))
     }
 
     fn is_fresh(&self, timestamp: TimestampLink, snapshot_expires: Option<UtcTime>) -> bool {
@@ -158,9 +161,15 @@ impl Reader {
             let Some(head) = self.head(gun).await? else { return Ok(None) };
             let (false, Some(snapshot)) = (head.is_fresh, &head.snapshot) else { return Ok(Some(head)) };
             let horizon = Horizon::expired(self.clock.now());
-            match self.renewer.renew(gun, &head.timestamp, snapshot, horizon).await? {
-                Renewed::Changed => {}
-                Renewed::Unneeded => return Ok(Some(head)),
+            match self.renewer.renew(gun, &head.timestamp, snapshot, horizon).await {
+                Ok(Renewed::Changed) => {}
+                Ok(Renewed::Unneeded) => return Ok(Some(head)),
+                // Only the snapshot is expired: the reader can say so, and an outage of the signer is none of pulls.
+                Err(error @ (ReadError::Signer(_) | ReadError::NotRenewable { .. })) if head.timestamp_is_fresh => {
+                    tracing::debug!(%gun, error = &error as &dyn std::error::Error, "an expired snapshot stays as it is");
+                    return Ok(Some(head));
+                }
+                Err(error) => return Err(error),
             }
         }
         self.head(gun).await

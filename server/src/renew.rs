@@ -1,12 +1,13 @@
 //! Signing anew what the server signed: in the background at half of its life, and as the last resort of a read.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tuf_schema::model::{Snapshot, Timestamp};
-use tuf_schema::{Gun, Role, UtcTime};
+use tuf_schema::{Gun, KeyId, Role, Sha256, UtcTime};
 
+use crate::bounded::BoundedMap;
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
 use crate::publish::load::unverified;
@@ -22,6 +23,13 @@ const PERIOD: Duration = Duration::from_secs(60 * 60);
 /// How many repositories the background asks the store for at a time.
 const PAGE: u32 = 100;
 
+/// For how many seconds the signer is not asked again for a key that it does not hold, nor to sign a snapshot that it
+/// could not sign while the timestamp is valid.
+const NOT_ASKED_SECONDS: i64 = 60;
+
+/// Of how many roles it is remembered that the signer could not sign them.
+const REMEMBERED: usize = 4096;
+
 /// Renews timestamps, and snapshots whose key the signer holds.
 pub(crate) struct Renewer {
     store: Arc<dyn MetadataStore>,
@@ -29,6 +37,8 @@ pub(crate) struct Renewer {
     clock: Arc<dyn Clock>,
     turns: GunTurns,
     roots: TrustedRoots,
+    /// What the signer could not sign under the root of this digest: since when, and the key that it does not hold.
+    unsigned: Mutex<BoundedMap<(Sha256, ServerRole), (UtcTime, Option<KeyId>)>>,
 }
 
 /// How a renewal ended.
@@ -61,7 +71,8 @@ impl Horizon {
 
 impl Renewer {
     pub(crate) fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, signer, clock, turns: GunTurns::default(), roots: TrustedRoots::new() }
+        let unsigned = Mutex::new(BoundedMap::new(REMEMBERED));
+        Self { store, signer, clock, turns: GunTurns::default(), roots: TrustedRoots::new(), unsigned }
     }
 
     /// Renews in the background, for ever. While it works no read has to wait for the signer.
@@ -136,27 +147,53 @@ impl Renewer {
             return Ok(Renewed::Unneeded);
         }
         let now = self.clock.now();
-        let Some(root) = newest.root else { return Ok(Renewed::Unneeded) };
-        let root = self.roots.believe(gun, &root, now)?;
+        let Some(stored_root) = newest.root else { return Ok(Renewed::Unneeded) };
+        if let Some(key) = self.known_unsigned(&stored_root, ServerRole::Timestamp, now) {
+            return Err(read_error(MakeError::NotHeld(ServerRole::Timestamp, key)));
+        }
+        let root = self.roots.believe(gun, &stored_root, now)?;
         let mut versions = BTreeMap::from([(Role::Timestamp, timestamp.version)]);
         versions.extend(newest.snapshot.map(|stored| (Role::Snapshot, stored.version)));
         let base = Some(timestamp.sha256);
         let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &versions, now };
-        let made = if snapshot_is_due { Some(maker.renewed_snapshot(old.claims()).await) } else { None };
+        let is_asked = snapshot_is_due && self.known_unsigned(&stored_root, ServerRole::Snapshot, now).is_none();
+        let made = if is_asked { Some(maker.renewed_snapshot(old.claims()).await) } else { None };
         let made = match made {
             // The publisher's own: only a publish can renew it. The timestamp may still be ours to renew.
-            Some(Err(MakeError::NotHeld(ServerRole::Snapshot, _))) if !timestamp_is_due => {
-                return Ok(Renewed::Unneeded);
+            Some(Err(MakeError::NotHeld(ServerRole::Snapshot, key))) => {
+                self.remember_unsigned(&stored_root, ServerRole::Snapshot, now, key);
+                None
             }
-            Some(Err(MakeError::NotHeld(ServerRole::Snapshot, _))) | None => {
-                maker.renewed_timestamp(&snapshot.bytes).await
+            Some(Err(MakeError::Signer(error))) if !timestamp_is_due => {
+                self.remember_unsigned(&stored_root, ServerRole::Snapshot, now, None);
+                return Err(error.into());
             }
-            Some(made) => made,
+            made => made,
         };
+        let made = match made {
+            Some(made) => made,
+            None if !timestamp_is_due => return Ok(Renewed::Unneeded),
+            None => maker.renewed_timestamp(&snapshot.bytes).await,
+        };
+        if let Err(MakeError::NotHeld(role, key)) = &made {
+            self.remember_unsigned(&stored_root, *role, now, key.clone());
+        }
         match self.store.commit(&made.map_err(read_error)?).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => Ok(Renewed::Changed),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the signer could not sign a role a moment ago, and the key that it does not hold.
+    fn known_unsigned(&self, root: &Stored, role: ServerRole, now: UtcTime) -> Option<Option<KeyId>> {
+        let unsigned = self.unsigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, key) = unsigned.get(&(root.sha256, role))?;
+        (now < since.plus_seconds(NOT_ASKED_SECONDS)).then(|| key.clone())
+    }
+
+    fn remember_unsigned(&self, root: &Stored, role: ServerRole, now: UtcTime, key: Option<KeyId>) {
+        let mut unsigned = self.unsigned.lock().unwrap_or_else(PoisonError::into_inner);
+        unsigned.insert((root.sha256, role), (now, key));
     }
 }
 

@@ -383,7 +383,6 @@ impl From<PublishError> for ApiError {
             PublishError::VersionConflict { role, current } => {
                 Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
             }
-            PublishError::Contended { .. } => Self::unavailable("contention", reason),
             PublishError::Unwritable(_) => Self::unknown(reason),
             PublishError::Signer(error) => error.into(),
             PublishError::Store(error) => error.into(),

@@ -59,12 +59,6 @@ pub enum PublishError {
     /// What the server makes cannot be written; this says nothing about the upload.
     #[error("the server's own document cannot be written")]
     Unwritable(#[from] EncodeError),
-    /// Others published again and again in the meantime.
-    #[error("the repository changed {attempts} times while the upload was prepared")]
-    Contended {
-        /// How often the upload was prepared.
-        attempts: u32,
-    },
 }
 
 /// A rule that an upload breaks. Displayed as the reference words it, where it has the rule.

@@ -45,6 +45,8 @@ struct TestSigner {
     trouble: std::sync::Mutex<Trouble>,
     /// How often it was asked to sign.
     signatures: AtomicU32,
+    /// How often it was asked for a key.
+    questions: AtomicU32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,7 @@ impl TestSigner {
             custody,
             trouble: std::sync::Mutex::new(Trouble::None),
             signatures: AtomicU32::new(0),
+            questions: AtomicU32::new(0),
         })
     }
 
@@ -92,6 +95,7 @@ impl RoleSigner for TestSigner {
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
         self.check_up()?;
         if self.trouble() == Trouble::WrongPassphrase {
             return Err(SignerError::WrongPassphrase { message: "alias x".to_owned() });
@@ -235,10 +239,7 @@ fn told(error: &PublishError) -> (&'static str, String) {
         PublishError::Validation(_) => "ErrValidation",
         PublishError::VersionConflict { .. } => "VERSION",
         PublishError::MalformedJson { .. } => "MALFORMED_JSON",
-        PublishError::Signer(_)
-        | PublishError::Store(_)
-        | PublishError::Unwritable(_)
-        | PublishError::Contended { .. } => "5xx",
+        PublishError::Signer(_) | PublishError::Store(_) | PublishError::Unwritable(_) => "5xx",
     };
     (name, error.to_string())
 }

@@ -89,6 +89,52 @@ async fn beside_an_expired_snapshot_of_the_author_the_timestamp_is_renewed() {
     assert_eq!(stack.current(&Role::Snapshot).await, snapshot);
 }
 
+/// How often reads of the timestamp ask the signer for a key.
+async fn questions_of_reads(stack: &Stack, reads: u32) -> u32 {
+    let before = stack.signer.questions.load(Ordering::SeqCst);
+    for _ in 0..reads {
+        assert!(stack.current(&Role::Timestamp).await.is_some());
+    }
+    stack.signer.questions.load(Ordering::SeqCst) - before
+}
+
+#[tokio::test]
+async fn without_the_signer_an_expired_snapshot_is_served_beside_a_fresh_timestamp() {
+    let stack = Stack::new();
+    author_published_own_snapshot(&stack, 5).await;
+    let (snapshot, timestamp) = (stack.latest(&Role::Snapshot).await, stack.latest(&Role::Timestamp).await);
+    stack.clock.advance_days(6);
+    for trouble in [Trouble::Down, Trouble::WrongPassphrase] {
+        stack.signer.suffers(trouble);
+        assert_eq!(stack.current(&Role::Timestamp).await, timestamp);
+        assert_eq!(stack.current(&Role::Snapshot).await, snapshot);
+        stack.clock.advance_days(1);
+    }
+}
+
+#[tokio::test]
+async fn a_signer_that_is_down_is_asked_once_a_minute_for_an_expired_snapshot() {
+    let stack = Stack::new();
+    author_published_own_snapshot(&stack, 5).await;
+    stack.clock.advance_days(6);
+    stack.signer.suffers(Trouble::Down);
+    assert_eq!(questions_of_reads(&stack, 3).await, 1);
+    stack.clock.advance_seconds(60);
+    assert_eq!(questions_of_reads(&stack, 3).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_held_is_asked_for_once_a_minute() {
+    let stack = Stack::new();
+    author_published_own_snapshot(&stack, 5).await;
+    stack.clock.advance_days(6);
+    assert_eq!(questions_of_reads(&stack, 3).await, 1);
+    stack.clock.advance_seconds(59);
+    assert_eq!(questions_of_reads(&stack, 3).await, 0);
+    stack.clock.advance_seconds(1);
+    assert_eq!(questions_of_reads(&stack, 3).await, 1);
+}
+
 #[tokio::test]
 async fn without_the_signer_an_expired_timestamp_is_an_error_and_not_a_missing_file() {
     let stack = Stack::new();
