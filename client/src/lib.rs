@@ -14,5 +14,7 @@ pub mod publish;
 pub mod registry;
 pub mod remote;
 pub mod session;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod trust;

@@ -65,8 +65,9 @@ pub async fn resolve(
         Err(e @ (RemoteError::Connection { .. } | RemoteError::Unreachable { .. })) if image.is_loopback_registry() => {
             match get(client, "http", host, image, tag, credentials).await {
                 // A TLS server answers plain http with 400: then the first error is the one that matters.
-                Ok(response) if response.status() != reqwest::StatusCode::BAD_REQUEST => response,
-                Ok(_) | Err(_) => return Err(e.into()),
+                Ok(response) if response.status() == reqwest::StatusCode::BAD_REQUEST => return Err(e.into()),
+                Err(RemoteError::Connection { .. } | RemoteError::Unreachable { .. }) => return Err(e.into()),
+                other => other?,
             }
         }
         other => other?,
@@ -103,9 +104,45 @@ async fn get(
         request.send().await.map_err(|e| classify(host, &e))
     };
     let response = send(None).await?;
-    let Some(challenge) = Challenge::of(&response) else { return Ok(response) };
+    let Some(challenge) = Challenge::of(&response, &url) else { return Ok(response) };
     match challenge.answer(client, credentials, image.path(), Action::Pull).await? {
         Some(header) => send(Some(header)).await,
         None => Ok(response),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Scripted, answer};
+    use crate::tls::Scheme;
+    use crate::tls::tests_support::client_of;
+
+    /// Asks `server`, with a password.
+    async fn ask(server: &Scripted) -> Result<Manifest, RegistryError> {
+        let image = ImageName::parse(&format!("{}/team/app:1", server.address)).unwrap();
+        let credentials = Credentials::Password { username: "me".into(), password: String::from("secret").into() };
+        let client = client_of(Scheme::PlainOnLoopback);
+        resolve(&client, &image, &Tag::parse("1").unwrap(), &credentials).await
+    }
+
+    /// A registry that sends whoever asks to a token service, which is `realm`.
+    async fn guarded(realm: &Scripted) -> Scripted {
+        let challenge = format!("Bearer realm=\"http://{}/token\"", realm.address);
+        Scripted::start(move |_| answer("401 Unauthorized", &[("WWW-Authenticate", &challenge)], "")).await
+    }
+
+    #[tokio::test]
+    async fn only_the_registry_that_was_asked_names_the_token_service() {
+        let realm = Scripted::start(|_| answer("500 Internal Server Error", &[], "")).await;
+        let other = guarded(&realm).await;
+        let location = format!("http://{}/other", other.address);
+        let registry = Scripted::start(move |_| answer("307 Temporary Redirect", &[("Location", &location)], "")).await;
+        let error = ask(&registry).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Remote(RemoteError::Unauthorized)), "{error:?}");
+        assert_eq!((other.requests().len(), realm.requests().len()), (1, 0));
+        let error = ask(&other).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Remote(RemoteError::Token { .. })), "{error:?}");
+        assert_eq!(realm.requests().len(), 1);
     }
 }

@@ -16,6 +16,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a whole answer may take: a server that sends byte by byte must not hold a client for ever.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// What every path to trust metadata has in it, and no other: no part of a repository's name begins so.
+const METADATA_PATH: &str = "/_trust/tuf/";
+
 /// Whether plain http may be spoken at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -26,6 +29,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Whether a redirect may be followed that leads to `url`, after requests to `before`.
+    ///
+    /// None from trust metadata: the reference follows none there, and an upload that is redirected becomes a GET, whose
+    /// answer says nothing of whether anything was stored.
+    fn follows(self, url: &Url, before: &[Url]) -> bool {
+        self.allows(url) && before.len() <= REDIRECTS && !before.iter().any(|url| url.path().contains(METADATA_PATH))
+    }
+
     /// Whether a redirect may lead to `url`: plain http is for this machine only, wherever it began.
     fn allows(self, url: &Url) -> bool {
         let here = || url.host_str().is_some_and(is_loopback_authority);
@@ -99,11 +110,7 @@ pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsErro
         .https_only(scheme == Scheme::HttpsOnly)
         .http1_only()
         .redirect(redirect::Policy::custom(move |attempt| {
-            if !scheme.allows(attempt.url()) || attempt.previous().len() > REDIRECTS {
-                attempt.stop()
-            } else {
-                attempt.follow()
-            }
+            if scheme.follows(attempt.url(), attempt.previous()) { attempt.follow() } else { attempt.stop() }
         }))
         .dns_resolver(std::sync::Arc::new(PlainResolver))
         .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))
@@ -169,15 +176,21 @@ impl Material {
 pub(crate) mod tests_support {
     /// A client that trusts what the system trusts.
     pub(crate) fn client() -> reqwest::Client {
+        client_of(super::Scheme::HttpsOnly)
+    }
+
+    /// The same for servers that a scheme allows.
+    pub(crate) fn client_of(scheme: super::Scheme) -> reqwest::Client {
         // Another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        super::client(&[], super::Scheme::HttpsOnly).unwrap()
+        super::client(&[], scheme).unwrap()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Scripted, answer};
 
     fn read(files: &[(&str, &str)]) -> Result<Material, TlsError> {
         let directory = tempfile::tempdir().unwrap();
@@ -225,21 +238,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_registry_on_this_machine_cannot_send_a_reader_to_plain_http_elsewhere() {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let answer = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 1024];
-            assert!(stream.read(&mut request).await.unwrap() > 0);
-            let head = "HTTP/1.1 302 Found\r\nLocation: http://registry.invalid/\r\nContent-Length: 0\r\n\r\n";
-            stream.write_all(head.as_bytes()).await.unwrap();
-            stream
-        };
-        let client = client(&[], Scheme::PlainOnLoopback).unwrap();
-        let (response, _stream) = tokio::join!(client.get(format!("http://{address}/")).send(), answer);
-        assert_eq!(response.unwrap().status(), 302);
+        let elsewhere = |_: &str| answer("302 Found", &[("Location", "http://registry.invalid/")], "");
+        let server = Scripted::start(elsewhere).await;
+        let client = tests_support::client_of(Scheme::PlainOnLoopback);
+        let response = client.get(format!("http://{}/", server.address)).send().await.unwrap();
+        assert_eq!(response.status(), 302);
     }
 
     #[test]

@@ -56,8 +56,12 @@ impl Action {
 
 impl Challenge {
     /// The challenge of a 401 answer: Bearer if it is among them, else Basic.
-    pub(crate) fn of(response: &Response) -> Option<Self> {
-        if response.status() != reqwest::StatusCode::UNAUTHORIZED {
+    ///
+    /// None of another server than the one that was `asked`: whoever a redirect leads to must not name the place where
+    /// credentials are shown.
+    pub(crate) fn of(response: &Response, asked: &str) -> Option<Self> {
+        let same_origin = Url::parse(asked).is_ok_and(|asked| asked.origin() == response.url().origin());
+        if response.status() != reqwest::StatusCode::UNAUTHORIZED || !same_origin {
             return None;
         }
         let headers = response.headers().get_all(WWW_AUTHENTICATE);

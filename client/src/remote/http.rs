@@ -37,8 +37,9 @@ impl HttpRemote {
         action: Action,
     ) -> Result<Self, RemoteError> {
         let authority = server.authority().to_owned();
-        let ping = client.get(format!("{server}/v2/")).send().await.map_err(|e| classify(&authority, &e))?;
-        let authorization = match Challenge::of(&ping) {
+        let asked = format!("{server}/v2/");
+        let ping = client.get(&asked).send().await.map_err(|e| classify(&authority, &e))?;
+        let authorization = match Challenge::of(&ping, &asked) {
             Some(challenge) => challenge.answer(&client, credentials, gun.as_str(), action).await?,
             None => None,
         };
@@ -143,6 +144,31 @@ fn parse_key(body: &[u8]) -> Result<PublicKey, RemoteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{self, Scripted};
+    use crate::tls::Scheme;
+    use crate::tls::tests_support::client_of;
+
+    #[tokio::test]
+    async fn no_redirect_is_followed_from_trust_metadata() {
+        let server = Scripted::start(|line| match line.split(' ').nth(1) {
+            Some("/elsewhere") => testing::answer("200 OK", &[], "{}"),
+            _ => testing::answer("302 Found", &[("Location", "/elsewhere")], ""),
+        })
+        .await;
+        let remote = HttpRemote {
+            client: client_of(Scheme::PlainOnLoopback),
+            base: format!("http://{}/v2/a.test/b/_trust/tuf/", server.address),
+            authority: server.address.to_string(),
+            authorization: None,
+        };
+        let published = remote.publish(vec![Part { role: Role::Targets, bytes: b"{}".to_vec() }]).await;
+        assert!(matches!(published, Err(RemoteError::Status(302))), "{published:?}");
+        let fetched = remote.fetch(&DocumentName::current(Role::Root), 10).await;
+        assert!(matches!(fetched, Err(RemoteError::Status(302))), "{fetched:?}");
+        let key = remote.server_key(BaseRole::Snapshot).await;
+        assert!(matches!(key, Err(RemoteError::Status(302))), "{key:?}");
+        assert_eq!(server.requests().len(), 3);
+    }
 
     /// An answer of `length` bytes that does or does not say how long it is.
     fn answer(length: usize, told: bool) -> Response {
