@@ -3,7 +3,7 @@
 //! The reference's rules: keys are compared without case; `storage.db_url` is overridden by
 //! `NOTARY_SERVER_STORAGE_DB_URL`; relative paths are relative to the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -12,6 +12,9 @@ use super::error::{ConfigError, Warning};
 
 /// What the names of overriding environment variables start with.
 pub const ENVIRONMENT_PREFIX: &str = "NOTARY_SERVER_";
+
+/// The section that is never passed over.
+const AUTH: &str = "auth";
 
 /// Every key that is read. The overlay is driven by this list, because a `_` in a variable's name may stand for
 /// `.` or for itself.
@@ -68,6 +71,8 @@ const UNSUPPORTED_KEYS: &[&str] = &[
 /// The values of a configuration, by dotted lower-case key.
 pub(super) struct Document {
     values: BTreeMap<String, Value>,
+    /// Where the file has an object, be it empty.
+    sections: BTreeSet<String>,
     directory: PathBuf,
 }
 
@@ -83,23 +88,30 @@ impl Document {
         if !value.is_object() {
             return Err(ConfigError::NotAnObject { path: path.to_owned() });
         }
-        let mut values = BTreeMap::new();
-        flatten("", value, &mut values)?;
+        let (mut values, mut sections) = (BTreeMap::new(), BTreeSet::new());
+        flatten("", value, &mut values, &mut sections)?;
+        check_shape(&values, &sections)?;
         let mut warnings: Vec<Warning> = values.keys().filter_map(|key| warning_for(key)).collect();
+        let empty = sections.iter().filter(|section| !values.keys().any(|key| is_within(key, section)));
+        let unknown = empty.filter(|section| !reads_within(section));
+        warnings.extend(unknown.map(|section| Warning::UnknownKey(section.clone())));
         for (name, text) in environment {
             let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            if rest == "AUTH" || rest.starts_with("AUTH_") {
+                sections.insert(AUTH.to_owned());
+            }
             match KNOWN_KEYS.iter().find(|key| variable_part(key) == rest) {
                 Some(key) => drop(values.insert((*key).to_owned(), Value::String(text))),
                 None => warnings.push(Warning::UnknownVariable(name)),
             }
         }
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-        Ok((Self { values, directory }, warnings))
+        Ok((Self { values, sections, directory }, warnings))
     }
 
-    /// Whether a key that starts with `section` and a dot is set.
-    pub(super) fn has_section(&self, section: &str) -> bool {
-        self.values.keys().any(|key| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+    /// Whether `auth` or anything below it occurs, of whatever type: who writes it wants authentication.
+    pub(super) fn mentions_auth(&self) -> bool {
+        self.sections.contains(AUTH) || self.values.keys().any(|key| key == AUTH || is_within(key, AUTH))
     }
 
     /// A text; numbers and booleans read as their text, as the reference does. An empty text counts as absent.
@@ -143,12 +155,15 @@ impl Document {
         }
     }
 
-    /// A list of texts; a single text is split at blanks, as the reference does with the environment.
+    /// A list of texts; a single text is split at blanks, as the reference does with the environment. What is there
+    /// and names nothing is refused, other than an empty list: it may stand for what somebody believes is set.
     pub(super) fn list(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
         let wrong = || ConfigError::WrongType { key, expected: "a list of texts" };
         match self.values.get(key) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::String(text)) => Ok(text.split_whitespace().map(str::to_owned).collect()),
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) if !text.trim().is_empty() => {
+                Ok(text.split_whitespace().map(str::to_owned).collect())
+            }
             Some(Value::Array(items)) => {
                 items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
             }
@@ -181,7 +196,12 @@ impl Document {
     }
 }
 
-fn flatten(prefix: &str, value: Value, into: &mut BTreeMap<String, Value>) -> Result<(), ConfigError> {
+fn flatten(
+    prefix: &str,
+    value: Value,
+    into: &mut BTreeMap<String, Value>,
+    sections: &mut BTreeSet<String>,
+) -> Result<(), ConfigError> {
     let Value::Object(members) = value else {
         return match into.insert(prefix.to_owned(), value) {
             None => Ok(()),
@@ -191,9 +211,39 @@ fn flatten(prefix: &str, value: Value, into: &mut BTreeMap<String, Value>) -> Re
     for (name, member) in members {
         let name = name.to_lowercase();
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        flatten(&key, member, into)?;
+        if member.is_object() {
+            sections.insert(key.clone());
+        }
+        flatten(&key, member, into, sections)?;
     }
     Ok(())
+}
+
+/// Refuses a known key that is a section, and a known section that is none: either would be passed over in silence.
+fn check_shape(values: &BTreeMap<String, Value>, sections: &BTreeSet<String>) -> Result<(), ConfigError> {
+    for &key in KNOWN_KEYS {
+        if sections.contains(key) {
+            return Err(ConfigError::WrongType { key, expected: "a value, not a section" });
+        }
+        let mut outer = key;
+        while let Some((section, _)) = outer.rsplit_once('.') {
+            // what is wrong with `auth` as a whole is told together with what it must say
+            if section != AUTH && values.contains_key(section) {
+                return Err(ConfigError::WrongType { key: section, expected: "a section" });
+            }
+            outer = section;
+        }
+    }
+    Ok(())
+}
+
+fn is_within(key: &str, section: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a section may hold anything that this server or the reference reads.
+fn reads_within(section: &str) -> bool {
+    KNOWN_KEYS.iter().chain(UNSUPPORTED_KEYS).any(|key| is_within(key, section))
 }
 
 fn warning_for(key: &str) -> Option<Warning> {

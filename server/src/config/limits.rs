@@ -21,14 +21,14 @@ pub struct Limits {
     pub token_bytes: usize,
     /// `version_step`: how far a version may be above the stored one, or above 0 if none is stored. Default 10 000.
     pub version_step: u32,
-    /// `connections`: connections open at once; more wait to be accepted. Default 4096.
+    /// `connections`: connections open at once; more wait to be accepted. Default 1024.
     pub connections: usize,
     /// `handshake_seconds`: the time for a TLS handshake. Default 10.
     pub handshake: Duration,
     /// `header_seconds`: the time for the head of a request, waiting on a kept connection included. Default 60.
     pub header: Duration,
     /// `request_seconds`: the time for a whole request, its body included, and the time without progress in sending
-    /// an answer. Default 120.
+    /// an answer; all of an answer has this and a second for each 64 KiB. Default 120.
     pub request: Duration,
     /// `stop_seconds`: how long requests at work are waited for at the end. Default 8.
     pub stop: Duration,
@@ -42,7 +42,7 @@ impl Default for Limits {
             parts: 1000,
             token_bytes: 64 << 10,
             version_step: 10_000,
-            connections: 4096,
+            connections: 1024,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(60),
             request: Duration::from_secs(120),

@@ -259,7 +259,7 @@ impl TokenAuthConfig {
     pub(super) fn read(document: &Document) -> Result<Option<Self>, ConfigError> {
         const KEY: &str = "auth.type";
         const BECAUSE: &str = "auth.type is \"token\"";
-        if !document.has_section("auth") {
+        if !document.mentions_auth() {
             return Ok(None);
         }
         let value = document.text(KEY)?.unwrap_or_default();

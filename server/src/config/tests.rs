@@ -45,6 +45,7 @@ fn the_files_of_a_stock_configuration_are_found_beside_it() {
     assert!(matches!(config.trust, TrustConfig::Remote(RemoteSigner { port: 7899, .. })));
     assert_eq!(config.cache_ages, CacheAges { current: 300, consistent: 2_592_000 });
     assert_eq!(config.log_level, LogLevel::Error);
+    assert_eq!(config.limits.connections, 1024);
     assert_eq!(warnings, []);
 }
 
@@ -92,6 +93,48 @@ fn an_unknown_kind_of_authentication_does_not_start_without_one() {
         let text = refusal(&with("auth", serde_json::from_str(section).unwrap()));
         assert!(text.starts_with("auth.type is") && text.ends_with("must be one of token"), "{text}");
     }
+}
+
+#[test]
+fn an_auth_section_of_any_form_does_not_start_without_authentication() {
+    let refused = r#"auth.type is "", but must be one of token"#;
+    for section in ["{}", r#"{"options": {}}"#, r#""token""#, "null", "[]", "true", r#"{"type": null}"#] {
+        for name in ["auth", "Auth", "AUTH"] {
+            let text = refusal(&with(name, serde_json::from_str(section).unwrap()));
+            assert_eq!(text, refused, "{name} {section}");
+        }
+    }
+    for variable in ["NOTARY_SERVER_AUTH", "NOTARY_SERVER_AUTH_TYPE", "NOTARY_SERVER_AUTH_OPTIONS_REALM"] {
+        assert_eq!(load_with(GOOD, &[(variable, "")]).unwrap_err().to_string(), refused, "{variable}");
+    }
+}
+
+#[test]
+fn a_filter_of_names_is_a_list_or_not_there() {
+    for value in [r#"{"a/": true}"#, "{}", "null", r#""""#, r#"" ""#, "1"] {
+        let text = refusal(&with("repositories.gun_prefixes", serde_json::from_str(value).unwrap()));
+        assert!(text.starts_with("repositories.gun_prefixes must be a "), "{value}: {text}");
+    }
+    let filtered = with("repositories.gun_prefixes", serde_json::json!(["a/"]));
+    let text = load_with(&filtered, &[("NOTARY_SERVER_REPOSITORIES_GUN_PREFIXES", "")]).unwrap_err().to_string();
+    assert_eq!(text, "repositories.gun_prefixes must be a list of texts");
+    let (config, _) = load(&with("repositories.gun_prefixes", serde_json::json!([]))).unwrap();
+    assert!(config.gun_prefixes.is_empty());
+}
+
+#[test]
+fn a_section_or_value_of_the_wrong_form_is_not_passed_over() {
+    for (pointer, value, expected) in [
+        ("repositories", "null", "repositories must be a section"),
+        ("repositories", r#"["a/"]"#, "repositories must be a section"),
+        ("limits", "7", "limits must be a section"),
+        ("caching.max_age", "7", "caching.max_age must be a section"),
+        ("limits.parts", "{}", "limits.parts must be a value, not a section"),
+    ] {
+        assert_eq!(refusal(&with(pointer, serde_json::from_str(value).unwrap())), expected);
+    }
+    let (_, warnings) = load(&with("repository", serde_json::json!({}))).unwrap();
+    assert_eq!(warnings, [Warning::UnknownKey("repository".into())]);
 }
 
 #[test]
