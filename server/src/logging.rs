@@ -15,6 +15,12 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::clock::Clock;
 use crate::config::LogLevel;
 
+/// The target of what is said once, at the start, whatever the level.
+pub const STARTUP: &str = "bulla_server::startup";
+
+/// The longest text of one member of a line, in bytes. What clients send may be far longer.
+const LONGEST_TEXT_BYTES: usize = 1024;
+
 /// How an event is written (`-logf`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -24,10 +30,10 @@ pub enum LogFormat {
     Logfmt,
 }
 
-/// Writes events from `level` up to standard error.
+/// Writes events from `level` up, and warnings of the start, to standard error.
 pub fn start(level: LogLevel, format: LogFormat, clock: Arc<dyn Clock>) {
     let level = match level {
-        LogLevel::Error => "error",
+        LogLevel::Error => "error,bulla_server::startup=warn",
         LogLevel::Warning => "warn",
         LogLevel::Info => "warn,bulla_server=info",
         LogLevel::Debug => "info,bulla_server=debug",
@@ -99,13 +105,22 @@ fn logfmt(line: &[(String, Value)]) -> String {
 
 struct Fields(Map<String, Value>);
 
+/// The text, or its first kibibyte and a sign that there was more.
+fn cut(text: &str) -> Value {
+    let end = text.floor_char_boundary(LONGEST_TEXT_BYTES);
+    match text.split_at_checked(end) {
+        Some((start, rest)) if !rest.is_empty() => Value::String(format!("{start}…")),
+        _ => text.into(),
+    }
+}
+
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), Value::String(format!("{value:?}")));
+        self.0.insert(field.name().to_owned(), cut(&format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.insert(field.name().to_owned(), cut(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -136,6 +151,13 @@ mod tests {
             ("status".into(), 200.into()),
             ("n".into(), "a:1".into()),
         ]
+    }
+
+    #[test]
+    fn a_text_of_a_line_has_at_most_a_kibibyte_and_whole_characters() {
+        let (exact, long) = ("a".repeat(1024), format!("{}ä and more", "a".repeat(1023)));
+        assert_eq!(cut(&exact), exact);
+        assert_eq!(cut(&long), format!("{}…", "a".repeat(1023)));
     }
 
     #[test]

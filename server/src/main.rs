@@ -10,7 +10,7 @@ use anyhow::Context;
 use arguments::Arguments;
 use bulla_server::clock::{Clock, SystemClock};
 use bulla_server::config::Config;
-use bulla_server::logging;
+use bulla_server::logging::{self, STARTUP};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
@@ -31,16 +31,17 @@ fn run() -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "bulla-server {}", env!("CARGO_PKG_VERSION"))?;
         return Ok(());
     };
-    let environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    // a value that is no text is taken as well as may be: passed over, it might open what it was to close
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let (config, warnings) = Config::load(&config, environment)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     logging::start(config.log_level, log_format, Arc::clone(&clock));
     for flag in ignored {
-        warn!(flag, "the flag has no effect");
+        warn!(target: STARTUP, flag, "the flag has no effect");
     }
     for warning in warnings {
-        warn!("{warning}");
+        warn!(target: STARTUP, "{warning}");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;

@@ -23,11 +23,13 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
+use crate::logging::STARTUP;
 use stall::StallGuard;
 
-/// Room for the head of a request above the longest token, so that a token that is too long is answered as a bad
-/// token and not as a bad request.
-pub(crate) const LONGEST_HEAD_BYTES: usize = 2 << 20;
+/// Room for the head of a request: 1 MiB for a token, the most that may be configured, so that one that is too long is
+/// answered as a bad token and not as a bad request, and 256 KiB for the rest. No more, because every connection may hold
+/// it before it is known who is at its other end.
+pub(crate) const LONGEST_HEAD_BYTES: usize = (1 << 20) + (256 << 10);
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -44,10 +46,14 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let acceptor = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+    let is_open = config.auth.is_none();
     let app = Arc::new(App::new(config, clock).await?);
+    if is_open {
+        warn!(target: STARTUP, "no authentication: who reaches the port may read, publish and delete everything");
+    }
     match listener.local_addr() {
         Ok(address) if acceptor.is_none() && !address.ip().is_loopback() => {
-            warn!(%address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
+            warn!(target: STARTUP, %address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
         }
         Ok(address) => info!(%address, tls = acceptor.is_some(), "listening"),
         Err(error) => warn!(%error, "the address listened on cannot be told"),

@@ -1,6 +1,7 @@
 //! The program itself: its version, and one clear line when it cannot start.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 
@@ -28,6 +29,31 @@ fn the_version_is_told() {
             concat!("bulla-server ", env!("CARGO_PKG_VERSION"), "\n")
         );
     }
+}
+
+#[test]
+fn warnings_of_the_start_are_written_at_every_log_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.json");
+    let config = json!({
+        "server": {"http_addr": "0.0.0.0:0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
+        "logging": {"level": "error"}, "limits": {"prats": 1},
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_bulla-server"))
+        .args(["-config", path.to_str().unwrap()])
+        .env_clear()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told: Vec<String> = lines.take(3).collect();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    for (line, said) in told.iter().zip(["limits.prats is not known", "no authentication", "listening without TLS"]) {
+        assert!(line.contains("\"warning\"") && line.contains(said), "{told:?}");
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
 }
 
 #[test]
