@@ -17,7 +17,7 @@ use crate::config::Limits;
 use crate::publish::{Upload, UploadPart};
 use crate::serve::LONGEST_HEAD_BYTES;
 
-/// What an upload is charged at its start, for the buffers of its connection.
+/// What an upload is charged with the first byte of its body, for the buffers of its connection.
 const BASE_CHARGE_BYTES: usize = 512 << 10;
 /// Memory is charged in pieces of this size.
 const CHARGE_BYTES: usize = 64 << 10;
@@ -75,10 +75,9 @@ impl UploadMemory {
         Self { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
     }
 
+    /// A share of nothing yet.
     fn charge(&self) -> Result<Charge, UploadError> {
-        let mut charge = Charge { units: Arc::clone(&self.units), held: take(&self.units, 0)?, bytes: 0 };
-        charge.grow(BASE_CHARGE_BYTES)?;
-        Ok(charge)
+        Ok(Charge { units: Arc::clone(&self.units), held: take(&self.units, 0)?, bytes: 0 })
     }
 }
 
@@ -113,8 +112,8 @@ where
     Ok(ChargedUpload { upload, charge })
 }
 
-/// The whole body, if it is within `limit`. Memory is charged as data arrives: a length that a header promises costs
-/// nothing, and one that is too large is refused unread.
+/// The whole body, if it is within `limit`. Memory is charged as data arrives: a head alone, or a length that it promises,
+/// costs nothing, and one that is too large is refused unread.
 async fn read_whole<B>(
     headers: &HeaderMap,
     body: &mut B,
@@ -136,6 +135,9 @@ where
         let length = bytes.len().saturating_add(data.len());
         if length > limit {
             return Err(UploadError::TooLarge { limit });
+        }
+        if length > 0 && charge.bytes == 0 {
+            charge.grow(BASE_CHARGE_BYTES)?;
         }
         while charged_for < memory_for(length) {
             charge.grow(CHARGE_BYTES)?;
@@ -264,8 +266,18 @@ mod tests {
                 panic!("a total of one byte was taken");
             };
             let mut charge = UploadMemory::new(usize::try_from(min).unwrap()).charge().unwrap();
-            assert!(charge.grow(memory_for(document_bytes) + CHARGE_BYTES).is_ok(), "{document_bytes}");
+            let most = BASE_CHARGE_BYTES + memory_for(document_bytes) + CHARGE_BYTES;
+            assert!(charge.grow(most).is_ok(), "{document_bytes}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_head_without_a_byte_of_body_takes_no_memory_from_others() {
+        let memory = UploadMemory::new((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
+        let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+        let mut waiting = std::pin::pin!(received(headers(Some("500")), silent, 1000, &memory));
+        assert!(futures_util::FutureExt::now_or_never(waiting.as_mut()).is_none());
+        assert!(received(headers(None), Full::from(SMALL), 1000, &memory).await.is_ok());
     }
 
     #[tokio::test]
