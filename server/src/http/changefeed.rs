@@ -11,6 +11,10 @@ use crate::app::App;
 use crate::auth::{Access, CatalogAccess, Pull};
 use crate::store::{Change, ChangeQuery};
 
+/// The most records of one page, so that no query makes an answer of the whole feed. Who wants more goes on from the
+/// last id.
+const MOST_RECORDS: i64 = 10_000;
+
 #[derive(Serialize)]
 struct WireFeed {
     count: usize,
@@ -49,7 +53,8 @@ async fn feed(app: &App, gun: Option<Gun>, query: &str) -> Result<Answer, ApiErr
     Ok(answer::json(&WireFeed { count: records.len(), records }))
 }
 
-/// `change_id` and `records` of a query: whole numbers of 32 bits. `records` must be there.
+/// `change_id` and `records` of a query: whole numbers of 32 bits. `records` must be there, and counts up to
+/// [`MOST_RECORDS`].
 fn parameters(query: &str) -> Result<(i64, i64), ApiError> {
     let records = value(query, "records").unwrap_or_default();
     let records = records.parse::<i32>().map_err(|error| {
@@ -63,7 +68,7 @@ fn parameters(query: &str) -> Result<(i64, i64), ApiError> {
         None | Some("") => 0,
         Some(text) => text.parse::<i32>().map_err(|_| ApiError::invalid_change_id())?,
     };
-    Ok((i64::from(change_id), i64::from(records)))
+    Ok((i64::from(change_id), i64::from(records).clamp(-MOST_RECORDS, MOST_RECORDS)))
 }
 
 /// The first value of `name` in a query.
@@ -90,6 +95,18 @@ impl From<Change> for WireRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_has_at_most_ten_thousand_records() {
+        for (query, expected) in [
+            ("records=10000", (0, 10_000)),
+            ("records=10001", (0, 10_000)),
+            ("records=2147483647&change_id=7", (7, 10_000)),
+            ("records=-2147483648&change_id=7", (7, -10_000)),
+        ] {
+            assert_eq!(parameters(query).ok(), Some(expected), "{query}");
+        }
+    }
 
     #[test]
     fn numbers_have_a_sign_and_32_bits() {
