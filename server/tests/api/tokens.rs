@@ -5,12 +5,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bulla_server::clock::{Clock as _, SystemClock};
 use rcgen::{CertificateParams, KeyPair};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
 use crate::server::{Answer, BOUNDARY, Server, multipart};
 
 const GUN: &str = "example.com/app";
+const RSA_KEY: &str = include_str!("../../../tests/fixtures/keys/rsatgt.key");
+/// The name that libtrust gives [`RSA_KEY`].
+const RSA_KID: &str = "JL26:XDYR:WE6W:FJL7:KXEI:6H22:JNWZ:PT3R:BLSH:YQGD:EWXV:O5FO";
 
 /// A token service with a self-signed certificate.
 struct Service {
@@ -20,7 +23,10 @@ struct Service {
 
 impl Service {
     fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
+        Self::of(KeyPair::generate().unwrap())
+    }
+
+    fn of(key: KeyPair) -> Self {
         let certificate = CertificateParams::default().self_signed(&key).unwrap();
         Self { key, certificate }
     }
@@ -45,8 +51,13 @@ impl Service {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
         let random = SystemRandom::new();
-        let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.key.serialize_der(), &random).unwrap();
+        let der = self.key.serialize_der();
+        if let Ok(key) = RsaKeyPair::from_pkcs8(&der) {
+            let mut signature = vec![0; key.public().modulus_len()];
+            key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
+            return format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        }
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &random).unwrap();
         let signature = key.sign(&random, signed.as_bytes()).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -137,10 +148,10 @@ async fn bad_tokens_are_invalid_whatever_they_claim() {
     let (x, y) = raw[1..].split_at(32);
     let own_jwk = json!({"kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)});
     let good_x5c = service.header()["x5c"].clone();
-    let unsigned = |alg: &str, signature: &[u8]| {
+    let forged = |alg: &str, signature: &dyn Fn(&[u8]) -> Vec<u8>| {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&json!({"alg": alg, "x5c": good_x5c})), part(&all));
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature(signed.as_bytes())))
     };
     let mut without_end = all.clone();
     without_end.as_object_mut().unwrap().remove("exp");
@@ -149,13 +160,13 @@ async fn bad_tokens_are_invalid_whatever_they_claim() {
         ("own key in jwk", stranger.sign(&json!({"alg": "ES256", "jwk": own_jwk}), &all)),
         ("own certificate in x5c", stranger.sign(&stranger.header(), &all)),
         ("the good certificate, another's signature", stranger.sign(&service.header(), &all)),
-        ("alg none", unsigned("none", b"")),
-        ("alg none with a signature", unsigned("none", b"x")),
+        ("alg none", forged("none", &|_| Vec::new())),
+        ("alg none with a signature", forged("none", &|_| b"x".to_vec())),
         ("HS256 with the certificate as secret", {
             let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, service.certificate.pem().as_bytes());
-            unsigned("HS256", ring::hmac::sign(&secret, b"").as_ref())
+            forged("HS256", &|message| ring::hmac::sign(&secret, message).as_ref().to_vec())
         }),
-        ("RS256 on an EC certificate", unsigned("RS256", &[1; 256])),
+        ("RS256 on an EC certificate", forged("RS256", &|_| vec![1; 256])),
         ("foreign kid", stranger.sign(&json!({"alg": "ES256", "kid": "AAAA:BBBB"}), &all)),
         ("no key named", stranger.sign(&json!({"alg": "ES256"}), &all)),
         ("exp missing", service.sign(&service.header(), &without_end)),
@@ -176,6 +187,27 @@ async fn bad_tokens_are_invalid_whatever_they_claim() {
     }
     let list = service.sign(&service.header(), &with("aud", json!(["other", "trust"])));
     assert_eq!(ask(&server, "GET", &format!("/v2/{GUN}/_trust/tuf/root.json"), &list).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_token_cannot_name_another_algorithm_than_its_key_has() {
+    let rsa = Service::of(KeyPair::from_pem(RSA_KEY).unwrap());
+    let server = rsa.server().await;
+    let path = format!("/v2/{GUN}/_trust/tuf/root.json");
+    let token = |algorithm: &str| rsa.sign(&json!({"alg": algorithm, "kid": RSA_KID}), &claims(GUN, &["*"]));
+    assert_eq!(ask(&server, "GET", &path, &token("RS256")).await.status, 404, "the key itself is good");
+    for algorithm in ["ES256", "ES384", "PS256", "HS256", "none"] {
+        assert_denied(&ask(&server, "GET", &path, &token(algorithm)).await, Some("invalid_token"), algorithm);
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_more_than_a_megabyte_and_a_quarter_is_not_waited_for() {
+    let server = Service::new().server().await;
+    let mut head = b"GET /v2/ HTTP/1.1\r\nAuthorization: Bearer ".to_vec();
+    head.resize((1 << 20) + (256 << 10), b'a');
+    // it has no end, so that only its size can end it
+    assert_eq!(server.send(&head).await.status, 431);
 }
 
 #[tokio::test]
