@@ -1,4 +1,4 @@
-//! One line per key use: who, what, which key, of what; a digest of what was signed, never the content itself.
+//! One line per key use, and per caller who is refused: who, what, which key, of what; a digest of what was signed, never the content itself.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tuf_schema::Sha256;
 use tuf_schema::key::KeyId;
 
 use crate::causes::WithCauses;
-use crate::grpc::peer::Caller;
+use crate::grpc::peer::{Caller, NotAllowed};
 use crate::keyring::KeyringError;
 use crate::metrics::Metrics;
 use crate::store::Purpose;
@@ -67,6 +67,11 @@ impl Audit {
             "key use"
         );
     }
+}
+
+/// Writes the line for a caller who may not even ask.
+pub(crate) fn record_refused_caller(refusal: &NotAllowed) {
+    tracing::info!(target: TARGET, caller = refusal.names(), outcome = %refusal, "caller refused");
 }
 
 impl Operation {

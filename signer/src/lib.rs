@@ -15,6 +15,7 @@ mod backend;
 mod causes;
 pub mod clock;
 pub mod config;
+mod excerpt;
 pub mod grpc;
 mod http;
 mod keyring;

@@ -10,6 +10,7 @@ use super::peer;
 use super::proto::key_management_server::{KeyManagement, KeyManagementServer};
 use super::proto::{self, CreateKeyRequest, GetKeyInfoResponse, KeyId, KeyInfo, Void};
 use super::status::RequestError;
+use crate::excerpt::Excerpt;
 use crate::keyring::Keyring;
 use crate::store::{Algorithm, Purpose};
 
@@ -73,8 +74,8 @@ fn parse(request: &CreateKeyRequest) -> Result<(Algorithm, Purpose), RequestErro
     };
     let role = match request.role.as_str() {
         "" => None,
-        text => Some(Role::parse(text)?),
+        text => Some(Role::parse(text).map_err(|_| RequestError::NotARole(Excerpt::of(text)))?),
     };
-    let unsupported = || RequestError::UnsupportedAlgorithm(request.algorithm.clone());
+    let unsupported = || RequestError::UnsupportedAlgorithm(Excerpt::of(&request.algorithm));
     Ok((Algorithm::parse(&request.algorithm).ok_or_else(unsupported)?, Purpose { gun, role }))
 }

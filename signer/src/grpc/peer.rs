@@ -39,6 +39,13 @@ impl Caller {
     }
 }
 
+impl NotAllowed {
+    /// The names of the refused certificate.
+    pub(crate) fn names(&self) -> &str {
+        &self.names
+    }
+}
+
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)

@@ -13,11 +13,12 @@
 
 use tonic::{Code, Status};
 use tuf_schema::gun::GunError;
-use tuf_schema::role::RoleError;
 
 use super::peer::NotAllowed;
+use crate::audit;
 use crate::backend::BackendError;
 use crate::causes::WithCauses;
+use crate::excerpt::Excerpt;
 use crate::keyring::{KeyringError, NotReady};
 use crate::store::StoreError;
 
@@ -29,16 +30,16 @@ pub(super) enum RequestError {
     #[error("a key id of {bytes} bytes is none")]
     LongKeyId { bytes: usize },
     #[error("algorithm {0} not supported for create key")]
-    UnsupportedAlgorithm(String),
+    UnsupportedAlgorithm(Excerpt),
     #[error(transparent)]
     Gun(#[from] GunError),
-    #[error(transparent)]
-    Role(#[from] RoleError),
+    #[error("\"{0}\" is not the name of a role")]
+    NotARole(Excerpt),
 }
 
 impl From<NotAllowed> for Status {
     fn from(refusal: NotAllowed) -> Self {
-        tracing::warn!(%refusal, "a request was refused");
+        audit::record_refused_caller(&refusal);
         Self::permission_denied(refusal.to_string())
     }
 }
@@ -47,9 +48,10 @@ impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
         tracing::warn!(%error, "a request was refused");
         let code = match error {
-            RequestError::NoKeyId | RequestError::LongKeyId { .. } | RequestError::Gun(_) | RequestError::Role(_) => {
-                Code::InvalidArgument
-            }
+            RequestError::NoKeyId
+            | RequestError::LongKeyId { .. }
+            | RequestError::Gun(_)
+            | RequestError::NotARole(_) => Code::InvalidArgument,
             RequestError::UnsupportedAlgorithm(_) => Code::Unknown,
         };
         Self::new(code, error.to_string())

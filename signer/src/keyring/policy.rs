@@ -7,6 +7,9 @@ use tuf_schema::json;
 /// The roles whose keys a server holds.
 const SERVED: [(Role, &str); 2] = [(Role::Snapshot, "Snapshot"), (Role::Timestamp, "Timestamp")];
 
+/// How much of a type is repeated to the caller and the log.
+const MAX_SHOWN_CHARACTERS: usize = 32;
+
 /// Why a content is not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContentRefusal {
@@ -16,7 +19,7 @@ pub(crate) enum ContentRefusal {
     /// The document is of a role whose keys are not the signer's.
     #[error("the content is of type {found:?}, which this key does not sign")]
     WrongType {
-        /// The `_type` of the document.
+        /// The `_type` of the document, of a long one the beginning.
         found: String,
     },
     /// The key was made for a role that the signer does not sign for.
@@ -42,7 +45,8 @@ pub(super) fn may_sign(role: Option<&Role>, content: &[u8]) -> Result<(), Conten
     let document = json::parse(content).map_err(|_| ContentRefusal::NotADocument)?;
     let found = document.get("_type").and_then(json::Value::as_str).ok_or(ContentRefusal::NotADocument)?;
     let fits = |(served, name): &(Role, &str)| *name == found && role.is_none_or(|role| role == served);
-    if SERVED.iter().any(fits) { Ok(()) } else { Err(ContentRefusal::WrongType { found: found.to_owned() }) }
+    let wrong_type = || ContentRefusal::WrongType { found: found.chars().take(MAX_SHOWN_CHARACTERS).collect() };
+    SERVED.iter().any(fits).then_some(()).ok_or_else(wrong_type)
 }
 
 #[cfg(test)]
@@ -72,6 +76,12 @@ mod tests {
             let content = format!(r#"{{"_type":"{name}"}}"#);
             assert_eq!(may_sign(None, content.as_bytes()), wrong_type(name));
         }
+    }
+
+    #[test]
+    fn a_long_type_is_repeated_in_part() {
+        let content = format!(r#"{{"_type":"{}"}}"#, "x".repeat(100));
+        assert_eq!(may_sign(None, content.as_bytes()), wrong_type(&"x".repeat(32)));
     }
 
     #[test]

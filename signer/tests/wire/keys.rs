@@ -88,6 +88,19 @@ async fn keys_of_root_targets_and_unknown_roles_are_not_made() {
 }
 
 #[tokio::test]
+async fn an_unknown_algorithm_or_role_is_repeated_in_part_and_without_control_characters() {
+    let signer = Running::start().await;
+    let client = signer.client().await;
+    let name = format!("\n{}", "x".repeat(1000));
+    let (code, text) = refusal(client.create_with(&name, GUN, "snapshot").await);
+    let expected = format!(r"algorithm \n{}... not supported for create key", "x".repeat(31));
+    assert_eq!((code, text), (Code::Unknown, expected));
+    let (code, text) = refusal(client.create(GUN, &name).await);
+    let expected = format!(r#""\n{}..." is not the name of a role"#, "x".repeat(31));
+    assert_eq!((code, text), (Code::InvalidArgument, expected));
+}
+
+#[tokio::test]
 async fn keys_and_what_was_used_outlive_a_restart() {
     let signer = Running::start().await;
     let client = signer.client().await;

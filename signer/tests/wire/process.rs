@@ -91,6 +91,23 @@ async fn every_key_use_leaves_one_line_with_a_digest_and_nothing_secret() {
 }
 
 #[tokio::test]
+async fn a_refused_caller_leaves_a_line_too() {
+    let place = Place::new();
+    let mut started = Started::new(&place);
+    drop(started.client(&place).await);
+    let address = started.address().unwrap();
+    let other = place.authority.issue("other.test");
+    let channel = connect(address, &place.authority.file(), Some(&other)).await.unwrap();
+    Client { channel }.delete("0000").await.unwrap_err();
+    let log = started.terminate().await;
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines: Vec<_> = lines.filter(|line| line["target"] == "audit").collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert_eq!(lines[0]["caller"], "other.test, localhost, alt.other.test");
+    assert!(lines[0]["outcome"].as_str().unwrap().contains("server.allowed_clients"), "{log}");
+}
+
+#[tokio::test]
 async fn sigterm_ends_it_well_although_a_client_is_connected() {
     let place = Place::new();
     let mut started = Started::new(&place);
