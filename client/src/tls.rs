@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, Url, redirect};
 
 use crate::image::is_loopback_authority;
+use crate::proxy;
 use crate::remote::failure::{PlainResolver, REDIRECTS};
 
 /// How long a connection may take to come up.
@@ -117,6 +118,11 @@ pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsErro
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .timeout(TOTAL_TIMEOUT);
+    // The library would take them from the environment as well, and send what is meant for this machine to them.
+    builder = builder.no_proxy();
+    for proxy in proxy::from_environment(|name| std::env::var(name).ok()) {
+        builder = builder.proxy(proxy);
+    }
     if let Some(identity) = material.identity {
         builder = builder.identity(identity);
     }
