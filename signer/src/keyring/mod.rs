@@ -190,7 +190,7 @@ impl Keyring {
     /// # Errors
     /// [`NotReady`] says what is amiss.
     pub(crate) async fn ready(&self) -> Result<(), NotReady> {
-        self.readiness.check(self.store.as_ref(), self.backend.as_ref()).await
+        self.readiness.check(self.store.as_ref(), self.backend.as_ref(), self.now()).await
     }
 
     /// Writes down when keys were used, and drops opened keys that were held for too long. To be called now and then.

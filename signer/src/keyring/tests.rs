@@ -22,11 +22,12 @@ use crate::store::memory::MemoryKeyStore;
 const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
 const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
 
-/// A store in memory that counts writes of uses, and fails when told to.
+/// A store in memory that counts writes of uses and searches for samples, and fails when told to.
 #[derive(Default)]
 struct Watched {
     keys: MemoryKeyStore,
     marks: AtomicUsize,
+    samples: AtomicUsize,
     failing: AtomicBool,
     /// Keeps creations, signatures and deletions waiting while it is held for writing.
     gate: RwLock<()>,
@@ -62,6 +63,7 @@ impl KeyStore for Watched {
         self.keys.delete(id, now).await
     }
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        self.samples.fetch_add(1, Ordering::SeqCst);
         self.keys.sealed_under(alias, limit).await
     }
     async fn probe(&self) -> Result<(), StoreError> {
@@ -74,13 +76,14 @@ fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
 }
 
 fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Arc<Keyring> {
-    let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
-    let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRandom::new()));
-    let alias = Alias::parse("k1").unwrap();
-    let backend =
-        SoftwareKeys::new(Passphrases::from_environment(environment), alias, Arc::clone(&clock) as Arc<dyn Clock>, rng);
     let store = Arc::clone(store) as Arc<dyn KeyStore>;
-    Arc::new(Keyring::new(store, Box::new(backend), clock, Audit::new(metrics)))
+    Arc::new(Keyring::new(store, Box::new(software(passphrase)), Arc::new(SystemClock), Audit::new(metrics)))
+}
+
+fn software(passphrase: &str) -> SoftwareKeys {
+    let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
+    let (passphrases, alias) = (Passphrases::from_environment(environment), Alias::parse("k1").unwrap());
+    SoftwareKeys::new(passphrases, alias, Arc::new(SystemClock), Arc::new(SystemRandom::new()))
 }
 
 fn fresh() -> (Arc<Keyring>, Arc<Watched>) {
@@ -230,6 +233,21 @@ async fn no_key_is_made_under_a_passphrase_that_opens_none_of_the_stored_keys() 
         [store.find(key.id()).await.unwrap().unwrap()]
     );
     self::keyring(&store, "right").ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_passphrase_that_opens_nothing_is_tried_once_in_ten_seconds() {
+    let (keyring, store) = fresh();
+    create(&keyring, Role::Timestamp).await.unwrap();
+    let (readiness, wrong) = (Readiness::default(), software("wrong"));
+    let before = store.samples.load(Ordering::SeqCst);
+    // the clock is set back in the end
+    for (seconds, tries) in [(100, 1), (109, 1), (110, 2), (119, 2), (109, 3)] {
+        let now = UtcTime::from_unix_seconds(seconds).unwrap();
+        let amiss = readiness.check(store.as_ref(), &wrong, now).await;
+        assert!(matches!(amiss, Err(NotReady::DefaultAliasLocked { .. })), "{seconds}: {amiss:?}");
+        assert_eq!(store.samples.load(Ordering::SeqCst) - before, tries, "{seconds}");
+    }
 }
 
 #[tokio::test]
