@@ -30,6 +30,9 @@ const NOT_ASKED_SECONDS: i64 = 60;
 /// Of how many roles it is remembered that the signer could not sign them.
 const REMEMBERED: usize = 4096;
 
+/// What the signer could not sign under the root of this digest: since when, and the key that it does not hold.
+type Unsigned = BoundedMap<(Sha256, ServerRole), (UtcTime, Option<KeyId>)>;
+
 /// Renews timestamps, and snapshots whose key the signer holds.
 pub(crate) struct Renewer {
     store: Arc<dyn MetadataStore>,
@@ -37,8 +40,7 @@ pub(crate) struct Renewer {
     clock: Arc<dyn Clock>,
     turns: GunTurns,
     roots: TrustedRoots,
-    /// What the signer could not sign under the root of this digest: since when, and the key that it does not hold.
-    unsigned: Mutex<BoundedMap<(Sha256, ServerRole), (UtcTime, Option<KeyId>)>>,
+    unsigned: Mutex<Unsigned>,
 }
 
 /// How a renewal ended.
