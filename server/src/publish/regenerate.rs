@@ -129,7 +129,7 @@ impl Maker<'_> {
         let draft = Draft::new(Dialect::Notary, model)?;
         let mut signatures = Vec::new();
         for key in keys {
-            match self.signer.sign(key, draft.message()).await {
+            match self.signer.sign(self.gun, key, draft.message()).await {
                 Ok(signature) => signatures.push(signature),
                 Err(SignerError::NotHeld(id)) => return Err(MakeError::NotHeld(role, Some(id))),
                 Err(error) => return Err(MakeError::Signer(error)),

@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -32,6 +33,10 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// What a question may be long: a snapshot, which stays below the 4 MiB that signers take unless they are told to take
 /// more, and what a client's own snapshot of that size grows by when the server takes over.
 const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
+
+/// The metadata of a question for a signature that names its repository. The reference's contract has no place for it,
+/// and its signer passes over metadata.
+const GUN_METADATA: &str = "bulla-gun-bin";
 
 /// Where the signer is and how to prove who asks.
 pub struct GrpcSettings {
@@ -189,14 +194,10 @@ impl RoleSigner for GrpcSigner {
         }
     }
 
-    async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
-        let request = proto::SignatureRequest {
-            key_id: Some(proto::KeyId { id: key.id().as_str().to_owned() }),
-            content: content.to_vec(),
-        };
+    async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
         let answer = self
             .ask(|| {
-                let (mut client, request) = (self.signer(), request.clone());
+                let (mut client, request) = (self.signer(), signature_request(gun, key, content));
                 async move { client.sign(request).await }
             })
             .await;
@@ -238,6 +239,16 @@ impl RoleSigner for GrpcSigner {
     fn custody(&self) -> Custody {
         Custody::Remote
     }
+}
+
+/// The question for a signature, with the repository that it is for.
+fn signature_request(gun: &Gun, key: &PublicKey, content: &[u8]) -> Request<proto::SignatureRequest> {
+    let mut request = Request::new(proto::SignatureRequest {
+        key_id: Some(proto::KeyId { id: key.id().as_str().to_owned() }),
+        content: content.to_vec(),
+    });
+    request.metadata_mut().insert_bin(GUN_METADATA, MetadataValue::from_bytes(gun.as_str().as_bytes()));
+    request
 }
 
 /// A question's end, before it is known whether "not found" means a key.
@@ -360,6 +371,15 @@ mod tests {
         assert!(matches!(read_key(None, Vec::new()), Err(SignerError::BadAnswer(BadAnswer::Missing("key info")))));
     }
 
+    #[test]
+    fn a_signature_is_asked_for_with_its_repository() {
+        let (gun, key) = (Gun::parse("example.com/größe").unwrap(), secret_key().public().clone());
+        let request = signature_request(&gun, &key, b"content");
+        let named = request.metadata().get_bin("bulla-gun-bin").unwrap().to_bytes().unwrap();
+        assert_eq!(named, gun.as_str().as_bytes());
+        assert_eq!(request.get_ref().content, b"content");
+    }
+
     #[tokio::test]
     async fn a_signer_that_is_not_there_is_unavailable_and_holds_no_key_back() {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -372,9 +392,9 @@ mod tests {
             deadline: DEADLINE,
         };
         let signer = GrpcSigner::new(settings).unwrap();
-        let key = secret_key().public().clone();
+        let (gun, key) = (Gun::parse("example.com/app").unwrap(), secret_key().public().clone());
         assert!(matches!(signer.public_key(key.id()).await, Err(SignerError::Unavailable(_))));
-        assert!(matches!(signer.sign(&key, b"content").await, Err(SignerError::Unavailable(_))));
+        assert!(matches!(signer.sign(&gun, &key, b"content").await, Err(SignerError::Unavailable(_))));
         assert!(matches!(signer.check().await, Err(SignerError::Unavailable(_))));
     }
 

@@ -62,7 +62,7 @@ impl RoleSigner for LocalSigner {
         Ok(self.keys().by_id.get(id).map(|key| key.public().clone()))
     }
 
-    async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
+    async fn sign(&self, _: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
         let secret = self.keys().by_id.get(key.id()).cloned();
         let secret = secret.ok_or_else(|| SignerError::NotHeld(key.id().clone()))?;
         let refused = |message| SignerError::Refused { code: "Internal".to_owned(), message };
@@ -105,7 +105,7 @@ mod tests {
         static GUN: std::sync::LazyLock<Gun> = std::sync::LazyLock::new(|| gun("g"));
         let first = create().await.unwrap();
         assert_eq!(create().await.unwrap(), first);
-        signer.sign(&first, b"content").await.unwrap();
+        signer.sign(&GUN, &first, b"content").await.unwrap();
         assert_ne!(create().await.unwrap(), first);
         assert_eq!(signer.public_key(first.id()).await.unwrap(), Some(first));
     }
@@ -135,7 +135,7 @@ mod tests {
         let foreign = tuf_schema::testing::secret_key();
         let signer = signer();
         assert_eq!(signer.public_key(foreign.public().id()).await.unwrap(), None);
-        let signed = signer.sign(foreign.public(), b"content").await;
+        let signed = signer.sign(&gun("g"), foreign.public(), b"content").await;
         assert!(matches!(signed, Err(SignerError::NotHeld(id)) if id == *foreign.public().id()));
     }
 }

@@ -26,9 +26,11 @@ pub trait RoleSigner: Send + Sync {
         self.public_key(id).await
     }
 
-    /// Signs `content`, the canonical form of a document's signed part. The signature is checked with `key` before it
-    /// is handed out.
-    async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError>;
+    /// Signs `content`, the canonical form of a signed part of a document of `gun`. The signature is checked with `key`
+    /// before it is handed out.
+    ///
+    /// Documents do not say of which repository they are, so a signer that knows whose a key is compares.
+    async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError>;
 
     /// Whether the signer can be reached and says that it works.
     async fn check(&self) -> Result<(), SignerError>;

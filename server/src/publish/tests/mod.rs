@@ -103,13 +103,13 @@ impl RoleSigner for TestSigner {
         self.keys.public_key(id).await
     }
 
-    async fn sign(&self, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
+    async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
         self.check_up()?;
         if self.trouble() == Trouble::Forgets {
             return Err(SignerError::NotHeld(key.id().clone()));
         }
         self.signatures.fetch_add(1, Ordering::SeqCst);
-        self.keys.sign(key, content).await
+        self.keys.sign(gun, key, content).await
     }
 
     async fn check(&self) -> Result<(), SignerError> {

@@ -55,7 +55,7 @@ impl RoleSigner for RecordedSigner {
         Ok(self.0.get(id).filter(|_| !NOT_HELD.contains(&id.as_str())).cloned())
     }
 
-    async fn sign(&self, _: &PublicKey, _: &[u8]) -> Result<Signature, SignerError> {
+    async fn sign(&self, _: &Gun, _: &PublicKey, _: &[u8]) -> Result<Signature, SignerError> {
         Err(SignerError::Unavailable("a recording does not sign".into()))
     }
 
