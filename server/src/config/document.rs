@@ -16,11 +16,14 @@ pub const ENVIRONMENT_PREFIX: &str = "NOTARY_SERVER_";
 /// The section that is never passed over.
 const AUTH: &str = "auth";
 
+/// The key whose emptiness opens the server to every name.
+const GUN_PREFIXES: &str = "repositories.gun_prefixes";
+
 /// Every key that is read. The overlay is driven by this list, because a `_` in a variable's name may stand for
 /// `.` or for itself.
 const KNOWN_KEYS: &[&str] = &[
     "logging.level",
-    "repositories.gun_prefixes",
+    GUN_PREFIXES,
     "trust_service.type",
     "trust_service.hostname",
     "trust_service.port",
@@ -101,6 +104,9 @@ impl Document {
                 sections.insert(AUTH.to_owned());
             }
             match KNOWN_KEYS.iter().find(|key| variable_part(key) == rest) {
+                // to the reference an empty variable is none; it must take nothing away that the file sets, and where
+                // it might be meant to, it is refused below
+                Some(&key) if text.is_empty() && key != GUN_PREFIXES => {}
                 Some(key) => drop(values.insert((*key).to_owned(), Value::String(text))),
                 None => warnings.push(Warning::UnknownVariable(name)),
             }

@@ -123,6 +123,15 @@ fn a_filter_of_names_is_a_list_or_not_there() {
 }
 
 #[test]
+fn an_empty_variable_takes_nothing_away() {
+    let closed = with("server.client_ca_file", "ca.crt".into());
+    let names = ["CLIENT_CA_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE"].map(|name| format!("NOTARY_SERVER_SERVER_{name}"));
+    let (config, warnings) = load_with(&closed, &names.each_ref().map(|name| (name.as_str(), ""))).unwrap();
+    assert!(config.listen.tls.unwrap().client_ca.is_some());
+    assert_eq!(warnings, []);
+}
+
+#[test]
 fn a_section_or_value_of_the_wrong_form_is_not_passed_over() {
     for (pointer, value, expected) in [
         ("repositories", "null", "repositories must be a section"),
