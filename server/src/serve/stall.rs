@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 
 /// What a peer must take of an answer, in bytes a second, beside the time that it has in any case.
 const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
@@ -26,8 +26,10 @@ pub(super) struct StallGuard<S> {
 
 /// An answer that could not be written at once.
 struct Slow {
-    since: Instant,
-    taken_bytes: u64,
+    /// When all of it must be taken.
+    end: Pin<Box<Sleep>>,
+    /// What was taken and has not put off the end yet.
+    unpaid_bytes: u64,
 }
 
 impl<S> StallGuard<S> {
@@ -35,17 +37,15 @@ impl<S> StallGuard<S> {
         Self { stream, longest, timer: None, slow: None }
     }
 
-    /// When the present wait has been too long: by itself, or because the answer as a whole goes too slowly.
-    fn end_of_wait(&mut self) -> Instant {
-        let now = Instant::now();
-        let slow = self.slow.get_or_insert(Slow { since: now, taken_bytes: 0 });
-        let earned = Duration::from_secs(slow.taken_bytes / SLOWEST_BYTES_PER_SECOND);
-        now.min(slow.since + earned) + self.longest
-    }
-
+    /// Counts what the peer took; each second's worth puts the end of a slow answer off by a second.
     fn count(&mut self, outcome: &Poll<io::Result<usize>>) {
-        if let (Poll::Ready(Ok(taken)), Some(slow)) = (outcome, &mut self.slow) {
-            slow.taken_bytes = slow.taken_bytes.saturating_add(u64::try_from(*taken).unwrap_or(u64::MAX));
+        let (Poll::Ready(Ok(taken)), Some(slow)) = (outcome, &mut self.slow) else { return };
+        slow.unpaid_bytes = slow.unpaid_bytes.saturating_add(u64::try_from(*taken).unwrap_or(u64::MAX));
+        let earned = Duration::from_secs(slow.unpaid_bytes / SLOWEST_BYTES_PER_SECOND);
+        if !earned.is_zero() {
+            slow.unpaid_bytes %= SLOWEST_BYTES_PER_SECOND;
+            let end = slow.end.deadline() + earned;
+            slow.end.as_mut().reset(end);
         }
     }
 
@@ -55,9 +55,12 @@ impl<S> StallGuard<S> {
             self.timer = None;
             return outcome;
         }
-        let end = self.end_of_wait();
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        ready!(timer.as_mut().poll(context));
+        let longest = self.longest;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(longest)));
+        let slow = self.slow.get_or_insert_with(|| Slow { end: Box::pin(sleep(longest)), unpaid_bytes: 0 });
+        if timer.as_mut().poll(context).is_pending() {
+            ready!(slow.end.as_mut().poll(context));
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -140,19 +143,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_taken_earns_time_and_the_next_answer_begins_anew() {
-        let (near, mut far) = tokio::io::duplex(16);
+        const SECOND: usize = 64 << 10;
+        let (near, mut far) = tokio::io::duplex(SECOND);
         let mut guarded = StallGuard::new(near, Duration::from_secs(60));
-        let mut poll = async |data: &[u8]| {
-            let outcome = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut guarded).poll_write(context, data)));
-            drop(outcome.await);
-            guarded.slow.as_ref().map(|slow| slow.taken_bytes)
-        };
-        assert_eq!(poll(&[0; 16]).await, None);
-        assert_eq!(poll(&[0; 16]).await, Some(0));
-        far.read_exact(&mut [0; 16]).await.unwrap();
-        assert_eq!(poll(&[0; 16]).await, Some(16));
+        assert_eq!(poll_write(&mut guarded, SECOND).await, None);
+        assert_eq!(poll_write(&mut guarded, SECOND).await, Some(0));
+        let end = guarded.slow.as_ref().unwrap().end.deadline();
+        far.read_exact(&mut [0; SECOND]).await.unwrap();
+        assert_eq!(poll_write(&mut guarded, 7).await, Some(7));
+        assert_eq!(poll_write(&mut guarded, SECOND).await, Some(0));
+        assert_eq!(guarded.slow.as_ref().unwrap().end.deadline() - end, Duration::from_secs(1));
         guarded.flush().await.unwrap();
         assert!(guarded.slow.is_none());
+    }
+
+    /// Tries to write so many bytes, once, and tells what has not put off the end yet.
+    async fn poll_write(guarded: &mut StallGuard<tokio::io::DuplexStream>, bytes: usize) -> Option<u64> {
+        let data = vec![0; bytes];
+        let tried = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *guarded).poll_write(context, &data)));
+        drop(tried.await);
+        guarded.slow.as_ref().map(|slow| slow.unpaid_bytes)
     }
 
     #[tokio::test]
