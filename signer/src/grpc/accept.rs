@@ -1,5 +1,6 @@
 //! Connections: TCP, then a TLS handshake that may not take long, then what the certificate says.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,6 +20,8 @@ use crate::config::AllowedClients;
 
 /// The longest time a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client who may not ask anything is listened to: enough to be told why.
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many handshakes may go on at once; further connections wait in the listener.
 const MAX_HANDSHAKES: usize = 256;
 /// The pause after the system refused a connection, such as for want of file descriptors.
@@ -27,6 +31,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    /// When a client who was not admitted is listened to no longer.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 /// Takes connections until the stream is dropped.
@@ -94,7 +100,8 @@ async fn handshake(stream: TcpStream, tls: &TlsAcceptor, allowed: &AllowedClient
     // the verifier demands a certificate, so there is one
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first)?;
     let peer = Peer::of(certificate, allowed);
-    Some(Connection { stream, peer })
+    let end = (!peer.is_admitted()).then(|| Box::pin(tokio::time::sleep(REFUSED_TIMEOUT)));
+    Some(Connection { stream, peer, end })
 }
 
 impl Connected for Connection {
@@ -107,6 +114,9 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

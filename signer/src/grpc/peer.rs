@@ -63,6 +63,11 @@ impl Peer {
         let refusal = || NotAllowed { names: if names.is_empty() { "no name".to_owned() } else { names.join(", ") } };
         Self(admitted.map(|name| Caller(name.into())).ok_or_else(refusal))
     }
+
+    /// Whether it may ask anything.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.0.is_ok()
+    }
 }
 
 /// The caller of a request.

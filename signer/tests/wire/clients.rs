@@ -1,6 +1,16 @@
 //! Who is let in.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::Code;
 
 use crate::pki::{Authority, Pair};
@@ -50,6 +60,19 @@ async fn a_name_that_is_not_listed_may_do_nothing_and_is_told_why() {
         assert_eq!(code, Code::PermissionDenied);
         assert!(text.contains("other.test") && text.contains("server.allowed_clients"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_client_who_is_not_listed_does_not_keep_its_connection() {
+    let signer = Running::start().await;
+    let other = signer.place.authority.issue("other.test");
+    let mut stream = handshake(&signer, &other).await;
+    let listening = async {
+        let mut said = Vec::new();
+        // it ends in an error, as nobody says goodbye to a refused client
+        let _ = stream.read_to_end(&mut said).await;
+    };
+    tokio::time::timeout(Duration::from_secs(20), listening).await.expect("it stays open");
 }
 
 #[tokio::test]
@@ -126,8 +149,24 @@ async fn readiness_and_metrics_are_answered_and_nothing_else() {
     assert!(get(&signer, "/").await.starts_with("HTTP/1.1 404"));
 }
 
+/// A connection on which nothing is asked.
+async fn handshake(signer: &Running, pair: &Pair) -> TlsStream<TcpStream> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(CertificateDer::from_pem_file(signer.place.authority.file()).unwrap()).unwrap();
+    let chain = vec![CertificateDer::from_pem_file(&pair.certificate).unwrap()];
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authorities)
+        .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(&pair.key).unwrap())
+        .unwrap();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(signer.address).await.unwrap();
+    TlsConnector::from(Arc::new(tls)).connect("localhost".try_into().unwrap(), stream).await.unwrap()
+}
+
 async fn get(signer: &Running, path: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(signer.http).await.unwrap();
+    let mut stream = TcpStream::connect(signer.http).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
