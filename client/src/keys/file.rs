@@ -17,6 +17,12 @@ use super::traditional;
 
 /// PBKDF2 rounds of a new file: what the reference writes, and the only count that old clients were tried with.
 const ROUNDS: u32 = 2048;
+/// The most PBKDF2 rounds that a key file may ask for; some seconds of work.
+const MAX_ROUNDS: u32 = 10_000_000;
+/// The most memory that scrypt may ask for, in bytes: 128·r·(N+p).
+const MAX_SCRYPT_BYTES: u64 = 256 << 20;
+/// The most passes over that memory that scrypt may ask for (its p).
+const MAX_SCRYPT_PASSES: u16 = 16;
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 /// What a private key is for, as the header `role` of its file says.
@@ -54,6 +60,12 @@ pub enum OpenError {
     /// Encrypted in a way that is not read.
     #[error("the key is encrypted in an unsupported way ({0})")]
     UnsupportedEncryption(String),
+    /// Whoever wrote the file demands more work or memory than any passphrase is worth.
+    #[error(
+        "the key file asks for too much work (more than {MAX_ROUNDS} rounds of PBKDF2, or {MAX_SCRYPT_BYTES} bytes or \
+         {MAX_SCRYPT_PASSES} passes of scrypt)"
+    )]
+    TooMuchWork,
     /// The key itself is not usable.
     #[error(transparent)]
     Key(#[from] SecretKeyError),
@@ -155,12 +167,28 @@ impl KeyFile {
     fn decrypt_pkcs8(&self, passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let info = EncryptedPrivateKeyInfoRef::from_der(&self.block.content)
             .map_err(|e| OpenError::UnsupportedEncryption(e.to_string()))?;
+        affordable(&info.encryption_algorithm)?;
         let clear = info.encryption_algorithm.decrypt(passphrase.expose(), info.encrypted_data.as_bytes());
         clear.map(Zeroizing::new).map_err(|e| match e {
             DecryptError::DecryptFailed => OpenError::WrongPassphrase,
             other => OpenError::UnsupportedEncryption(other.to_string()),
         })
     }
+}
+
+/// Refuses what costs too much before anything is derived: anybody may put a file among the keys.
+fn affordable(scheme: &EncryptionScheme) -> Result<(), OpenError> {
+    let fits = match scheme.pbes2().map(|parameters| &parameters.kdf) {
+        Some(Kdf::Pbkdf2(pbkdf2)) => pbkdf2.iteration_count <= MAX_ROUNDS,
+        Some(Kdf::Scrypt(scrypt)) => {
+            let blocks = scrypt.cost_parameter.saturating_add(scrypt.parallelization.into());
+            let bytes = blocks.saturating_mul(u64::from(scrypt.block_size)).saturating_mul(128);
+            bytes <= MAX_SCRYPT_BYTES && scrypt.parallelization <= MAX_SCRYPT_PASSES
+        }
+        // Any other is refused by name.
+        Some(_) | None => true,
+    };
+    if fits { Ok(()) } else { Err(OpenError::TooMuchWork) }
 }
 
 /// Writes a key as the reference does: PBES2 with PBKDF2-HMAC-SHA-1 of 2048 rounds and AES-256-CBC, headers before it.
@@ -214,4 +242,39 @@ fn encrypt(clear: &[u8], passphrase: &Passphrase, rng: &dyn SecureRandom) -> Res
         encrypted_data: OctetStringRef::new(&encrypted).map_err(|_| SealError::Encrypt)?,
     };
     info.to_der().map_err(|_| SealError::Encrypt)
+}
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::pkcs5::pbes2::ScryptParams;
+
+    use super::*;
+
+    /// Whether parameters as they stand in a file are affordable.
+    fn fits(kdf: Kdf) -> bool {
+        let scheme = EncryptionScheme::Pbes2(Parameters { kdf, encryption: Cipher::Aes256Cbc { iv: [0; 16] } });
+        let der = scheme.to_der().unwrap();
+        match affordable(&EncryptionScheme::from_der(&der).unwrap()) {
+            Ok(()) => true,
+            Err(OpenError::TooMuchWork) => false,
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    #[test]
+    fn a_key_file_may_ask_for_so_much_work_and_no_more() {
+        let salt = || Salt::new([0_u8; 8]).unwrap();
+        let prf = Pbkdf2Prf::HmacWithSha1;
+        let rounds =
+            |iteration_count| fits(Kdf::Pbkdf2(Pbkdf2Params { salt: salt(), iteration_count, key_length: None, prf }));
+        assert!(rounds(ROUNDS) && rounds(MAX_ROUNDS) && !rounds(MAX_ROUNDS + 1) && !rounds(u32::MAX));
+        let scrypt = |cost_parameter, block_size, parallelization| {
+            let salt = salt();
+            fits(Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length: None }))
+        };
+        // N + p blocks of 128·r bytes: 2^18 blocks of 1 KiB are 256 MiB.
+        assert!(scrypt(1 << 14, 8, 1) && scrypt((1 << 18) - 1, 8, 1) && !scrypt(1 << 18, 8, 1));
+        assert!(scrypt(1 << 14, 8, MAX_SCRYPT_PASSES) && !scrypt(1 << 14, 8, MAX_SCRYPT_PASSES + 1));
+        assert!(!scrypt(u64::MAX, u16::MAX, 1));
+    }
 }
