@@ -89,9 +89,10 @@ impl Cache {
 }
 
 /// Whether the place of a role's document is the cache of another repository, as docker lays them out:
-/// `targets/metadata/root` of `a/b` lies where the root of `a/b/metadata/targets` does.
+/// `targets/metadata/root` of `a/b` lies where the root of `a/b/metadata/targets` does. The last segment names the file
+/// and no directory.
 fn lies_in_another(role: &Role) -> bool {
-    role.as_str().split('/').any(|segment| segment == "metadata")
+    role.as_str().rsplit('/').skip(1).any(|segment| segment == "metadata")
 }
 
 /// Writes `bytes` to `path` through a temporary file beside it: mode 0600 under any umask, on disk before it is named.
@@ -209,6 +210,16 @@ mod tests {
         outer.write(&delegation, b"delegation", &SystemRandom::new()).unwrap();
         assert_eq!(inner.read(&Role::Root).unwrap().as_deref(), Some(b"root".as_slice()));
         assert_eq!(outer.read(&delegation).unwrap(), None);
+    }
+
+    #[test]
+    fn a_delegation_that_is_merely_called_metadata_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["targets/metadata", "targets/a/metadata"] {
+            let role = Role::parse(name).unwrap();
+            cache(home.path()).write(&role, b"{}", &SystemRandom::new()).unwrap();
+            assert!(cache(home.path()).read(&role).unwrap().is_some(), "{name}");
+        }
     }
 
     #[test]
