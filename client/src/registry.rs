@@ -16,9 +16,12 @@ const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 /// The largest manifest that is read, in bytes (the registry's own limit is 4 MiB).
 const MAX_MANIFEST: u64 = 4 << 20;
 /// Every kind of manifest and index that docker signs.
-const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, \
-    application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+const ACCEPTED: [&str; 4] = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+];
 
 /// A manifest in a registry, by what signing needs to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub enum RegistryError {
         /// The digest of the bytes.
         found: Sha256,
     },
+    /// What the registry sends is none of the manifests that were asked for: a login page, say, or the old schema 1.
+    #[error("the registry sends {0:?} where a manifest should be")]
+    NoManifestType(String),
     /// The registry could not be asked.
     #[error("cannot ask the registry")]
     Remote(#[from] RemoteError),
@@ -78,7 +84,16 @@ pub async fn resolve(
         401 | 403 => return Err(RemoteError::Unauthorized.into()),
         status => return Err(RemoteError::Status(status).into()),
     }
-    let told = response.headers().get("Docker-Content-Digest").and_then(|h| h.to_str().ok()).map(str::to_owned);
+    let header = |name| {
+        let value: Option<&HeaderValue> = response.headers().get(name);
+        value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let kind = header("Content-Type").unwrap_or_default();
+    let named = kind.split(';').next().unwrap_or_default().trim();
+    if !ACCEPTED.iter().any(|accepted| accepted.eq_ignore_ascii_case(named)) {
+        return Err(RegistryError::NoManifestType(kind));
+    }
+    let told = header("Docker-Content-Digest");
     let bytes = read_capped(response, host, MAX_MANIFEST).await?;
     let digest = Sha256::of(&bytes);
     match told {
@@ -97,7 +112,7 @@ async fn get(
 ) -> Result<Response, RemoteError> {
     let url = format!("{scheme}://{host}/v2/{}/manifests/{tag}", image.path());
     let send = async |authorization: Option<HeaderValue>| {
-        let mut request = client.request(Method::GET, &url).header(ACCEPT, ACCEPTED);
+        let mut request = client.request(Method::GET, &url).header(ACCEPT, ACCEPTED.join(", "));
         if let Some(header) = authorization {
             request = request.header(AUTHORIZATION, header);
         }
@@ -130,6 +145,33 @@ mod tests {
     async fn guarded(realm: &Scripted) -> Scripted {
         let challenge = format!("Bearer realm=\"http://{}/token\"", realm.address);
         Scripted::start(move |_| answer("401 Unauthorized", &[("WWW-Authenticate", &challenge)], "")).await
+    }
+
+    #[tokio::test]
+    async fn only_a_manifest_with_its_own_digest_counts() {
+        let good = format!("sha256:{}", Sha256::of(b"{}"));
+        let other = format!("sha256:{}", Sha256::of(b"[]"));
+        let oci = "application/vnd.oci.image.index.v1+json; charset=utf-8";
+        let ask_for = async |kind: &'static str, told: Option<&str>| {
+            let told = told.map(str::to_owned);
+            let registry = Scripted::start(move |_| {
+                let digest = told.as_deref().map(|told| ("Docker-Content-Digest", told));
+                let headers: Vec<_> = [("Content-Type", kind)].into_iter().chain(digest).collect();
+                answer("200 OK", &headers, "{}")
+            });
+            ask(&registry.await).await
+        };
+        for (kind, told) in [(oci, None), (ACCEPTED[0], Some(good.as_str()))] {
+            assert_eq!(ask_for(kind, told).await.unwrap(), Manifest { digest: Sha256::of(b"{}"), length: 2 });
+        }
+        for kind in ["text/html", "application/vnd.docker.distribution.manifest.v1+prettyjws", ""] {
+            let error = ask_for(kind, Some(&good)).await.unwrap_err();
+            assert!(matches!(&error, RegistryError::NoManifestType(found) if found == kind), "{error}");
+        }
+        for told in [other.as_str(), "sha256:", "sha512:00", "\u{e9}"] {
+            let error = ask_for(oci, Some(told)).await.unwrap_err();
+            assert!(matches!(error, RegistryError::DigestMismatch { .. }), "{told}: {error}");
+        }
     }
 
     #[tokio::test]

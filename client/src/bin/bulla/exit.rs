@@ -62,7 +62,9 @@ impl Exit {
             SessionError::Remote(e) => Self::of_remote(e),
             SessionError::Registry(e) => match e {
                 RegistryError::Remote(e) => Self::of_remote(e),
-                RegistryError::NoManifest(_) | RegistryError::DigestMismatch { .. } => Self::Refused,
+                RegistryError::NoManifest(_)
+                | RegistryError::DigestMismatch { .. }
+                | RegistryError::NoManifestType(_) => Self::Refused,
             },
             SessionError::Config(_) | SessionError::Credentials(_) | SessionError::Tls(_) => Self::Failure,
         }
