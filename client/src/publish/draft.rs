@@ -50,12 +50,19 @@ impl Publisher<'_> {
         authority.keys().any(|(_, key)| self.held(stored, authority.role(), key).is_some())
     }
 
-    /// Whether a key is for this repository, and a root key for root.
+    /// Whether a key is for this repository, a root key for root, and a signer's key for delegations.
     ///
     /// Documents do not say of which repository they are. Whoever makes a repository chooses which keys its root names:
     /// were any key of ours good enough, what it signs there could be shown as signed for the repository it belongs to.
     fn may_sign(&self, key: &StoredKey, role: &Role) -> bool {
-        key.gun.as_ref().is_none_or(|gun| gun == self.gun) && (key.role == KeyRole::Root) == (*role == Role::Root)
+        let is_signers = key.gun.is_none() && matches!(key.role, KeyRole::Signer(_));
+        let may_sign_role = match role {
+            Role::Root => key.role == KeyRole::Root,
+            Role::Delegation(_) => key.role != KeyRole::Root,
+            // A signer's key is named by the owners of many repositories; none of them is thereby the signer's own.
+            Role::Targets | Role::Snapshot | Role::Timestamp => key.role != KeyRole::Root && !is_signers,
+        };
+        key.gun.as_ref().is_none_or(|gun| gun == self.gun) && may_sign_role
     }
 
     /// That no key may sign: they are not here, or they are for something else.

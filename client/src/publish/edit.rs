@@ -19,6 +19,7 @@ impl Publisher<'_> {
         trusted: &Trusted,
         tag: &Tag,
         target: &Target,
+        anchored: bool,
     ) -> Result<(Vec<Part>, Vec<RootNotice>), PublishError> {
         let stored = self.keys.list()?;
         let mut parts = Vec::new();
@@ -27,7 +28,7 @@ impl Publisher<'_> {
                 parts.push(self.sign_with(&next, &authority, &stored)?);
             }
         }
-        let (root, notices) = self.renew(trusted.root(), &stored);
+        let (root, notices) = self.renew(trusted.root(), &stored, anchored);
         parts.extend(root);
         let snapshot = Authority::of_base(trusted.root().model(), BaseRole::Snapshot);
         if !parts.is_empty() && self.holds_any(&stored, &snapshot) {

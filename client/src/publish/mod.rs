@@ -100,6 +100,9 @@ pub enum PublishError {
     /// The root was made by others: the keys here did not sign it.
     #[error("the keys here did not sign the root that is to be followed: {0}")]
     ForeignRoot(SignatureError),
+    /// The root came from the server in this very run, and nothing that was known before says that it is the right one.
+    #[error("the root was never seen here before; the next signature may sign it anew")]
+    RootFirstSeen,
     /// A delegation was passed over in reading, so nothing can be added to it.
     #[error("cannot add to {role}: {why}")]
     Unreadable {
@@ -143,8 +146,9 @@ impl Publisher<'_> {
     pub async fn sign(&mut self, tag: &Tag, manifest: &Manifest) -> Result<Published, PublishError> {
         let target =
             model::Target { length: manifest.length, digests: Digests::from_sha256(&manifest.digest), custom: None };
+        let anchored = self.cache.read(&Role::Root).map_err(UpdateError::from)?.is_some();
         for _ in 0..ATTEMPTS {
-            match self.attempt(tag, &target).await {
+            match self.attempt(tag, &target, anchored).await {
                 Err(PublishError::Remote(RemoteError::VersionConflict)) => {}
                 other => return other,
             }
@@ -152,11 +156,12 @@ impl Publisher<'_> {
         Err(PublishError::Contended)
     }
 
-    async fn attempt(&mut self, tag: &Tag, target: &model::Target) -> Result<Published, PublishError> {
+    /// `anchored` says whether a root was kept here before this run.
+    async fn attempt(&mut self, tag: &Tag, target: &model::Target, anchored: bool) -> Result<Published, PublishError> {
         let current = update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await;
         match current {
             Ok(updated) => {
-                let (parts, root) = self.edit(&updated.trusted, tag, target)?;
+                let (parts, root) = self.edit(&updated.trusted, tag, target, anchored)?;
                 let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
                 if !parts.is_empty() {
                     self.remote.publish(parts).await?;

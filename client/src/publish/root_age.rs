@@ -43,8 +43,14 @@ pub enum RootNotice {
 impl Publisher<'_> {
     /// The next root, if `current` ends within six months and its keys are here, and what there is to say about it.
     ///
-    /// That a root cannot be signed anew is no reason to leave a tag unsigned.
-    pub(super) fn renew(&mut self, current: &Current<Root>, stored: &[StoredKey]) -> (Option<Part>, Vec<RootNotice>) {
+    /// That a root cannot be signed anew is no reason to leave a tag unsigned. One that was not `anchored`, kept here
+    /// before this run, is not: on first contact the server chooses which root that is.
+    pub(super) fn renew(
+        &mut self,
+        current: &Current<Root>,
+        stored: &[StoredKey],
+        anchored: bool,
+    ) -> (Option<Part>, Vec<RootNotice>) {
         let root = current.model();
         let soon = self.now.plus_seconds(RENEWED_BEFORE_SECONDS);
         let mut notices = Vec::new();
@@ -54,7 +60,12 @@ impl Publisher<'_> {
             let authority = Authority::of_base(root, BaseRole::Root);
             if self.holds_any(stored, &authority) {
                 let until = self.now.plus_seconds(ROOT_LIFETIME_SECONDS);
-                match self.next_root(current, until, &authority, stored) {
+                let next = if anchored {
+                    self.next_root(current, until, &authority, stored)
+                } else {
+                    Err(PublishError::RootFirstSeen)
+                };
+                match next {
                     Ok(next) => {
                         part = Some(next);
                         notices.push(RootNotice::Renewed { until });

@@ -36,7 +36,9 @@ fn restate(server: &Server, owner: &Person, change: impl FnOnce(&mut Root)) {
 #[tokio::test]
 async fn a_key_of_another_repository_signs_nothing_here() {
     let elsewhere = Gun::parse("registry.test:5000/team/other").unwrap();
-    for (role, of) in [(KeyRole::Targets, Some(&elsewhere)), (KeyRole::Root, None)] {
+    for (role, of) in
+        [(KeyRole::Targets, Some(&elsewhere)), (KeyRole::Root, None), (KeyRole::Signer("victim".to_owned()), None)]
+    {
         let (server, evil, victim) = (Server::new(), Person::new(), Person::new());
         evil.sign(&server, "1", b"one").await.unwrap();
         let key = key(&victim, role.clone(), of, false);
@@ -45,7 +47,7 @@ async fn a_key_of_another_repository_signs_nothing_here() {
             root.keys.insert(key.id().clone(), key.clone());
         });
         let error = victim.sign(&server, "2", b"two").await.unwrap_err();
-        let kept_for = of.map_or_else(|| "root".to_owned(), Gun::to_string);
+        let kept_for = of.map_or_else(|| role.to_string(), Gun::to_string);
         assert!(
             matches!(&error, PublishError::KeyOfOther { key: k, of, .. } if k == key.id() && *of == kept_for),
             "{error}"
@@ -66,6 +68,7 @@ async fn a_root_that_others_made_is_not_signed_anew_though_it_names_our_key() {
         root.keys.insert(ours.id().clone(), ours.clone());
         root.expires = expires;
     });
+    victim.read(&server).await.unwrap();
     let published = victim.sign(&server, "2", b"two").await.unwrap();
     let [RootNotice::NotRenewed { expires: told, why }] = published.root.as_slice() else { panic!("{published:?}") };
     assert_eq!(*told, expires);

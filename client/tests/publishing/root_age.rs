@@ -73,6 +73,20 @@ async fn a_root_is_signed_anew_even_when_the_tag_is_signed_already() {
 }
 
 #[tokio::test]
+async fn a_root_is_not_signed_anew_in_the_run_that_sees_it_first() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let time = at(&server, END - 10 * DAY);
+    renew_targets(&owner, &server, time);
+    std::fs::remove_dir_all(owner.cache().place()).unwrap();
+    let published = owner.sign(&server, "2", b"two").await.unwrap();
+    assert!(matches!(&published.root[0], RootNotice::NotRenewed { why, .. } if why.contains("never seen here")));
+    assert_eq!(server.posts().last().unwrap(), &roles(&["targets"]));
+    let published = owner.sign(&server, "3", b"three").await.unwrap();
+    assert!(matches!(published.root[0], RootNotice::Renewed { .. }), "{published:?}");
+}
+
+#[tokio::test]
 async fn a_snapshot_of_our_own_lists_the_root_that_was_signed_anew() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();

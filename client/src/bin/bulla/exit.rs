@@ -90,6 +90,7 @@ impl Exit {
             | PublishError::NoKey(_)
             | PublishError::KeyOfOther { .. }
             | PublishError::ForeignRoot(_)
+            | PublishError::RootFirstSeen
             | PublishError::Unreadable { .. }
             | PublishError::VersionsExhausted(_)
             | PublishError::Threshold(_)
