@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ring::rand::SecureRandom;
-use tuf_schema::model::Root;
-use tuf_schema::verify::Verified;
+use tuf_schema::model::{Root, Timestamp};
 use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Request, Trusted};
-use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
+use tuf_schema::verify::{Authority, Verified};
+use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
 
 use super::allowance::Allowance;
 use crate::cache::{Cache, FileError};
 use crate::remote::{Remote, RemoteError};
 
+/// How long one update may take. A server that sends every document byte by byte must not hold a reader for ever.
+const DEADLINE: Duration = Duration::from_secs(600);
 /// How often an unsettled root is read again.
 const REREADS: usize = 5;
 /// How long to wait before that.
@@ -67,6 +69,9 @@ pub enum UpdateError {
     /// The trust server could not be asked, or refused.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// The trust server kept sending, and was not done in time.
+    #[error("the update is not complete after {} seconds: the trust server is too slow", .0.as_secs())]
+    TooSlow(Duration),
     /// The cache could not be read.
     #[error(transparent)]
     Cache(#[from] FileError),
@@ -87,13 +92,16 @@ pub async fn update(
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
     let mut chain = Chain::new(gun.clone(), now);
-    let outcome = drive(gun, &mut chain, remote, cache, offline).await;
+    let outcome = drive_within(DEADLINE, gun, &mut chain, remote, cache, offline).await;
     let mut not_kept = None;
     if let Some(root) = chain.newer_root() {
         not_kept = cache.write(&Role::Root, root, rng).err();
     }
     outcome?;
     let Some(trusted) = chain.finish() else { return Err(ChainError::NoTrustData(gun.clone()).into()) };
+    if overtaken(&trusted, cache)? {
+        return Ok(Updated { trusted, not_kept });
+    }
     // The timestamp last: it is what says that all the others are there.
     let (last, first): (Vec<_>, Vec<_>) = trusted.fetched().partition(|(role, _)| **role == Role::Timestamp);
     for (role, bytes) in first.into_iter().chain(last) {
@@ -102,6 +110,30 @@ pub async fn update(
         }
     }
     Ok(Updated { trusted, not_kept })
+}
+
+/// Whether another process has kept a newer timestamp meanwhile: what was fetched here must not take its place, or an
+/// older one would be believed afterwards.
+fn overtaken(trusted: &Trusted, cache: &Cache) -> Result<bool, FileError> {
+    let authority = Authority::of_base(trusted.root().model(), BaseRole::Timestamp);
+    let Some(bytes) = cache.read(&Role::Timestamp)? else { return Ok(false) };
+    let envelope = Envelope::parse(Dialect::Notary, bytes.into()).ok();
+    let kept = envelope.and_then(|e| e.decode::<Timestamp>(Role::Timestamp).ok()?.verify(&authority).ok());
+    Ok(kept.is_some_and(|kept| kept.model().version > trusted.timestamp().model().version))
+}
+
+async fn drive_within(
+    limit: Duration,
+    gun: &Gun,
+    chain: &mut Chain,
+    remote: Result<&dyn Remote, RemoteError>,
+    cache: &Cache,
+    offline: Offline,
+) -> Result<(), UpdateError> {
+    match tokio::time::timeout(limit, drive(gun, chain, remote, cache, offline)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(UpdateError::TooSlow(limit)),
+    }
 }
 
 async fn drive(
@@ -200,4 +232,43 @@ fn holds_others(cache: &Cache) -> Result<bool, FileError> {
 
 fn found(bytes: Option<Vec<u8>>) -> Answer {
     bytes.map_or(Answer::Absent, |bytes| Answer::Bytes(Bytes::from(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use tuf_schema::PublicKey;
+
+    use super::*;
+    use crate::paths::TrustDirectory;
+    use crate::remote::Part;
+
+    /// A server that never has done.
+    struct Endless;
+
+    #[async_trait]
+    impl Remote for Endless {
+        async fn fetch(&self, _: &DocumentName, _: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+            std::future::pending().await
+        }
+
+        async fn server_key(&self, _: BaseRole) -> Result<PublicKey, RemoteError> {
+            std::future::pending().await
+        }
+
+        async fn publish(&self, _: Vec<Part>) -> Result<(), RemoteError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_has_done_does_not_hold_an_update_for_ever() {
+        let home = tempfile::tempdir().unwrap();
+        let gun = Gun::parse("a.test/b").unwrap();
+        let cache = Cache::new(TrustDirectory::new(home.path().to_owned()), gun.clone());
+        let mut chain = Chain::new(gun.clone(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
+        let limit = Duration::from_millis(1);
+        let error = drive_within(limit, &gun, &mut chain, Ok(&Endless), &cache, Offline::UseCache).await.unwrap_err();
+        assert!(matches!(error, UpdateError::TooSlow(after) if after == limit), "{error}");
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod hostile;
+mod overtaken;
 mod resuming;
 mod root_age;
 mod signing;

@@ -75,7 +75,7 @@ impl Exit {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
             UpdateError::Chain(_) | UpdateError::Vanished { .. } | UpdateError::RootLost { .. } => Self::Refused,
             UpdateError::Remote(e) => Self::of_remote(e),
-            UpdateError::Cache(_) => Self::Failure,
+            UpdateError::Cache(_) | UpdateError::TooSlow(_) => Self::Failure,
         }
     }
 
