@@ -7,6 +7,7 @@ use tuf_schema::sign::Passphrase;
 
 use crate::image::ImageName;
 use crate::paths::DockerDirectory;
+use crate::proxy::Proxies;
 use crate::remote::TrustServer;
 
 /// Docker's trust server for its own registry.
@@ -19,6 +20,8 @@ pub struct Config {
     pub docker: DockerDirectory,
     /// `DOCKER_CONTENT_TRUST_SERVER`, unchecked: it is an error only when it is used.
     trust_server: Option<String>,
+    /// Proxies on the way to others.
+    pub proxies: Proxies,
     /// Passphrases that need not be asked for.
     pub passphrases: EnvironmentPassphrases,
 }
@@ -74,6 +77,7 @@ impl Config {
         Ok(Self {
             docker: DockerDirectory::new(docker),
             trust_server: text("DOCKER_CONTENT_TRUST_SERVER"),
+            proxies: Proxies::from_variables(text),
             passphrases: EnvironmentPassphrases {
                 root: passphrases(["DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "NOTARY_ROOT_PASSPHRASE"]),
                 targets: passphrases([REPOSITORY, "NOTARY_TARGETS_PASSPHRASE"]),

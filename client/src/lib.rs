@@ -10,7 +10,7 @@ pub mod exposure;
 pub mod image;
 pub mod keys;
 pub mod paths;
-mod proxy;
+pub mod proxy;
 pub mod publish;
 pub mod registry;
 pub mod remote;

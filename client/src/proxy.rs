@@ -1,25 +1,46 @@
 //! Proxies from the environment, which never stand between a client and its own machine.
 
-use reqwest::{NoProxy, Proxy};
+use std::fmt;
+
+use reqwest::{ClientBuilder, NoProxy, Proxy};
 
 /// What is asked without a proxy whatever the environment says, as in Go: a proxy that is asked for `localhost` answers
 /// for its own, and plain http, spoken to this machine only, must not leave it.
 const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 
-/// The proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` name but for the hosts of `NO_PROXY`, also in small
-/// letters. One that is no URL is passed over.
-pub(crate) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Vec<Proxy> {
-    let value = |name: &str| [name.to_owned(), name.to_lowercase()].iter().find_map(|name| variable(name));
-    let exempt = value("NO_PROXY").map_or(THIS_MACHINE.to_owned(), |others| format!("{THIS_MACHINE},{others}"));
-    let named = |name: &str| value(name).filter(|url| !url.is_empty());
-    // Under CGI whoever sends a request sets HTTP_PROXY, by a header "Proxy".
-    let http = named("HTTP_PROXY").filter(|_| variable("REQUEST_METHOD").is_none());
-    let proxies = [
-        named("HTTPS_PROXY").and_then(|url| Proxy::https(url).ok()),
-        http.and_then(|url| Proxy::http(url).ok()),
-        named("ALL_PROXY").and_then(|url| Proxy::all(url).ok()),
-    ];
-    proxies.into_iter().flatten().map(|proxy| proxy.no_proxy(NoProxy::from_string(&exempt))).collect()
+/// The proxies of one run.
+#[derive(Clone, Default)]
+pub struct Proxies(Vec<Proxy>);
+
+impl Proxies {
+    /// The proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` name but for the hosts of `NO_PROXY`, also in small
+    /// letters. One that is no URL is passed over.
+    #[must_use]
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let value = |name: &str| [name.to_owned(), name.to_lowercase()].iter().find_map(|name| variable(name));
+        let exempt = value("NO_PROXY").map_or(THIS_MACHINE.to_owned(), |others| format!("{THIS_MACHINE},{others}"));
+        // Under CGI whoever sends a request sets HTTP_PROXY, by a header "Proxy".
+        let http = value("HTTP_PROXY").filter(|_| variable("REQUEST_METHOD").is_none());
+        let proxies = [
+            value("HTTPS_PROXY").and_then(|url| Proxy::https(url).ok()),
+            http.and_then(|url| Proxy::http(url).ok()),
+            value("ALL_PROXY").and_then(|url| Proxy::all(url).ok()),
+        ];
+        let exempted = |proxy: Proxy| proxy.no_proxy(NoProxy::from_string(&exempt));
+        Self(proxies.into_iter().flatten().map(exempted).collect())
+    }
+
+    /// Has a client use these proxies and no others: by itself it would take them from the environment.
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        self.0.iter().fold(builder.no_proxy(), |builder, proxy| builder.proxy(proxy.clone()))
+    }
+}
+
+/// How many there are: their URLs may hold passwords.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proxies").field(&self.0.len()).finish()
+    }
 }
 
 #[cfg(test)]
@@ -39,8 +60,7 @@ mod tests {
                 "NO_PROXY" => Some("exempt.test".to_owned()),
                 _ => (asked == name).then(|| format!("http://{}", proxy.address)),
             };
-            let builder = from_environment(variable).into_iter().fold(Client::builder().no_proxy(), |b, p| b.proxy(p));
-            let client = builder.build().unwrap();
+            let client = Proxies::from_variables(variable).apply(Client::builder()).build().unwrap();
             let ask =
                 async |host: &str| client.get(format!("http://{host}/")).send().await.unwrap().text().await.unwrap();
             let port = server.address.port();

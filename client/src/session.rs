@@ -61,7 +61,7 @@ impl Session {
     /// [`SessionError`]; that no connection came up is none yet.
     pub async fn open(config: &Config, image: &ImageName, action: Action) -> Result<Self, SessionError> {
         let server = config.trust_server(image)?;
-        let client = tls::client(&[config.docker.tls(server.authority())], Scheme::HttpsOnly)?;
+        let client = tls::client(&[config.docker.tls(server.authority())], Scheme::HttpsOnly, &config.proxies)?;
         let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
         let remote = match HttpRemote::connect(client, &server, image.gun(), &credentials, action).await {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
@@ -102,7 +102,7 @@ impl From<NoConnection> for RemoteError {
 pub async fn resolve(config: &Config, image: &ImageName, tag: &Tag) -> Result<Manifest, SessionError> {
     let directories = [config.docker.tls(image.domain()), system_registry_certificates(image.domain())];
     let scheme = if image.is_loopback_registry() { Scheme::PlainOnLoopback } else { Scheme::HttpsOnly };
-    let client = tls::client(&directories, scheme)?;
+    let client = tls::client(&directories, scheme, &config.proxies)?;
     let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
     Ok(registry::resolve(&client, image, tag, &credentials).await?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, Url, redirect};
 
 use crate::image::is_loopback_authority;
-use crate::proxy;
+use crate::proxy::Proxies;
 use crate::remote::failure::{PlainResolver, REDIRECTS};
 
 /// How long a connection may take to come up.
@@ -97,7 +97,7 @@ struct Material {
 ///
 /// # Errors
 /// [`TlsError`].
-pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsError> {
+pub fn client(directories: &[PathBuf], scheme: Scheme, proxies: &Proxies) -> Result<Client, TlsError> {
     let mut material = Material::default();
     for directory in directories {
         material.read(directory)?;
@@ -118,15 +118,10 @@ pub fn client(directories: &[PathBuf], scheme: Scheme) -> Result<Client, TlsErro
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .timeout(TOTAL_TIMEOUT);
-    // The library would take them from the environment as well, and send what is meant for this machine to them.
-    builder = builder.no_proxy();
-    for proxy in proxy::from_environment(|name| std::env::var(name).ok()) {
-        builder = builder.proxy(proxy);
-    }
     if let Some(identity) = material.identity {
         builder = builder.identity(identity);
     }
-    builder.build().map_err(TlsError::Client)
+    proxies.apply(builder).build().map_err(TlsError::Client)
 }
 
 impl Material {
@@ -189,7 +184,7 @@ pub(crate) mod tests_support {
     pub(crate) fn client_of(scheme: super::Scheme) -> reqwest::Client {
         // Another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        super::client(&[], scheme).unwrap()
+        super::client(&[], scheme, &super::Proxies::default()).unwrap()
     }
 }
 
