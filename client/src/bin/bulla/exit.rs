@@ -130,3 +130,24 @@ impl From<Exit> for std::process::ExitCode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::verify::chain::Skipped;
+    use tuf_schema::{Gun, Role};
+
+    use super::*;
+
+    #[test]
+    fn trust_data_that_is_withheld_or_lost_is_a_refusal() {
+        let role = Role::Targets;
+        let skipped = Skipped { role: role.clone(), why: ChainError::TooManyRoles };
+        assert_eq!(Exit::of(&CliError::ReleasesSkipped(skipped)), Exit::Refused);
+        let lost = || UpdateError::RootLost { gun: Gun::parse("a.test/b").unwrap(), metadata: "metadata".into() };
+        let update = |source| CliError::Update { image: "a.test/b:1".into(), source: Box::new(source) };
+        assert_eq!(Exit::of(&update(lost())), Exit::Refused);
+        assert_eq!(Exit::of(&update(ChainError::Unlisted(role).into())), Exit::Refused);
+        let source = Box::new(PublishError::Update(lost()));
+        assert_eq!(Exit::of(&CliError::Sign { image: "a.test/b:1".into(), source }), Exit::Refused);
+    }
+}
