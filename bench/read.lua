@@ -1,6 +1,5 @@
 -- wrk script: GET timestamp.json of each repository in turn, by name.
--- From the environment: BENCH_REPOSITORIES (how many there are) and
--- BENCH_CONNECTIONS, kept or new (a TLS connection of its own for each request).
+-- From the environment: BENCH_REPOSITORIES (how many there are).
 -- Ends with one line: requests a second, errors, then latencies in milliseconds.
 local repositories = tonumber(os.getenv("BENCH_REPOSITORIES"))
 local requests = {}
@@ -8,7 +7,6 @@ local next_request = 0
 
 function init()
   local headers = { Host = wrk.headers.Host }
-  if os.getenv("BENCH_CONNECTIONS") == "new" then headers.Connection = "close" end
   for i = 0, repositories - 1 do
     local path = string.format("/v2/bench.test/repo-%03d/_trust/tuf/timestamp.json", i)
     requests[i] = wrk.format("GET", path, headers)

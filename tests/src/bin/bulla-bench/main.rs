@@ -1,10 +1,12 @@
-//! The publishing half of the benchmark: signs uploads ahead of the clock, then replays them against a server and says
-//! how many a second it took. Makes its documents without our own crates, so that a server is measured, and fed, by
+//! The benchmark's driver: signs uploads ahead of the clock and replays them against a server, reads on connections
+//! that are used once, and says how many a second it took. Makes its documents without our own crates, so that a server is measured, and fed, by
 //! something it does not share code with.
 
+mod connect;
 mod documents;
 mod prepare;
 mod replay;
+mod summary;
 
 use std::path::PathBuf;
 
@@ -42,6 +44,24 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         clients: usize,
         /// When to stop, if the prepared updates last so long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Reads timestamps, each on a TLS connection of its own.
+    Connect {
+        /// `https://host:port` of the server.
+        #[arg(long)]
+        url: String,
+        /// PEM file with the authority of the server's certificate; no other is believed.
+        #[arg(long)]
+        ca: PathBuf,
+        /// How many repositories there are.
+        #[arg(long, default_value_t = 64)]
+        repositories: usize,
+        /// Connections at once.
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+        /// For how long.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
@@ -91,10 +111,17 @@ async fn main() -> anyhow::Result<()> {
             report(&summary);
             Ok(())
         }
+        Command::Connect { url, ca, repositories, connections, seconds } => {
+            let authority = url.strip_prefix("https://").context("the URL begins with https://")?.to_owned();
+            let limit = std::time::Duration::from_secs(seconds);
+            let reading = connect::Reading { authority, repositories, connections, limit };
+            report(&connect::read(&reading, &ca)?);
+            Ok(())
+        }
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the line is this program's result")]
-fn report(summary: &replay::Summary) {
+fn report(summary: &summary::Summary) {
     println!("RESULT {summary}");
 }

@@ -1,6 +1,5 @@
 //! Replays prepared uploads: the first publish of every repository untimed, then the updates against the clock.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::documents::BOUNDARY;
 use crate::prepare::{repository, upload_file};
-
-/// What came of a replay. Displays as `RATE ERRORS MIN MEDIAN P99 MAX`, latencies in milliseconds.
-pub(crate) struct Summary {
-    /// Of the publishes answered 200, sorted.
-    latencies: Vec<Duration>,
-    errors: usize,
-    /// From the common start to the last answer.
-    elapsed: Duration,
-}
+use crate::summary::Summary;
 
 /// A repository's name and its bodies in order.
 struct Repository {
@@ -45,14 +36,11 @@ pub(crate) async fn replay(
         .zip(shares)
         .map(|(client, share)| tokio::spawn(one_client(client, url.to_owned(), share, limit, Arc::clone(&start))))
         .collect();
-    let mut summary = Summary { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO };
+    let mut summary = Summary::empty();
     for task in tasks {
-        let part = task.await??;
-        summary.latencies.extend(part.latencies);
-        summary.errors += part.errors;
-        summary.elapsed = summary.elapsed.max(part.elapsed);
+        summary.add(task.await??);
     }
-    summary.latencies.sort_unstable();
+    summary.sort();
     Ok(summary)
 }
 
@@ -68,7 +56,7 @@ async fn one_client(
         publish(&client, &url, gun, first).await.with_context(|| format!("the first publish of {gun}"))?;
     }
     start.wait().await;
-    let mut summary = Summary { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO };
+    let mut summary = Summary::empty();
     let begun = Instant::now();
     let updates = share.iter().map(|repository| repository.bodies.len()).max().unwrap_or(0);
     let mut accepted: Vec<&bytes::Bytes> = share.iter().filter_map(|repository| repository.bodies.first()).collect();
@@ -83,19 +71,19 @@ async fn one_client(
             }
             match publish(&client, &url, gun, body).await {
                 Ok(()) => {
-                    summary.latencies.push(sent.elapsed());
+                    summary.count(sent.elapsed());
                     *accepted = body;
                 }
                 Err(refusal) => {
-                    if summary.errors == 0 {
+                    if !summary.has_errors() {
                         complain(gun, &refusal);
                     }
-                    summary.errors += 1;
+                    summary.count_error();
                 }
             }
         }
     }
-    summary.elapsed = begun.elapsed();
+    summary.lasted(begun.elapsed());
     for (Repository { gun, .. }, accepted) in share.iter().zip(accepted) {
         serves(&client, &url, gun, accepted).await?;
     }
@@ -143,16 +131,4 @@ fn load(directory: &Path) -> anyhow::Result<Vec<Repository>> {
 #[expect(clippy::print_stderr, reason = "a refused upload of a benchmark must be seen")]
 fn complain(gun: &str, refusal: &anyhow::Error) {
     eprintln!("{gun}: {refusal:#}");
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quantile = |percent: usize| {
-            let last = self.latencies.len().saturating_sub(1);
-            self.latencies.get(last * percent / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-        };
-        let rate = self.latencies.len() as f64 / self.elapsed.as_secs_f64();
-        let errors = self.errors;
-        write!(f, "{rate:.1} {errors} {:.2} {:.2} {:.2} {:.2}", quantile(0), quantile(50), quantile(99), quantile(100))
-    }
 }

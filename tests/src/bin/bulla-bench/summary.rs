@@ -1,0 +1,64 @@
+//! What came of a measurement: how many a second, how many failed, how long they took.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The figures of one measurement. Displays as `RATE ERRORS MIN MEDIAN P99 MAX`, latencies in milliseconds.
+pub(crate) struct Summary {
+    /// Of what was answered 200.
+    latencies: Vec<Duration>,
+    errors: usize,
+    /// From the common start to the last answer.
+    elapsed: Duration,
+}
+
+impl Summary {
+    /// Nothing measured yet.
+    pub(crate) fn empty() -> Self {
+        Self { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO }
+    }
+
+    /// One that was answered 200 after `latency`.
+    pub(crate) fn count(&mut self, latency: Duration) {
+        self.latencies.push(latency);
+    }
+
+    /// One that failed.
+    pub(crate) fn count_error(&mut self) {
+        self.errors += 1;
+    }
+
+    /// Whether anything failed.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// How long the measurement took.
+    pub(crate) fn lasted(&mut self, elapsed: Duration) {
+        self.elapsed = elapsed;
+    }
+
+    /// Adds the figures of somebody who measured at the same time.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.errors += other.errors;
+        self.elapsed = self.elapsed.max(other.elapsed);
+    }
+
+    /// Puts the latencies in order, before they are displayed.
+    pub(crate) fn sort(&mut self) {
+        self.latencies.sort_unstable();
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quantile = |percent: usize| {
+            let last = self.latencies.len().saturating_sub(1);
+            self.latencies.get(last * percent / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+        };
+        let rate = self.latencies.len() as f64 / self.elapsed.as_secs_f64();
+        let errors = self.errors;
+        write!(f, "{rate:.1} {errors} {:.2} {:.2} {:.2} {:.2}", quantile(0), quantile(50), quantile(99), quantile(100))
+    }
+}
