@@ -106,7 +106,7 @@ for round in $(seq 1 "$rounds"); do
     "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
       --clients "$clients" --seconds "$seconds" | record "$server" publish
     kept_reads | record "$server" kept
-    "$bin/bulla-bench" connect --url "$URL" --ca "$TRUST_TLS_CA" --repositories "$BENCH_REPOSITORIES" \
+    "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
       --connections 8 --seconds "$seconds" | record "$server" new
     stop_children
     postgres_stop fast

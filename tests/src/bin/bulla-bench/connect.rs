@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustls::client::Resumption;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 
+use crate::pinned::PinnedCertificate;
 use crate::prepare::repository;
 use crate::summary::Summary;
 
@@ -30,13 +30,10 @@ pub(crate) struct Reading {
     pub(crate) limit: Duration,
 }
 
-/// Reads until the time is over, believing only certificates of the authority in `ca`, and resuming no session.
-pub(crate) fn read(reading: &Reading, ca: &Path) -> anyhow::Result<Summary> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca)? {
-        roots.add(certificate?)?;
-    }
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+/// Reads until the time is over, believing only the server's own certificate, and resuming no session.
+pub(crate) fn read(reading: &Reading, certificate: &Path) -> anyhow::Result<Summary> {
+    let pinned = Arc::new(PinnedCertificate::read(certificate)?);
+    let mut config = ClientConfig::builder().dangerous().with_custom_certificate_verifier(pinned).with_no_client_auth();
     config.resumption = Resumption::disabled();
     let config = Arc::new(config);
     let mut summary = Summary::empty();

@@ -4,6 +4,7 @@
 
 mod connect;
 mod documents;
+mod pinned;
 mod prepare;
 mod replay;
 mod summary;
@@ -52,9 +53,9 @@ enum Command {
         /// `https://host:port` of the server.
         #[arg(long)]
         url: String,
-        /// PEM file with the authority of the server's certificate; no other is believed.
+        /// PEM file with the server's certificate; no other is believed.
         #[arg(long)]
-        ca: PathBuf,
+        certificate: PathBuf,
         /// How many repositories there are.
         #[arg(long, default_value_t = 64)]
         repositories: usize,
@@ -111,11 +112,11 @@ async fn main() -> anyhow::Result<()> {
             report(&summary);
             Ok(())
         }
-        Command::Connect { url, ca, repositories, connections, seconds } => {
+        Command::Connect { url, certificate, repositories, connections, seconds } => {
             let authority = url.strip_prefix("https://").context("the URL begins with https://")?.to_owned();
             let limit = std::time::Duration::from_secs(seconds);
             let reading = connect::Reading { authority, repositories, connections, limit };
-            report(&connect::read(&reading, &ca)?);
+            report(&connect::read(&reading, &certificate)?);
             Ok(())
         }
     }
