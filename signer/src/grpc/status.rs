@@ -5,7 +5,7 @@
 //! | INVALID_ARGUMENT | no key id; a gun that is none; a role that is none or whose keys are not the signer's |
 //! | UNKNOWN | an algorithm that the signer cannot make keys of, as in the reference |
 //! | NOT_FOUND | no such key |
-//! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role |
+//! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role, or for another repository |
 //! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked |
 //! | DATA_LOSS | the stored key is damaged |
 //! | UNAVAILABLE | the key store does not answer |
@@ -33,6 +33,8 @@ pub(super) enum RequestError {
     UnsupportedAlgorithm(Excerpt),
     #[error(transparent)]
     Gun(#[from] GunError),
+    #[error("the gun in the metadata is not text")]
+    UnreadableGun,
     #[error("\"{0}\" is not the name of a role")]
     NotARole(Excerpt),
 }
@@ -51,6 +53,7 @@ impl From<RequestError> for Status {
             RequestError::NoKeyId
             | RequestError::LongKeyId { .. }
             | RequestError::Gun(_)
+            | RequestError::UnreadableGun
             | RequestError::NotARole(_) => Code::InvalidArgument,
             RequestError::UnsupportedAlgorithm(_) => Code::Unknown,
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use tuf_schema::key::{KeyId, PublicKey};
 use tuf_schema::sign::RawSignature;
-use tuf_schema::{Role, UtcTime};
+use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::audit::{Audit, KeyUse, Operation};
 use crate::backend::{BackendError, KeyBackend};
@@ -154,12 +154,13 @@ impl Keyring {
         self: &Arc<Self>,
         caller: &Caller,
         id: &KeyId,
+        gun: Option<Gun>,
         content: &[u8],
     ) -> Result<Signed, KeyringError> {
         let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.to_vec());
         to_its_end(async move {
             let mut purpose = None;
-            let signed = keyring.sign_unrecorded(&id, &content, &mut purpose).await;
+            let signed = keyring.sign_unrecorded(&id, gun.as_ref(), &content, &mut purpose).await;
             let (purpose, content) = (purpose.as_ref(), Some(content.as_slice()));
             let key_use = KeyUse { caller: &caller, operation: Operation::Sign, key: Some(&id), purpose, content };
             keyring.audit.record(&key_use, signed.as_ref().err());
@@ -223,12 +224,14 @@ impl Keyring {
     async fn sign_unrecorded(
         &self,
         id: &KeyId,
+        gun: Option<&Gun>,
         content: &[u8],
         purpose: &mut Option<Purpose>,
     ) -> Result<Signed, KeyringError> {
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::SigningKeyNotFound(id.clone()))?;
         *purpose = Some(record.purpose.clone());
-        policy::may_sign(record.purpose.role.as_ref(), content)
+        policy::may_sign_for(record.purpose.gun.as_ref(), gun)
+            .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content))
             .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;
         let signature = self.backend.sign(&record, content).await?;
         match record.last_used {

@@ -1,8 +1,8 @@
-//! What keys may be made for, and what they may sign. Every client that is let in may use every key; a key signs
+//! What keys may be made for, and what they may sign and for which repository. Every client that is let in may use every key; a key signs
 //! nothing but documents of its own role.
 
-use tuf_schema::Role;
 use tuf_schema::json;
+use tuf_schema::{Gun, Role};
 
 /// The roles whose keys a server holds.
 const SERVED: [(Role, &str); 2] = [(Role::Snapshot, "Snapshot"), (Role::Timestamp, "Timestamp")];
@@ -28,11 +28,26 @@ pub(crate) enum ContentRefusal {
         /// The role of the key.
         role: Role,
     },
+    /// The caller signs for another repository than the key was made for.
+    #[error("the key is of repository {own}")]
+    OtherGun {
+        /// The key's repository.
+        own: Gun,
+    },
 }
 
 /// Whether keys of this role are made here.
 pub(super) fn is_served(role: &Role) -> bool {
     SERVED.iter().any(|(served, _)| served == role)
+}
+
+/// Whether a key of the repository `own` may sign for the one that the caller names. Callers that name none (the
+/// reference's server) and keys of none are let through, as in the reference.
+pub(super) fn may_sign_for(own: Option<&Gun>, named: Option<&Gun>) -> Result<(), ContentRefusal> {
+    match (own, named) {
+        (Some(own), Some(named)) if own != named => Err(ContentRefusal::OtherGun { own: own.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a key of `role` may sign `content`. A key of no role, which the reference allows, signs for either role.
@@ -111,6 +126,15 @@ mod tests {
     fn a_stored_key_of_another_role_signs_nothing() {
         let refusal = may_sign(Some(&Role::Root), br#"{"_type":"Root"}"#);
         assert_eq!(refusal, Err(ContentRefusal::RoleNotServed { role: Role::Root }));
+    }
+
+    #[test]
+    fn a_key_signs_for_its_own_repository_where_one_is_named() {
+        let [own, other] = ["example.com/a", "example.com/b"].map(|name| Gun::parse(name).unwrap());
+        assert_eq!(may_sign_for(Some(&own), Some(&own)), Ok(()));
+        assert_eq!(may_sign_for(Some(&own), Some(&other)), Err(ContentRefusal::OtherGun { own: own.clone() }));
+        assert_eq!(may_sign_for(Some(&own), None), Ok(()));
+        assert_eq!(may_sign_for(None, Some(&other)), Ok(()));
     }
 
     #[test]

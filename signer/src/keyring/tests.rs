@@ -100,7 +100,7 @@ async fn create(keyring: &Arc<Keyring>, role: Role) -> Result<PublicKey, Keyring
 }
 
 async fn sign(keyring: &Arc<Keyring>, key: &PublicKey, content: &[u8]) -> Result<Signed, KeyringError> {
-    keyring.sign(&Caller::for_test(), key.id(), content).await
+    keyring.sign(&Caller::for_test(), key.id(), None, content).await
 }
 
 #[tokio::test]

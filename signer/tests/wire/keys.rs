@@ -41,6 +41,20 @@ async fn key_info_is_the_key_and_its_role() {
 }
 
 #[tokio::test]
+async fn a_key_signs_for_no_other_repository_than_its_own() {
+    let signer = Running::start().await;
+    let client = signer.client().await;
+    let made = client.create(GUN, "timestamp").await.unwrap();
+    let other = client.sign_for(b"registry.test/other", id(&made), TIMESTAMP).await;
+    let words = format!("key {} does not sign this: the key is of repository {GUN}", id(&made));
+    assert_eq!(refusal(other), (Code::PermissionDenied, words));
+    assert_eq!(refusal(client.sign_for(b"a/../b", id(&made), TIMESTAMP).await).0, Code::InvalidArgument);
+    assert_eq!(refusal(client.sign_for(b"\xff", id(&made), TIMESTAMP).await).0, Code::InvalidArgument);
+    client.sign_for(GUN.as_bytes(), id(&made), TIMESTAMP).await.unwrap();
+    client.sign(Some(id(&made)), TIMESTAMP).await.unwrap();
+}
+
+#[tokio::test]
 async fn nothing_is_done_without_a_key_id() {
     let signer = Running::start().await;
     let client = signer.client().await;

@@ -158,6 +158,14 @@ impl Client {
         SignerClient::new(self.channel.clone()).sign(request).await.map(tonic::Response::into_inner)
     }
 
+    /// Signs for the repository that the caller names.
+    pub(crate) async fn sign_for(&self, gun: &[u8], id: &str, content: &[u8]) -> Result<proto::Signature, Status> {
+        let key_id = Some(proto::KeyId { id: id.to_owned() });
+        let mut request = tonic::Request::new(proto::SignatureRequest { key_id, content: content.to_vec() });
+        request.metadata_mut().insert_bin("bulla-gun-bin", tonic::metadata::MetadataValue::from_bytes(gun));
+        SignerClient::new(self.channel.clone()).sign(request).await.map(tonic::Response::into_inner)
+    }
+
     /// 1 is serving, 2 is not.
     pub(crate) async fn health(&self, service: &str) -> Result<i32, Status> {
         let request = HealthCheckRequest { service: service.to_owned() };
