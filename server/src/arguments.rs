@@ -1,71 +1,95 @@
-//! The command line, as the reference takes it: long names after one dash or two.
+//! The command line: the reference's flags, after one dash or two, and verbs of our own. Without a verb it serves.
 
+pub(crate) mod admin;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bulla_server::logging::LogFormat;
+use clap::{Parser, Subcommand};
 
-/// What the command line asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Arguments {
-    /// `-version`.
-    Version,
-    /// Serve.
-    Serve {
-        /// `-config`: the configuration file.
-        config: PathBuf,
-        /// `-logf`: how events are written.
-        log_format: LogFormat,
-        /// Flags of the reference that do nothing here.
-        ignored: Vec<&'static str>,
+pub(crate) use admin::AdminVerb;
+
+/// Serves signed metadata of container images, to clients of Notary v1.
+#[derive(Debug, Parser)]
+#[command(name = "bulla-server", disable_version_flag = true, subcommand_value_name = "VERB")]
+pub(crate) struct Arguments {
+    /// The configuration file: the reference's, in JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines are written: json or logfmt
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "json", value_parser = log_format)]
+    pub(crate) logf: LogFormat,
+    /// Has no effect: the reference serves a profiler then
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
+    pub(crate) debug: bool,
+    /// Makes the tables of the database and ends; every start makes them anyhow
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
+    pub(crate) bootstrap: bool,
+    /// Prints the version
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
+    pub(crate) version: bool,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Looks at the configuration without serving
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Looks after the database
+    #[command(subcommand)]
+    Admin(AdminVerb),
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Says what a start would make of the configuration and the files it names; status 0 if it would serve
+    Check {
+        /// Also asks the database and the signer whether they can be reached
+        #[arg(long)]
+        connect: bool,
     },
 }
 
-/// Why the command line cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ArgumentError {
-    #[error("-config FILE is missing")]
-    NoConfig,
-    #[error("{0} needs a value")]
-    NoValue(String),
-    #[error("{0:?} is not known; the flags are -config FILE, -logf json|logfmt and -version")]
-    Unknown(String),
-    #[error("-logf is {0:?}, but must be json or logfmt")]
-    LogFormat(String),
+impl Arguments {
+    /// Reads the command line, the program's name first.
+    pub(crate) fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(two_dashes(line))
+    }
 }
 
-impl Arguments {
-    /// Reads what follows the program's name.
-    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, ArgumentError> {
-        let mut arguments = arguments.into_iter();
-        let (mut config, mut log_format, mut ignored) = (None, LogFormat::Json, Vec::new());
-        while let Some(argument) = arguments.next() {
-            let Some(flag) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
-                return Err(ArgumentError::Unknown(argument));
-            };
-            let (name, given) = match flag.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (flag, None),
-            };
-            match name {
-                "version" => return Ok(Self::Version),
-                "debug" => ignored.push("-debug"),
-                "config" => {
-                    let value = given.or_else(|| arguments.next());
-                    config = Some(PathBuf::from(value.ok_or(ArgumentError::NoValue(argument))?));
-                }
-                "logf" => {
-                    let value = given.or_else(|| arguments.next()).ok_or(ArgumentError::NoValue(argument))?;
-                    log_format = match value.as_str() {
-                        "json" => LogFormat::Json,
-                        "logfmt" => LogFormat::Logfmt,
-                        _ => return Err(ArgumentError::LogFormat(value)),
-                    };
-                }
-                _ => return Err(ArgumentError::Unknown(argument)),
-            }
+/// Puts a second dash before the names that Go's flags have after one; what follows a bare `--` stays.
+fn two_dashes(line: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut is_over = false;
+    line.into_iter().map(move |word| {
+        is_over |= word == "--";
+        match word.to_str().and_then(|text| text.strip_prefix('-')) {
+            // a short flag, as -h, has one letter
+            Some(name) if !is_over && name.len() > 1 && !name.starts_with('-') => format!("--{name}").into(),
+            _ => word,
         }
-        let config = config.ok_or(ArgumentError::NoConfig)?;
-        Ok(Self::Serve { config, log_format, ignored })
+    })
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "json" => Ok(LogFormat::Json),
+        "logfmt" => Ok(LogFormat::Logfmt),
+        _ => Err("must be json or logfmt"),
+    }
+}
+
+/// A truth value as Go writes it.
+fn flag(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be true or false"),
     }
 }
 
@@ -73,27 +97,44 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments, ArgumentError> {
-        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<Arguments, String> {
+        let words = std::iter::once("bulla-server").chain(line.split_whitespace()).map(OsString::from);
+        Arguments::parse_from_line(words).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_flag_has_one_dash_or_two_and_its_value_behind_a_blank_or_an_equals_sign() {
         for line in ["-config a.json", "--config a.json", "-config=a.json", "--config=a.json"] {
-            let expected = Arguments::Serve { config: "a.json".into(), log_format: LogFormat::Json, ignored: vec![] };
-            assert_eq!(parse(line), Ok(expected), "{line}");
+            let read = parse(line).unwrap();
+            assert_eq!(read.config, Some("a.json".into()), "{line}");
+            assert_eq!((read.logf, read.debug, read.verb.is_none()), (LogFormat::Json, false, true), "{line}");
         }
-        let expected = Arguments::Serve { config: "a".into(), log_format: LogFormat::Logfmt, ignored: vec!["-debug"] };
-        assert_eq!(parse("-debug -logf logfmt -config a"), Ok(expected));
-        assert_eq!(parse("-version"), Ok(Arguments::Version));
+        let read = parse("-debug -bootstrap=true -logf logfmt -config a").unwrap();
+        assert_eq!((read.logf, read.debug, read.bootstrap), (LogFormat::Logfmt, true, true));
+        assert!(!parse("-debug=false -config a").unwrap().debug);
+        assert!(parse("-version").unwrap().version);
+    }
+
+    #[test]
+    fn a_flag_stands_before_a_verb_or_behind_it() {
+        for line in ["-config a config check -connect", "config check --connect --config a"] {
+            let read = parse(line).unwrap();
+            assert_eq!(read.config, Some("a".into()), "{line}");
+            assert!(matches!(read.verb, Some(Verb::Config(ConfigVerb::Check { connect: true }))), "{line}");
+        }
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        assert_eq!(parse(""), Err(ArgumentError::NoConfig));
-        assert_eq!(parse("-config"), Err(ArgumentError::NoValue("-config".into())));
-        assert_eq!(parse("-confg x"), Err(ArgumentError::Unknown("-confg".into())));
-        assert_eq!(parse("a.json"), Err(ArgumentError::Unknown("a.json".into())));
-        assert_eq!(parse("-logf xml -config a"), Err(ArgumentError::LogFormat("xml".into())));
+        for (line, named) in [
+            ("-config", "--config"),
+            ("-confg x", "--confg"),
+            ("a.json", "a.json"),
+            ("-logf xml -config a", "must be json or logfmt"),
+            ("-debug=maybe -config a", "must be true or false"),
+        ] {
+            let refusal = parse(line).unwrap_err();
+            assert!(refusal.contains(named), "{line}: {refusal}");
+        }
     }
 }

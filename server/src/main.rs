@@ -3,11 +3,12 @@
 mod arguments;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arguments::Arguments;
+use arguments::{Arguments, ConfigVerb, Verb};
 use bulla_server::clock::{Clock, SystemClock};
 use bulla_server::config::Config;
 use bulla_server::logging::{self, STARTUP};
@@ -16,7 +17,7 @@ use tracing::warn;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // one line, whether or not the log has been started
             let _unwritable = writeln!(std::io::stderr(), "bulla-server: {error:#}");
@@ -25,24 +26,53 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
-    let Arguments::Serve { config, log_format, ignored } = arguments else {
-        writeln!(std::io::stdout(), "bulla-server {}", env!("CARGO_PKG_VERSION"))?;
-        return Ok(());
+fn run() -> anyhow::Result<ExitCode> {
+    let arguments = match Arguments::parse_from_line(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // help goes to standard output and is no failure
+            error.print()?;
+            return Ok(if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
     };
-    // a value that is no text is taken as well as may be: passed over, it might open what it was to close
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let (config, warnings) = Config::load(&config, environment)?;
+    if arguments.version {
+        writeln!(std::io::stdout(), "bulla-server {}", env!("CARGO_PKG_VERSION"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let file = arguments.config.as_deref().context("-config FILE is missing")?;
+    if let Some(Verb::Config(ConfigVerb::Check { connect })) = arguments.verb {
+        return check(file, connect);
+    }
+    let (config, warnings) = Config::load(file, environment())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    logging::start(config.log_level, log_format, Arc::clone(&clock));
-    for flag in ignored {
-        warn!(target: STARTUP, flag, "the flag has no effect");
+    logging::start(config.log_level, arguments.logf, Arc::clone(&clock));
+    if arguments.debug {
+        warn!(target: STARTUP, "the flag -debug has no effect");
     }
     for warning in warnings {
         warn!(target: STARTUP, "{warning}");
     }
+    match arguments.verb {
+        Some(Verb::Admin(verb)) => arguments::admin::run(verb, config),
+        Some(Verb::Config(_)) | None => serve(config, clock).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// The environment. A value that is no text is taken as well as may be: passed over, it might open what it was to close.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
+fn check(file: &Path, _connect: bool) -> anyhow::Result<ExitCode> {
+    let (_, warnings) = Config::load(file, environment())?;
+    for warning in warnings {
+        writeln!(std::io::stdout(), "warning: {warning}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
