@@ -1,0 +1,170 @@
+//! From what can go wrong below to what the client is told.
+
+use std::error::Error as StdError;
+use std::fmt::Write;
+
+use super::ApiError;
+use super::Header;
+use super::body::Detail;
+use super::code::ErrorCode;
+use crate::auth::Denied;
+use crate::http::multipart::MultipartError;
+use crate::http::upload::UploadError;
+use crate::keys::KeyError;
+use crate::publish::PublishError;
+use crate::read::ReadError;
+use crate::signer::SignerError;
+use crate::store::StoreError;
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let error = Self::new(ErrorCode::Unauthorized, Detail::Wanted(denied.wanted), denied.reason.to_string());
+        Self { header: Some(Header::Challenge(denied.challenge)), ..error }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let reason = with_sources(&error);
+        match error {
+            UploadError::Multipart(MultipartError::TooManyParts(_)) => {
+                Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason)
+            }
+            UploadError::Multipart(
+                MultipartError::NoBoundary | MultipartError::Truncated | MultipartError::BadHeaders,
+            )
+            | UploadError::BrokenOff => Self::new(ErrorCode::MalformedUpload, Detail::Absent, reason),
+            UploadError::Twice(_) => Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason),
+            UploadError::NoFileName => Self::new(ErrorCode::NoFilename, Detail::Absent, reason),
+            UploadError::NoRole(name) => Self::new(ErrorCode::InvalidRole, Detail::Text(name), reason),
+            UploadError::TooLarge { .. } => Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason),
+            UploadError::TooSlow(_) => Self::new(ErrorCode::UploadTooSlow, Detail::Text(reason.clone()), reason),
+            UploadError::NoMemory => Self::unavailable("uploads", reason),
+        }
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        let reason = with_sources(&error);
+        let violation = |name, missing, message: String| {
+            Self::new(ErrorCode::InvalidUpdate, Detail::Violation { name, missing, message }, reason.clone())
+        };
+        match error {
+            PublishError::MalformedJson { .. } => Self::new(ErrorCode::MalformedJson, Detail::Absent, reason),
+            PublishError::BadRoot(rule) => violation("ErrBadRoot", None, rule.to_string()),
+            PublishError::BadTargets(rule) => violation("ErrBadTargets", None, rule.to_string()),
+            PublishError::BadSnapshot(rule) => violation("ErrBadSnapshot", None, rule.to_string()),
+            PublishError::BadHierarchy { missing, violation: rule } => {
+                violation("ErrBadHierarchy", Some(missing), rule.to_string())
+            }
+            PublishError::Validation(rule) => violation("ErrValidation", None, rule.to_string()),
+            PublishError::VersionConflict { role, current } => {
+                Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
+            }
+            PublishError::Unwritable(_) => Self::unknown(reason),
+            PublishError::Signer(error) => error.into(),
+            PublishError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignerError> for ApiError {
+    fn from(error: SignerError) -> Self {
+        let reason = with_sources(&error);
+        match error {
+            SignerError::Unavailable(_) | SignerError::Deadline(_) => Self::unavailable("signer", reason),
+            SignerError::NotHeld(_)
+            | SignerError::WrongPassphrase { .. }
+            | SignerError::Refused { .. }
+            | SignerError::BadAnswer(_) => Self::unknown(reason),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let reason = with_sources(&error);
+        match error {
+            StoreError::Conflict { role, current } => {
+                Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
+            }
+            StoreError::Unavailable(_) => Self::unavailable("storage", reason),
+            StoreError::Corrupt { .. } => Self::unknown(reason),
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        let reason = with_sources(&error);
+        match error {
+            ReadError::NotRenewable { .. } | ReadError::Unwritable(_) => Self::unknown(reason),
+            ReadError::Store(error) => error.into(),
+            ReadError::Signer(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Store(error) => error.into(),
+            KeyError::Signer(error) => error.into(),
+        }
+    }
+}
+
+/// An error and what led to it, on one line.
+fn with_sources(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let words = inner.to_string();
+        if !text.ends_with(&words) {
+            let _infallible = write!(text, ": {words}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::{Role, Version};
+
+    use super::*;
+
+    fn body(error: &ApiError) -> String {
+        String::from_utf8(error.body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_conflict_tells_the_version_that_is_current() {
+        let error = PublishError::VersionConflict { role: Role::Targets, current: Version::new(7).ok() };
+        let detail = "\"detail\":{\"Role\":\"targets\",\"Current\":7}";
+        assert!(body(&error.into()).contains(detail));
+    }
+
+    #[test]
+    fn a_signer_or_database_that_is_down_is_never_the_client_s_fault() {
+        let down = || Box::<dyn StdError + Send + Sync>::from("secret address");
+        for (error, part) in [
+            (ApiError::from(PublishError::Signer(SignerError::Unavailable(down()))), "signer"),
+            (ApiError::from(PublishError::Store(StoreError::Unavailable(down()))), "storage"),
+            (ApiError::from(SignerError::Deadline(std::time::Duration::from_secs(1))), "signer"),
+        ] {
+            assert_eq!(error.code.status(), 503);
+            assert_eq!(
+                body(&error),
+                format!(
+                    "{{\"errors\":[{{\"code\":\"UNAVAILABLE\",\"message\":\"The server cannot do this now. Try again \
+                     later.\",\"detail\":\"{part}\"}}]}}\n"
+                )
+            );
+        }
+        let locked = ApiError::from(KeyError::Signer(SignerError::WrongPassphrase { message: "secret".into() }));
+        assert_eq!(locked.code.status(), 500);
+        assert!(!body(&locked).contains("secret") && locked.reason.contains("secret"));
+    }
+}
