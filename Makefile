@@ -19,7 +19,7 @@ serve: binaries ## run server and signer in ./.serve until Ctrl-C; prints what t
 
 test: binaries ## Rust tests, then the stories with real clients (as root on Debian 12: installs what they need)
 	@$(phase) "peers" bash -c 'tests/install-peers.sh || { [ $$? = 3 ] && [ "$${CI:-}" != true ]; }'
-	@$(phase) "Rust tests" cargo test --workspace --locked
+	@$(phase) "Rust tests" tests/with-engines.sh cargo test --workspace --locked
 	@$(phase) "demonstration" demo/run.sh
 	@$(phase) "demonstration without docker's registry" env DEMO_REGISTRY=stand-in demo/run.sh
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
@@ -30,6 +30,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 test-full: export FUZZ_SECONDS ?= 60
 test-full: export KILL_ROUNDS ?= 50
 test-full: export RUNS ?= 3
+test-full: export EVERY_PAIR ?= 1
 test-full: test fuzz ## make test with more rounds, then fuzzing (FUZZ_SECONDS, KILL_ROUNDS, RUNS)
 
 test-ha: ## high-availability tests: there are none yet, so this fails

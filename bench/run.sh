@@ -24,7 +24,7 @@ set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPOSITORY=$(dirname "$HERE")
 . "$REPOSITORY/tests/peers/processes.sh"
-. "$REPOSITORY/tests/peers/postgres.sh"
+. "$REPOSITORY/tests/peers/engines.sh"
 . "$REPOSITORY/tests/peers/pki.sh"
 bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
 rounds=${BENCH_ROUNDS:-3}
@@ -48,7 +48,7 @@ done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-bench.XXXXXX")
 chmod 711 "$work"
-clean_up() { stop_children; postgres_stop; rm -rf "$work"; }
+clean_up() { stop_children; engine_stop; rm -rf "$work"; }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 pki_trust_server "$work/pki"
@@ -63,9 +63,11 @@ start_peer() {
   SIGNER_PORT=
   case $1 in
     reference)
-      postgres_start "$TRUST_STATE/postgres" on
-      start_signer notary-signer "$(reference_database signer)"
-      start_server notary-server "127.0.0.1:$port" "$(reference_database server)" "$(remote_trust)"
+      engine_start postgres "$TRUST_STATE/postgres" on
+      reference_database signer
+      reference_database server
+      start_signer notary-signer "$(engine_storage signer)"
+      start_server notary-server "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)"
       ;;
     bulla)
       start_signer "$bin/bulla-signer" "$(sqlite_storage signer)"
@@ -109,7 +111,7 @@ for round in $(seq 1 "$rounds"); do
     "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
       --connections 8 --seconds "$seconds" | record "$server" new
     stop_children
-    postgres_stop fast
+    engine_stop
     rm -rf "$TRUST_STATE"
   done
 done

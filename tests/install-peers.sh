@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the peers that the acceptance harness, the pairings and the
-# benchmark meet: docker, a registry, notary and its servers, PostgreSQL, tools.
+# benchmark meet: docker, a registry, notary and its servers, PostgreSQL, MariaDB,
+# tools.
 #
 #   tests/install-peers.sh           install what is missing (root, Debian 12)
 #   tests/install-peers.sh --check   only say what is missing
@@ -11,7 +12,7 @@
 set -u
 
 PACKAGES=(docker.io docker-registry notary skopeo containerd openssl jq bc curl
-  iproute2 util-linux python3 python3-jwt python3-cryptography postgresql wrk strace)
+  iproute2 util-linux python3 python3-jwt python3-cryptography postgresql mariadb-server wrk strace)
 
 # The programs count, not the packages: another system may have them from elsewhere.
 # A docker outside /usr/bin may be any version, so Debian's own is asked for by path.
@@ -28,6 +29,7 @@ missing_packages() {
       python3-jwt) /usr/bin/python3 -c 'import jwt' 2>/dev/null || echo "$package"; continue ;;
       python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo "$package"; continue ;;
       postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && command -v psql >/dev/null || echo "$package"; continue ;;
+      mariadb-server) program=mariadbd; command -v mariadb-install-db >/dev/null || program=mariadb-install-db ;;
       *) program=$package ;;
     esac
     command -v "$program" >/dev/null || echo "$package"

@@ -8,15 +8,14 @@
 #   TRUST_TOKEN_REALM, TRUST_TOKEN_SERVICE, TRUST_TOKEN_ISSUER, TRUST_TOKEN_CERTS
 # Own switches:
 #   REF_BACKEND=memory (default; ed25519 server keys in the server process)
-#   REF_BACKEND=postgres (PostgreSQL, ECDSA server keys in notary-signer; the
-#   tables come from ../fixtures/db)
-#   REF_FSYNC=on (with postgres; off is the default, for tests)
+#   REF_BACKEND=postgres|mariadb (a database of its own, ECDSA server keys in
+#   notary-signer; the tables come from ../fixtures/db)
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../peers/processes.sh"
-. "$HERE/../peers/postgres.sh"
+. "$HERE/../peers/engines.sh"
 mkdir -p "$TRUST_STATE"
-trap 'stop_children; postgres_stop' EXIT
+trap 'stop_children; engine_stop' EXIT
 trap 'exit 0' TERM INT
 
 if [ "${REF_BACKEND:-memory}" = memory ]; then
@@ -24,10 +23,12 @@ if [ "${REF_BACKEND:-memory}" = memory ]; then
   storage='{"backend": "memory"}'
 else
   chmod 711 "$TRUST_STATE" # the database runs as another user
-  postgres_start "$TRUST_STATE/postgres" "${REF_FSYNC:-off}"
-  start_signer notary-signer "$(reference_database signer)"
+  engine_start "$REF_BACKEND" "$TRUST_STATE/$REF_BACKEND"
+  reference_database signer
+  reference_database server
+  start_signer notary-signer "$(engine_storage signer)"
   trust=$(remote_trust)
-  storage=$(reference_database server)
+  storage=$(engine_storage server)
 fi
 start_server notary-server "$TRUST_LISTEN" "$storage" "$trust"
 serve_until_end

@@ -1,12 +1,15 @@
 #!/bin/bash
-# The acceptance run of `make test`: the harness against Bulla, once for every
-# docker CLI found, TAP on standard output.
+# The acceptance run of `make test`: the harness against Bulla, on every engine
+# and with every docker CLI found, TAP on standard output.
 #
 #   tests/acceptance/run.sh [S1 S7 ...]     only these scenarios
 #
+#   ENGINES="..."       of sqlite, postgres, mariadb, memory (default: the first three)
+#   EVERY_PAIR=1        every CLI on every engine; otherwise every CLI on the
+#                       first engine, and the last CLI on the others
 #   RUNS=n              so many times over (default 1)
 #   DOCKER_CLI          this docker binary only
-#   START_SERVER_CMD    another server, such as reference-server.sh
+#   START_SERVER_CMD    another server, such as reference-server.sh, on its own engine
 #   BULLA_BIN_DIR       where the binaries are (default: the debug build)
 #   CI=true             what is missing is a failure, not a skip
 set -u
@@ -34,12 +37,17 @@ docker_clis() {
     echo "$path"
   done
 }
+# met_by ENGINE CLI: whether this run has that pair
+met_by() { [ "${EVERY_PAIR:-0}" = 1 ] || [ "$1" = "${engines[0]}" ] || [ "$2" = "${clis[-1]}" ]; }
 docker_version() { "$1" --version 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -1; }
 
 require_peers
 if [ -z "${START_SERVER_CMD:-}" ]; then
   START_SERVER_CMD=$(printf %q "$REPOSITORY/tests/start-for-e2e.sh")
-  if [ "${BULLA_TRUST:-remote}" = local ]; then require_bulla bulla-server; else require_bulla bulla-server bulla-signer; fi
+  require_bulla bulla-server bulla-signer
+  read -ra engines <<<"${ENGINES:-sqlite}"
+else
+  engines=(own)
 fi
 export START_SERVER_CMD
 peer_versions
@@ -55,17 +63,20 @@ for cli in "${clis[@]}"; do [[ $(docker_version "$cli") == 20.10.* ]] || newer=1
 number=0 failed=0
 set -o pipefail
 for run in $(seq 1 "${RUNS:-1}"); do
-  for cli in "${clis[@]}"; do
-    number=$((number + 1))
-    title="docker $(docker_version "$cli") ($cli), run $run of ${RUNS:-1}"
-    echo "# Subtest: $title"
-    # a harness run is a subtest: its plan and its lines are indented
-    if DOCKER_CLI=$cli "$HERE/e2e.sh" "$@" | sed -u 's/^/    /'; then
-      echo "ok $number - $title"
-    else
-      echo "not ok $number - $title"
-      failed=$((failed + 1))
-    fi
+  for engine in "${engines[@]}"; do
+    for cli in "${clis[@]}"; do
+      met_by "$engine" "$cli" || continue
+      number=$((number + 1))
+      title="engine $engine, docker $(docker_version "$cli") ($cli), run $run of ${RUNS:-1}"
+      echo "# Subtest: $title"
+      # a harness run is a subtest: its plan and its lines are indented
+      if BULLA_ENGINE=$engine DOCKER_CLI=$cli "$HERE/e2e.sh" "$@" | sed -u 's/^/    /'; then
+        echo "ok $number - $title"
+      else
+        echo "not ok $number - $title"
+        failed=$((failed + 1))
+      fi
+    done
   done
 done
 echo "1..$number"

@@ -15,7 +15,7 @@ set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../peers/required.sh"
 . "$HERE/../peers/processes.sh"
-. "$HERE/../peers/postgres.sh"
+. "$HERE/../peers/engines.sh"
 . "$HERE/../peers/pki.sh"
 . "$HERE/story.sh"
 
@@ -37,7 +37,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-pairing.XXXXXX")
 chmod 711 "$work"
 clean_up() {
   stop_children
-  postgres_stop
+  engine_stop
   if [ "${PAIRING_KEEP:-0}" = 1 ]; then echo "# work directory kept: $work"; else rm -rf "$work"; fi
 }
 trap clean_up EXIT
@@ -54,7 +54,7 @@ for pairing in "${pairings[@]}"; do
   start=$(date +%s.%N)
   # a subshell, so that the first unmet expectation ends this pairing only
   if (
-    trap 'stop_children; postgres_stop' EXIT
+    trap 'stop_children; engine_stop' EXIT
     story "${pairing%+*}" "${pairing#*+}"
   ) >"$log" 2>&1; then
     echo "ok $number - server+signer $pairing: first publish, rotations, updates, restart"

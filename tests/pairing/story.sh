@@ -59,7 +59,7 @@ start_halves() {
 
 # storage_of HALF KIND: the storage section; the reference's half gets its database
 storage_of() {
-  if [ "$2" = bulla ]; then sqlite_storage "$1"; else reference_database "$1"; fi
+  if [ "$2" = bulla ]; then sqlite_storage "$1"; else reference_database "$1" && engine_storage "$1"; fi
 }
 
 # story SERVER SIGNER
@@ -69,7 +69,7 @@ story() {
   SIGNER_PORT=$(free_port)
   LISTEN=127.0.0.1:$(free_port)
   URL=https://localhost:${LISTEN##*:}
-  if [ "$1$2" != bullabulla ]; then postgres_start "$TRUST_STATE/postgres" || fail "PostgreSQL did not start"; fi
+  if [ "$1$2" != bullabulla ]; then engine_start postgres "$TRUST_STATE/postgres" || fail "PostgreSQL did not start"; fi
   SIGNER_STORAGE=$(storage_of signer "$2") || fail "no storage for the signer"
   SERVER_STORAGE=$(storage_of server "$1") || fail "no storage for the server"
   start_halves "$1" "$2"

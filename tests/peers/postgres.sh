@@ -1,5 +1,5 @@
 # A PostgreSQL of one run's own: its own directory and port, loopback only.
-# Sourced.  Sets PGBIN, POSTGRES_DIR and POSTGRES_PORT.
+# Sourced after processes.sh.  Sets PGBIN, POSTGRES_DIR and POSTGRES_PORT.
 
 # postgres_start DIR [FSYNC]: a new cluster in DIR, listening on a free port.
 # FSYNC is off unless said otherwise: tests throw the data away, figures do not.
@@ -30,21 +30,13 @@ postgres_stop() {
   POSTGRES_DIR=
 }
 
-# sql DATABASE [ARGS]: psql on it, stopping at the first error
-sql() {
+# postgres_sql DATABASE [ARGS]: psql on it, as the owner, stopping at the first
+# error; bare rows on standard output
+postgres_sql() {
   local database=$1
   shift
-  psql -qXo /dev/null -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -v ON_ERROR_STOP=1 "$@" "$database"
+  psql -qXAt -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -v ON_ERROR_STOP=1 "$@" "$database"
 }
 
-# reference_database server|signer: makes the database and the tables of that
-# half of the reference, and prints the storage section that leads to it.
-reference_database() {
-  local schema
-  schema=$(dirname "${BASH_SOURCE[0]}")/../fixtures/db/notary$1.postgres.schema.sql
-  sql postgres -c "create database notary$1" >&2
-  sql "notary$1" <"$schema" >&2
-  # the schema dump has no rows, and the change records refer to these
-  [ "$1" != server ] || sql notaryserver -c "insert into change_category values ('update'),('deletion') on conflict do nothing" >&2
-  printf '{"backend": "postgres", "default_alias": "k1", "db_url": "postgres://postgres@127.0.0.1:%s/notary%s?sslmode=disable"}' "$POSTGRES_PORT" "$1"
-}
+# postgres_url DATABASE: where it is
+postgres_url() { printf 'postgres://postgres@127.0.0.1:%s/%s?sslmode=disable' "$POSTGRES_PORT" "$1"; }

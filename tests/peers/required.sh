@@ -27,7 +27,7 @@ require_peers() {
       skip_all "$(tail -1 <<<"$said")"
       ;;
   esac
-  [ "$(id -u)" = 0 ] || skip_all "needs root (namespaces, dockerd, PostgreSQL as its own user)"
+  [ "$(id -u)" = 0 ] || skip_all "needs root (namespaces, dockerd, databases as their own users)"
 }
 
 # require_bulla BINARY...: they must have been built; not building is not skipping.
@@ -41,7 +41,7 @@ require_bulla() {
 # peer_versions: one comment line for each program met.
 peer_versions() {
   local package
-  for package in docker.io containerd docker-registry notary skopeo postgresql openssl; do
+  for package in docker.io containerd docker-registry notary skopeo postgresql-15 mariadb-server openssl; do
     printf '# %s %s\n' "$package" "$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null || echo '(not from a Debian package)')"
   done
 }
