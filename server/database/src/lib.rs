@@ -2,3 +2,5 @@
 //! stores. Knows nothing of metadata or of keys.
 
 #![forbid(unsafe_code)]
+
+pub mod dsn;
