@@ -15,13 +15,16 @@ use crate::publish::regenerate::{MakeError, Maker, SNAPSHOT_LIFETIME, TIMESTAMP_
 use crate::publish::roots::TrustedRoots;
 use crate::read::ReadError;
 use crate::signer::{RoleSigner, ServerRole, SignerError};
-use crate::store::{MetadataStore, StoreError, Stored};
+use crate::store::{Aging, MetadataStore, StoreError, Stored};
 
 /// How often the background looks for what has lived half of its life.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// How many repositories the background asks the store for at a time.
 const PAGE: u32 = 100;
+
+/// How long after its last use a repository is renewed in the background, in seconds.
+const USE_WINDOW: i64 = 90 * 24 * 60 * 60;
 
 /// For how many seconds the signer is not asked again for a key that it does not hold, nor to sign a snapshot that it
 /// could not sign while the timestamp is valid.
@@ -98,9 +101,10 @@ impl Renewer {
     pub(crate) async fn renew_aging(&self) -> Result<u64, ReadError> {
         let now = self.clock.now();
         let before = now.plus_seconds(-TIMESTAMP_LIFETIME / 2);
+        let used_since = now.plus_seconds(-USE_WINDOW);
         let (mut renewed, mut after) = (0_u64, None);
         loop {
-            let page = self.store.aging(before, after.as_ref(), PAGE).await?;
+            let page = self.store.aging(&Aging { before, used_since, after, limit: PAGE }).await?;
             for gun in &page {
                 match self.renew_at_half_life(gun, now).await {
                     Ok(Renewed::Changed) => renewed = renewed.saturating_add(1),
@@ -210,7 +214,7 @@ fn concerns_all(error: &ReadError) -> bool {
             | SignerError::Refused { .. }
             | SignerError::BadAnswer(_) => false,
         },
-        ReadError::Store(StoreError::Conflict { .. } | StoreError::Corrupt { .. })
+        ReadError::Store(StoreError::Conflict { .. } | StoreError::Corrupt { .. } | StoreError::DoesNotFit { .. })
         | ReadError::NotRenewable { .. }
         | ReadError::Unwritable(_) => false,
     }

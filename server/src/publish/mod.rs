@@ -27,7 +27,7 @@ mod validate;
 mod tests;
 
 pub use error::{PublishError, Violation};
-pub use update::{NewFile, ValidatedUpdate};
+pub use update::{NewFile, Origin, ValidatedUpdate};
 
 /// How often an upload is prepared when others publish at the same time.
 const MAX_ATTEMPTS: u32 = 10;

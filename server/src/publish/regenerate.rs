@@ -65,7 +65,7 @@ impl Maker<'_> {
     /// A new timestamp of what is stored already.
     pub(crate) async fn renewed_timestamp(&self, snapshot: &Bytes) -> Result<ValidatedUpdate, MakeError> {
         let keys = self.held_keys(ServerRole::Timestamp).await?;
-        Ok(self.update(self.timestamp(&keys, snapshot).await?, Vec::new()))
+        Ok(self.update(self.timestamp(&keys, snapshot).await?, Vec::new()).into_renewal())
     }
 
     /// A new snapshot that lists what the old one lists, and its timestamp.
@@ -74,7 +74,7 @@ impl Maker<'_> {
         let timestamp_keys = self.held_keys(ServerRole::Timestamp).await?;
         let snapshot = self.snapshot(&keys, old.meta.clone()).await?;
         let timestamp = self.timestamp(&timestamp_keys, snapshot.bytes()).await?;
-        Ok(self.update(timestamp, vec![snapshot]))
+        Ok(self.update(timestamp, vec![snapshot]).into_renewal())
     }
 
     async fn completed(&self, accepted: Accepted) -> Result<ValidatedUpdate, MakeError> {

@@ -9,14 +9,24 @@ use tuf_schema::{Gun, Role, Sha256, Version};
 ///
 /// ```compile_fail,E0451
 /// let update =
-///     bulla_server::publish::ValidatedUpdate { gun: todo!(), base: None, timestamp: todo!(), others: Vec::new() };
+///     bulla_server::publish::ValidatedUpdate { gun: todo!(), origin: todo!(), base: None, timestamp: todo!(), others: vec![] };
 /// ```
 #[derive(Debug, Clone)]
 pub struct ValidatedUpdate {
     gun: Gun,
+    origin: Origin,
     base: Option<Sha256>,
     timestamp: NewFile,
     others: Vec<NewFile>,
+}
+
+/// Why an update was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A publisher uploaded something.
+    Publish,
+    /// The server signed anew what it had signed before.
+    Renewal,
 }
 
 /// One file to store.
@@ -29,15 +39,27 @@ pub struct NewFile {
 }
 
 impl ValidatedUpdate {
-    /// `timestamp` vouches for `others`.
+    /// What a publisher uploaded; `timestamp` vouches for `others`.
     pub(in crate::publish) fn new(gun: Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
-        Self { gun, base, timestamp, others }
+        Self { gun, origin: Origin::Publish, base, timestamp, others }
+    }
+
+    /// The same as the server's own renewal.
+    #[must_use]
+    pub(in crate::publish) fn into_renewal(self) -> Self {
+        Self { origin: Origin::Renewal, ..self }
     }
 
     /// The GUN that the files belong to: the one the publisher was let in for.
     #[must_use]
     pub fn gun(&self) -> &Gun {
         &self.gun
+    }
+
+    /// Why it was made.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The newest stored timestamp when the update was prepared. A store that has another one by now must not take the
@@ -62,6 +84,12 @@ impl ValidatedUpdate {
     #[cfg(test)]
     pub(crate) fn for_store_tests(gun: &Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
         Self::new(gun.clone(), base, timestamp, others)
+    }
+
+    /// A renewal of no meaning, for the tests of stores.
+    #[cfg(test)]
+    pub(crate) fn renewal_for_store_tests(gun: &Gun, base: Option<Sha256>, timestamp: NewFile) -> Self {
+        Self::new(gun.clone(), base, timestamp, Vec::new()).into_renewal()
     }
 }
 

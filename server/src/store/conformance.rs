@@ -9,7 +9,7 @@ use tuf_schema::{Gun, Role, Sha256, Version};
 
 use super::memory::MemoryStore;
 use super::sql::SqliteStore;
-use super::{Change, ChangeCategory, ChangeQuery, MetadataStore, Newest, StoreError};
+use super::{Aging, Change, ChangeCategory, ChangeQuery, MetadataStore, Newest, StoreError};
 use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
 
@@ -217,7 +217,8 @@ async fn guns_with_an_old_timestamp_are_found_page_by_page(subject: Subject) {
     commit(&subject, "b", 2, Vec::new()).await;
     commit(&subject, "e", 1, Vec::new()).await;
     let before = subject.clock.now().plus_seconds(-7 * 24 * 3600);
-    let aging = async |after: Option<Gun>, limit| subject.store.aging(before, after.as_ref(), limit).await.unwrap();
+    let used_since = before.plus_seconds(-24 * 3600);
+    let aging = async |after, limit| subject.store.aging(&Aging { before, used_since, after, limit }).await.unwrap();
     assert_eq!(aging(None, 2).await, [gun("a"), gun("c")]);
     assert_eq!(aging(Some(gun("c")), 2).await, [gun("d")]);
     assert!(aging(Some(gun("d")), 2).await.is_empty());

@@ -1,14 +1,18 @@
 //! The store in memory: the executable specification of [`MetadataStore`], for tests and trials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use super::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Newest, StoreError, Stored};
+use super::{
+    Aging, Change, ChangeCategory, ChangeQuery, ChangeWindow, FileRow, Floors, Lease, MetadataStore, Newest,
+    StoreError, Stored, decisive_roles, follows,
+};
 use crate::clock::Clock;
-use crate::publish::ValidatedUpdate;
+use crate::publish::{Origin, ValidatedUpdate};
 
 /// Keeps everything until the process ends.
 pub struct MemoryStore {
@@ -18,9 +22,26 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct State {
-    files: BTreeMap<Gun, BTreeMap<Role, BTreeMap<Version, Stored>>>,
+    files: BTreeMap<Gun, BTreeMap<Role, Versions>>,
+    last_file_id: i64,
     changes: Vec<Change>,
     last_change_id: i64,
+    repositories: BTreeMap<Gun, Repository>,
+    renewals: BTreeSet<(Gun, Version)>,
+    leases: BTreeMap<Lease, (String, UtcTime)>,
+}
+
+type Versions = BTreeMap<Version, Kept>;
+
+struct Kept {
+    id: i64,
+    stored: Stored,
+}
+
+/// What is known of a GUN beside its files; outlives them.
+struct Repository {
+    used_at: UtcTime,
+    floors: Floors,
 }
 
 impl MemoryStore {
@@ -39,44 +60,45 @@ impl MemoryStore {
 #[async_trait]
 impl MetadataStore for MemoryStore {
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError> {
-        Ok(self.state().versions(gun, role).and_then(|versions| versions.values().next_back()).cloned())
+        Ok(self.state().newest(gun, role).cloned())
     }
 
     async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
         let state = self.state();
-        let newest = |role| state.versions(gun, &role).and_then(|versions| versions.values().next_back()).cloned();
         Ok(Newest {
-            root: newest(Role::Root),
-            targets: newest(Role::Targets),
-            snapshot: newest(Role::Snapshot),
-            timestamp: newest(Role::Timestamp),
+            root: state.newest(gun, &Role::Root).cloned(),
+            targets: state.newest(gun, &Role::Targets).cloned(),
+            snapshot: state.newest(gun, &Role::Snapshot).cloned(),
+            timestamp: state.newest(gun, &Role::Timestamp).cloned(),
+            floors: state.repositories.get(gun).map(|repository| repository.floors).unwrap_or_default(),
         })
     }
 
+    async fn newest_of(
+        &self,
+        gun: &Gun,
+        roles: &BTreeSet<Role>,
+    ) -> Result<BTreeMap<Role, (Version, Sha256)>, StoreError> {
+        Ok(self.state().newest_of(gun, roles))
+    }
+
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {
-        Ok(self.state().versions(gun, role).and_then(|versions| versions.get(&version)).cloned())
+        let state = self.state();
+        let kept = state.versions(gun, role).and_then(|versions| versions.get(&version));
+        Ok(kept.map(|kept| kept.stored.clone()))
     }
 
     async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
         let state = self.state();
         let mut versions = state.versions(gun, role).into_iter().flat_map(BTreeMap::values);
-        Ok(versions.find(|stored| stored.sha256 == *sha256).cloned())
+        Ok(versions.find(|kept| kept.stored.sha256 == *sha256).map(|kept| kept.stored.clone()))
     }
 
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        for file in update.files() {
-            let newest = state.versions(update.gun(), file.role()).and_then(|v| v.last_key_value()).map(|(v, _)| *v);
-            if newest.is_some_and(|newest| newest >= file.version()) {
-                return Err(StoreError::Conflict { role: file.role().clone(), current: newest });
-            }
-        }
-        let newest = state.versions(update.gun(), &Role::Timestamp).and_then(|versions| versions.values().next_back());
-        if newest.map(|stored| &stored.sha256) != update.base() {
-            return Err(StoreError::Conflict { role: Role::Timestamp, current: newest.map(|stored| stored.version) });
-        }
-        let roles = state.files.entry(update.gun().clone()).or_default();
+        let gun = update.gun();
+        follows(update, &state.newest_of(gun, &decisive_roles(update)))?;
         for file in update.files() {
             let stored = Stored {
                 version: file.version(),
@@ -84,27 +106,30 @@ impl MetadataStore for MemoryStore {
                 bytes: file.bytes().clone(),
                 created_at: now,
             };
-            roles.entry(file.role().clone()).or_default().insert(file.version(), stored);
+            state.keep(gun, file.role(), stored);
         }
         let timestamp = update.timestamp();
-        state.record(
-            now,
-            update.gun(),
-            timestamp.version().number(),
-            timestamp.sha256().to_hex(),
-            ChangeCategory::Update,
-        );
+        match update.origin() {
+            Origin::Publish => state.use_at(gun, now),
+            Origin::Renewal => {
+                state.renewals.insert((gun.clone(), timestamp.version()));
+            }
+        }
+        state.record(now, gun, timestamp.version().number(), timestamp.sha256().to_hex(), ChangeCategory::Update);
         Ok(())
     }
 
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let removed = state.files.remove(gun).is_some();
-        if removed {
-            state.record(now, gun, 0, String::new(), ChangeCategory::Deletion);
-        }
-        Ok(removed)
+        let Some(roles) = state.files.remove(gun) else { return Ok(false) };
+        state.renewals.retain(|(renewed, _)| renewed != gun);
+        let highest = |role| roles.get(&role).and_then(|versions| versions.keys().next_back()).copied();
+        let repository = state.repository(gun, now);
+        repository.floors.snapshot = repository.floors.snapshot.max(highest(Role::Snapshot));
+        repository.floors.timestamp = repository.floors.timestamp.max(highest(Role::Timestamp));
+        state.record(now, gun, 0, String::new(), ChangeCategory::Deletion);
+        Ok(true)
     }
 
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
@@ -124,14 +149,91 @@ impl MetadataStore for MemoryStore {
         Ok(found)
     }
 
-    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
+    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let page: Vec<Gun> = {
+            let guns = state.files.keys().filter(|gun| query.after.as_ref().is_none_or(|after| *gun > after));
+            let old = guns.filter(|gun| {
+                let timestamp = state.newest(gun, &Role::Timestamp);
+                timestamp.is_some_and(|stored| stored.created_at < query.before)
+                    && state.repositories.get(*gun).is_none_or(|repository| repository.used_at >= query.used_since)
+            });
+            old.take(count(query.limit.into())).cloned().collect()
+        };
+        for gun in &page {
+            state.repository(gun, now);
+        }
+        Ok(page)
+    }
+
+    async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for gun in guns {
+            if state.files.contains_key(gun) {
+                state.use_at(gun, at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_free = state.leases.get(&lease).is_none_or(|(other, until)| other == holder || *until <= now);
+        if is_free {
+            state.leases.insert(lease, (holder.to_owned(), now.plus_seconds(seconds.into())));
+        }
+        Ok(is_free)
+    }
+
+    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let superseded: Vec<(Gun, Version)> = {
+            let is_superseded = |(gun, version): &&(Gun, Version)| {
+                let after = (Bound::Excluded(*version), Bound::Unbounded);
+                let mut later = state.versions(gun, &Role::Timestamp).into_iter().flat_map(|v| v.range(after));
+                later.next().is_some_and(|(_, next)| next.stored.created_at < before)
+            };
+            state.renewals.iter().filter(is_superseded).take(count(limit.into())).cloned().collect()
+        };
+        let mut dropped = 0_u64;
+        for renewal in superseded {
+            let (gun, version) = &renewal;
+            let timestamps = state.files.get_mut(gun).and_then(|roles| roles.get_mut(&Role::Timestamp));
+            if timestamps.and_then(|timestamps| timestamps.remove(version)).is_some() {
+                dropped = dropped.saturating_add(1);
+            }
+            state.renewals.remove(&renewal);
+        }
+        Ok(dropped)
+    }
+
+    async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
         let state = self.state();
         let guns = state.files.keys().filter(|gun| after.is_none_or(|after| *gun > after));
-        let old = guns.filter(|gun| {
-            let newest = state.versions(gun, &Role::Timestamp).and_then(|versions| versions.values().next_back());
-            newest.is_some_and(|stored| stored.created_at < before)
-        });
-        Ok(old.take(count(limit.into())).cloned().collect())
+        Ok(guns.take(count(limit.into())).cloned().collect())
+    }
+
+    async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
+        let state = self.state();
+        let mut rows = Vec::new();
+        for (role, versions) in state.files.get(gun).into_iter().flatten() {
+            for Kept { id, stored } in versions.values() {
+                if after.is_none_or(|after| *id > after) {
+                    rows.push(FileRow {
+                        id: *id,
+                        role: role.as_str().to_owned(),
+                        version: stored.version.number().into(),
+                        sha256: stored.sha256.to_hex(),
+                        bytes: stored.bytes.clone(),
+                        created_at: Some(stored.created_at),
+                    });
+                }
+            }
+        }
+        rows.sort_by_key(|row| row.id);
+        rows.truncate(count(limit.into()));
+        Ok(rows)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -140,8 +242,35 @@ impl MetadataStore for MemoryStore {
 }
 
 impl State {
-    fn versions(&self, gun: &Gun, role: &Role) -> Option<&BTreeMap<Version, Stored>> {
+    fn versions(&self, gun: &Gun, role: &Role) -> Option<&Versions> {
         self.files.get(gun)?.get(role)
+    }
+
+    fn newest(&self, gun: &Gun, role: &Role) -> Option<&Stored> {
+        self.versions(gun, role)?.values().next_back().map(|kept| &kept.stored)
+    }
+
+    fn newest_of(&self, gun: &Gun, roles: &BTreeSet<Role>) -> BTreeMap<Role, (Version, Sha256)> {
+        let newest = |role: &Role| Some((role.clone(), self.newest(gun, role).map(|s| (s.version, s.sha256))?));
+        roles.iter().filter_map(newest).collect()
+    }
+
+    fn keep(&mut self, gun: &Gun, role: &Role, stored: Stored) {
+        self.last_file_id = self.last_file_id.saturating_add(1);
+        let kept = Kept { id: self.last_file_id, stored };
+        let versions = self.files.entry(gun.clone()).or_default().entry(role.clone()).or_default();
+        versions.insert(kept.stored.version, kept);
+    }
+
+    /// What is known of a GUN; one of which nothing is known is used at `now`.
+    fn repository(&mut self, gun: &Gun, now: UtcTime) -> &mut Repository {
+        let unknown = || Repository { used_at: now, floors: Floors::default() };
+        self.repositories.entry(gun.clone()).or_insert_with(unknown)
+    }
+
+    fn use_at(&mut self, gun: &Gun, at: UtcTime) {
+        let repository = self.repository(gun, at);
+        repository.used_at = repository.used_at.max(at);
     }
 
     fn record(&mut self, created_at: UtcTime, gun: &Gun, version: u32, sha256: String, category: ChangeCategory) {

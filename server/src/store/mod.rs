@@ -1,5 +1,6 @@
 //! What the server keeps: accepted metadata and the change feed, behind the few questions the server asks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
@@ -8,14 +9,15 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use crate::publish::ValidatedUpdate;
 
+mod feed;
 pub mod memory;
 pub mod sql;
 
 #[cfg(test)]
 mod conformance;
 
-/// The number of change records that one answer holds when none is asked for.
-pub const DEFAULT_CHANGE_RECORDS: u64 = 100;
+pub(crate) use feed::ChangeWindow;
+pub use feed::{Change, ChangeCategory, ChangeQuery, DEFAULT_CHANGE_RECORDS};
 
 /// Accepted metadata. Each method is one transaction.
 #[async_trait]
@@ -23,8 +25,15 @@ pub trait MetadataStore: Send + Sync {
     /// The highest version of a role.
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError>;
 
-    /// The highest version of each base role, all of one moment.
+    /// The highest version of each base role, all of one moment, and the versions that a deletion took away.
     async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError>;
+
+    /// The highest version of each of `roles` that is there, and its digest.
+    async fn newest_of(
+        &self,
+        gun: &Gun,
+        roles: &BTreeSet<Role>,
+    ) -> Result<BTreeMap<Role, (Version, Sha256)>, StoreError>;
 
     /// One version of a role.
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError>;
@@ -32,20 +41,40 @@ pub trait MetadataStore: Send + Sync {
     /// The file of a role with this digest; never a file of another GUN or role.
     async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError>;
 
-    /// Writes every file of `update` and its change record, or nothing.
+    /// Writes every file of `update` and its change record, or nothing. A publish counts as a use of the GUN; the
+    /// timestamp of a renewal is remembered as one.
     ///
     /// [`StoreError::Conflict`] when a version is not newer than every stored version of its role, or when the newest
-    /// timestamp is not the one that the update was prepared on.
+    /// timestamp is not the one that the update was prepared on. [`StoreError::DoesNotFit`] when the database's tables
+    /// cannot hold the GUN beside what they hold.
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError>;
 
-    /// Removes every file of a GUN and says whether there was one. A change record is written only then.
+    /// Removes every file of a GUN and says whether there was one. A change record is written only then, and the
+    /// highest versions of snapshot and timestamp are kept as [`Floors`].
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError>;
 
     /// The change records that `query` asks for, oldest first.
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError>;
 
-    /// At most `limit` GUNs after `after`, in order, whose newest timestamp was stored before `before`.
-    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError>;
+    /// The GUNs whose newest timestamp grows old, in order. A GUN of which no use is on record counts as used now.
+    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError>;
+
+    /// Puts on record that GUNs were used at a time; the last use counts. What is not there is left out.
+    async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError>;
+
+    /// Lends `lease` to `holder` for `seconds` from `now`: true when it was free, had run out, or was the holder's
+    /// already. With 0 seconds the holder gives it back.
+    async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError>;
+
+    /// Removes timestamps made by renewal whose successor was stored before `before`, at most `limit` of them, and
+    /// says how many there were. The newest timestamp of a GUN stays.
+    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError>;
+
+    /// At most `limit` GUNs after `after`, in the order of their bytes. For administration.
+    async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError>;
+
+    /// At most `limit` files of a GUN with an id above `after`, in the order of their ids. For administration.
+    async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError>;
 
     /// Whether the store can answer at all.
     async fn check(&self) -> Result<(), StoreError>;
@@ -75,6 +104,65 @@ pub struct Newest {
     pub snapshot: Option<Stored>,
     /// Of the timestamp.
     pub timestamp: Option<Stored>,
+    /// What a deletion took away.
+    pub floors: Floors,
+}
+
+/// The highest versions that were ever deleted: the next of the server's own files start above them, so that no
+/// client meets a version twice with two contents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Floors {
+    /// Of the snapshot.
+    pub snapshot: Option<Version>,
+    /// Of the timestamp.
+    pub timestamp: Option<Version>,
+}
+
+/// Which GUNs are to be renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aging {
+    /// Only those whose newest timestamp was stored before this.
+    pub before: UtcTime,
+    /// Only those that were read or published at this time or later.
+    pub used_since: UtcTime,
+    /// Only those after this one: the last of the page before.
+    pub after: Option<Gun>,
+    /// The most GUNs of a page.
+    pub limit: u32,
+}
+
+/// Work that one process of many does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lease {
+    /// Renewing timestamps and snapshots in the background.
+    Renewal,
+}
+
+impl Lease {
+    /// The name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewal => "renewal",
+        }
+    }
+}
+
+/// A file as it stands in the table, checked by nobody: what a damaged database holds must still be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// Ascending in the order of storing.
+    pub id: i64,
+    /// The role's name.
+    pub role: String,
+    /// The version in the row.
+    pub version: i64,
+    /// The digest in the row, in hexadecimal; empty when there is none.
+    pub sha256: String,
+    /// The file.
+    pub bytes: Bytes,
+    /// When it was stored, if the row says it.
+    pub created_at: Option<UtcTime>,
 }
 
 /// Why the store did not do what it was asked.
@@ -88,6 +176,12 @@ pub enum StoreError {
         /// Its newest stored version, when it could still be told.
         current: Option<Version>,
     },
+    /// The tables cannot hold the GUN.
+    #[error("the metadata database cannot hold the repository: {reason}")]
+    DoesNotFit {
+        /// Why not.
+        reason: Misfit,
+    },
     /// The database did not answer, or refused.
     #[error("the metadata database failed")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
@@ -99,98 +193,42 @@ pub enum StoreError {
     },
 }
 
-/// Which change records are asked for (the reference's two numbers and their meaning).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeQuery {
-    /// Only records of this GUN.
-    pub gun: Option<Gun>,
-    /// Where to start; negative means "from the latest backwards".
-    pub change_id: i64,
-    /// How many; negative means backwards, 0 means [`DEFAULT_CHANGE_RECORDS`].
-    pub records: i64,
+/// Why a table cannot hold a GUN.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// The table's collation does not tell the GUN from one that is stored.
+    #[error("its tables do not tell the name from {stored:?}")]
+    EqualName {
+        /// The stored GUN.
+        stored: String,
+    },
+    /// The table's character set lacks a character of the GUN.
+    #[error("its tables' character set {set} lacks {character:?}")]
+    Character {
+        /// The character.
+        character: char,
+        /// The character set.
+        set: String,
+    },
 }
 
-/// A [`ChangeQuery`] as every store carries it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChangeWindow {
-    /// The oldest `limit` records with an id above `after`.
-    Forward { after: i64, limit: u64 },
-    /// The newest `limit` records, with an id below `before` if it is there.
-    Backward { before: Option<i64>, limit: u64 },
+/// The roles whose newest versions decide whether `update` still holds.
+pub(crate) fn decisive_roles(update: &ValidatedUpdate) -> BTreeSet<Role> {
+    update.files().map(|file| file.role().clone()).chain([Role::Timestamp]).collect()
 }
 
-impl ChangeQuery {
-    pub(crate) fn window(&self) -> ChangeWindow {
-        let limit = if self.records == 0 { DEFAULT_CHANGE_RECORDS } else { self.records.unsigned_abs() };
-        if self.records < 0 || self.change_id < 0 {
-            ChangeWindow::Backward { before: (self.change_id > 0).then_some(self.change_id), limit }
-        } else {
-            ChangeWindow::Forward { after: self.change_id, limit }
+/// Whether `update` follows on what is stored: `newest` are the newest versions of its [`decisive_roles`]. The one
+/// rule of every store.
+pub(crate) fn follows(update: &ValidatedUpdate, newest: &BTreeMap<Role, (Version, Sha256)>) -> Result<(), StoreError> {
+    for file in update.files() {
+        if let Some((current, _)) = newest.get(file.role()).filter(|(current, _)| *current >= file.version()) {
+            return Err(StoreError::Conflict { role: file.role().clone(), current: Some(*current) });
         }
     }
-}
-
-/// One record of the change feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Ascending, never used twice.
-    pub id: i64,
-    /// When it happened.
-    pub created_at: UtcTime,
-    /// The GUN it happened to.
-    pub gun: String,
-    /// The version of the stored timestamp; 0 for a deletion.
-    pub version: u32,
-    /// The digest of the stored timestamp in hexadecimal; empty for a deletion.
-    pub sha256: String,
-    /// What happened.
-    pub category: ChangeCategory,
-}
-
-/// What a change record tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeCategory {
-    /// A new timestamp was stored.
-    Update,
-    /// Every file of the GUN was removed.
-    Deletion,
-}
-
-impl ChangeCategory {
-    /// The name in the feed and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::Deletion => "deletion",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn window(change_id: i64, records: i64) -> ChangeWindow {
-        ChangeQuery { gun: None, change_id, records }.window()
-    }
-
-    #[test]
-    fn positive_numbers_read_forward() {
-        assert_eq!(window(5, 10), ChangeWindow::Forward { after: 5, limit: 10 });
-        assert_eq!(window(0, 0), ChangeWindow::Forward { after: 0, limit: 100 });
-    }
-
-    #[test]
-    fn negative_records_read_backward_from_the_id_or_from_the_latest() {
-        assert_eq!(window(5, -3), ChangeWindow::Backward { before: Some(5), limit: 3 });
-        assert_eq!(window(0, -3), ChangeWindow::Backward { before: None, limit: 3 });
-        assert_eq!(window(-1, -3), ChangeWindow::Backward { before: None, limit: 3 });
-    }
-
-    #[test]
-    fn a_negative_id_reads_backward_from_the_latest_whatever_the_sign_of_records() {
-        assert_eq!(window(-1, 3), ChangeWindow::Backward { before: None, limit: 3 });
-        assert_eq!(window(-7, 0), ChangeWindow::Backward { before: None, limit: 100 });
+    let timestamp = newest.get(&Role::Timestamp);
+    if timestamp.map(|(_, sha256)| sha256) == update.base() {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict { role: Role::Timestamp, current: timestamp.map(|(version, _)| *version) })
     }
 }

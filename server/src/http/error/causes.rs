@@ -89,6 +89,9 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict { role, current } => {
                 Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
             }
+            StoreError::DoesNotFit { reason: misfit } => {
+                Self::new(ErrorCode::InvalidGun, Detail::Text(misfit.to_string()), reason)
+            }
             StoreError::Unavailable(_) => Self::unavailable("storage", reason),
             StoreError::Corrupt { .. } => Self::unknown(reason),
         }

@@ -1,7 +1,9 @@
 //! A store that is asked too often, and one in which somebody else always publishes first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
-use crate::store::Newest;
+use crate::store::{Aging, FileRow, Lease, Newest};
 
 /// Counts questions for single roles, and may refuse every update.
 struct DisturbedStore {
@@ -50,8 +52,36 @@ impl MetadataStore for DisturbedStore {
         self.stored.changes(query).await
     }
 
-    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
-        self.stored.aging(before, after, limit).await
+    async fn newest_of(
+        &self,
+        gun: &Gun,
+        roles: &BTreeSet<Role>,
+    ) -> Result<BTreeMap<Role, (Version, tuf_schema::Sha256)>, StoreError> {
+        self.stored.newest_of(gun, roles).await
+    }
+
+    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+        self.stored.aging(query).await
+    }
+
+    async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
+        self.stored.note_use(guns, at).await
+    }
+
+    async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
+        self.stored.take_lease(lease, holder, now, seconds).await
+    }
+
+    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+        self.stored.drop_superseded(before, limit).await
+    }
+
+    async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
+        self.stored.guns(after, limit).await
+    }
+
+    async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
+        self.stored.files(gun, after, limit).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

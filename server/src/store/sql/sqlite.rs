@@ -1,5 +1,6 @@
 //! SQLite: one writer, several readers, and nothing answered before it is on the disk.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,8 +21,11 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 use super::group::GroupCommit;
 use super::{from_micros, is_unique_violation, statements, to_micros, to_sha256, to_version, unavailable};
 use crate::clock::Clock;
-use crate::publish::ValidatedUpdate;
-use crate::store::{Change, ChangeCategory, ChangeQuery, ChangeWindow, MetadataStore, Newest, StoreError, Stored};
+use crate::publish::{Origin, ValidatedUpdate};
+use crate::store::{
+    Aging, Change, ChangeCategory, ChangeQuery, ChangeWindow, FileRow, Floors, Lease, MetadataStore, Newest,
+    StoreError, Stored, decisive_roles, follows,
+};
 
 /// How long a connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +60,7 @@ impl SqliteStore {
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
         migrations().run(&writer).await.map_err(unavailable)?;
+        add_own_tables(&writer).await.map_err(unavailable)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))
@@ -63,6 +68,24 @@ impl SqliteStore {
             .map_err(unavailable)?;
         let groups = GroupCommit::start(writer.clone(), clock.clone());
         Ok(Self { clock, writer, groups, readers })
+    }
+
+    async fn floors(&self, gun: &Gun) -> Result<Floors, StoreError> {
+        let query = sqlx::query(statements::FLOORS).bind(gun.as_str());
+        let Some(row) = query.fetch_optional(&self.readers).await.map_err(unavailable)? else {
+            return Ok(Floors::default());
+        };
+        let floor = |column| match row.try_get::<i64, _>(column).map_err(unavailable)? {
+            0 => Ok(None),
+            number => to_version(number).map(Some),
+        };
+        Ok(Floors { snapshot: floor(0)?, timestamp: floor(1)? })
+    }
+
+    async fn note_use_of(&self, gun: &Gun, at: UtcTime, only_unknown: bool) -> Result<(), StoreError> {
+        let statement = if only_unknown { statements::NOTE_UNKNOWN } else { statements::NOTE_USE };
+        let query = sqlx::query(statement).bind(gun.as_str()).bind(to_micros(at));
+        query.execute(&self.writer).await.map(|_| ()).map_err(unavailable)
     }
 
     /// Waits for what is being written and closes the file.
@@ -82,7 +105,7 @@ impl MetadataStore for SqliteStore {
 
     async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
         let query = sqlx::query(statements::NEWEST).bind(gun.as_str());
-        let mut newest = Newest::default();
+        let mut newest = Newest { floors: self.floors(gun).await?, ..Newest::default() };
         for row in query.fetch_all(&self.readers).await.map_err(unavailable)? {
             let stored = Some(to_stored(&row)?);
             match row.try_get::<&str, _>("role").map_err(unavailable)? {
@@ -93,6 +116,15 @@ impl MetadataStore for SqliteStore {
             }
         }
         Ok(newest)
+    }
+
+    async fn newest_of(
+        &self,
+        gun: &Gun,
+        roles: &BTreeSet<Role>,
+    ) -> Result<BTreeMap<Role, (Version, Sha256)>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        newest_of(&mut connection, gun, roles).await
     }
 
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {
@@ -113,6 +145,18 @@ impl MetadataStore for SqliteStore {
 
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        let now = self.clock.now();
+        sqlx::query(statements::RAISE_FLOORS)
+            .bind(gun.as_str())
+            .bind(to_micros(now))
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        sqlx::query(statements::DELETE_RENEWALS)
+            .bind(gun.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
         let deleted = sqlx::query(statements::DELETE_FILES)
             .bind(gun.as_str())
             .execute(&mut *transaction)
@@ -120,7 +164,7 @@ impl MetadataStore for SqliteStore {
             .map_err(unavailable)?;
         let removed = deleted.rows_affected() > 0;
         if removed {
-            write_change(&mut transaction, self.clock.now(), gun, 0, "", ChangeCategory::Deletion).await?;
+            write_change(&mut transaction, now, gun, 0, "", ChangeCategory::Deletion).await?;
         }
         transaction.commit().await.map_err(unavailable)?;
         Ok(removed)
@@ -148,15 +192,68 @@ impl MetadataStore for SqliteStore {
         Ok(changes)
     }
 
-    async fn aging(&self, before: UtcTime, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
-        // No GUN is empty, so all of them come after "".
-        let query = sqlx::query(statements::AGING).bind(after.map_or("", Gun::as_str)).bind(to_micros(before));
-        let rows = query.bind(i64::from(limit)).fetch_all(&self.readers).await.map_err(unavailable)?;
-        let gun = |row: &SqliteRow| {
-            let text: &str = row.try_get("gun").map_err(unavailable)?;
-            Gun::parse(text).map_err(|error| StoreError::Corrupt { what: format!("gun {text:?}: {error}") })
-        };
-        rows.iter().map(gun).collect()
+    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+        let now = self.clock.now();
+        let rows = sqlx::query(statements::AGING)
+            .bind(after_text(query.after.as_ref()))
+            .bind(to_micros(query.before))
+            .bind(i64::from(query.limit))
+            .bind(to_micros(query.used_since))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let page = rows.iter().map(to_gun).collect::<Result<Vec<_>, _>>()?;
+        for gun in &page {
+            // Without a row: known from now on. With one: before its last use already.
+            self.note_use_of(gun, now, true).await?;
+        }
+        Ok(page)
+    }
+
+    async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
+        for gun in guns {
+            self.note_use_of(gun, at, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
+        let taken = sqlx::query(statements::TAKE_LEASE)
+            .bind(lease.as_str())
+            .bind(holder)
+            .bind(to_micros(now.plus_seconds(seconds.into())))
+            .bind(to_micros(now))
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(taken.rows_affected() > 0)
+    }
+
+    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        let query = sqlx::query(statements::SUPERSEDED).bind(to_micros(before)).bind(i64::from(limit));
+        let mut dropped = 0_u64;
+        for row in query.fetch_all(&mut *transaction).await.map_err(unavailable)? {
+            let (gun, version): (&str, i64) =
+                (row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?);
+            for (statement, counts) in [(statements::DROP_TIMESTAMP, true), (statements::DROP_RENEWAL, false)] {
+                let query = sqlx::query(statement).bind(gun).bind(version);
+                let done = query.execute(&mut *transaction).await.map_err(unavailable)?;
+                dropped = dropped.saturating_add(if counts { done.rows_affected() } else { 0 });
+            }
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(dropped)
+    }
+
+    async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
+        let query = sqlx::query(statements::GUNS).bind(after_text(after)).bind(i64::from(limit));
+        query.fetch_all(&self.readers).await.map_err(unavailable)?.iter().map(to_gun).collect()
+    }
+
+    async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
+        let query = sqlx::query(statements::FILES).bind(gun.as_str()).bind(after.unwrap_or(0)).bind(i64::from(limit));
+        query.fetch_all(&self.readers).await.map_err(unavailable)?.iter().map(to_file_row).collect()
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -165,16 +262,16 @@ impl MetadataStore for SqliteStore {
     }
 }
 
-/// Writes the files of `update` and its change record, or says which of them is not newer than what is stored.
+/// Writes the files of `update` and its change record, or says why it does not follow on what is stored.
 pub(super) async fn write_update(
     transaction: &mut SqliteConnection,
     update: &ValidatedUpdate,
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let gun = update.gun();
-    let stored = newest_timestamp(transaction, gun).await?;
+    follows(update, &newest_of(transaction, gun, &decisive_roles(update)).await?)?;
     for file in update.files() {
-        let written = sqlx::query(statements::INSERT_FILE)
+        sqlx::query(statements::INSERT_FILE)
             .bind(to_micros(now))
             .bind(gun.as_str())
             .bind(file.role().as_str())
@@ -182,44 +279,45 @@ pub(super) async fn write_update(
             .bind(file.sha256().to_hex())
             .bind(file.bytes().as_ref())
             .execute(&mut *transaction)
-            .await;
-        let is_written = match written {
-            Ok(done) => done.rows_affected() == 1,
-            Err(error) if is_unique_violation(&error) => false,
-            Err(error) => return Err(unavailable(error)),
-        };
-        if !is_written {
-            let current = newest_version(transaction, gun, file.role()).await?;
-            return Err(StoreError::Conflict { role: file.role().clone(), current });
-        }
-    }
-    if stored.as_ref().map(|(_, sha256)| sha256) != update.base() {
-        return Err(StoreError::Conflict { role: Role::Timestamp, current: stored.map(|(version, _)| version) });
+            .await
+            .map_err(|error| conflict_or_unavailable(file.role(), error))?;
     }
     let timestamp = update.timestamp();
+    let note = match update.origin() {
+        Origin::Publish => sqlx::query(statements::NOTE_USE).bind(gun.as_str()).bind(to_micros(now)),
+        Origin::Renewal => {
+            let version = i64::from(timestamp.version().number());
+            sqlx::query(statements::INSERT_RENEWAL).bind(gun.as_str()).bind(version)
+        }
+    };
+    note.execute(&mut *transaction).await.map_err(unavailable)?;
     let (version, sha256) = (timestamp.version().number(), timestamp.sha256().to_hex());
     write_change(transaction, now, gun, version, &sha256, ChangeCategory::Update).await
 }
 
-/// The newest timestamp before the update.
-async fn newest_timestamp(
-    transaction: &mut SqliteConnection,
-    gun: &Gun,
-) -> Result<Option<(Version, Sha256)>, StoreError> {
-    let query = sqlx::query(statements::NEWEST_TIMESTAMP).bind(gun.as_str());
-    let Some(row) = query.fetch_optional(transaction).await.map_err(unavailable)? else { return Ok(None) };
-    let version = to_version(row.try_get("version").map_err(unavailable)?)?;
-    Ok(Some((version, to_sha256(row.try_get("sha256").map_err(unavailable)?)?)))
+/// A row that is marked deleted holds its version still.
+fn conflict_or_unavailable(role: &Role, error: sqlx::Error) -> StoreError {
+    if is_unique_violation(&error) {
+        StoreError::Conflict { role: role.clone(), current: None }
+    } else {
+        unavailable(error)
+    }
 }
 
-async fn newest_version(
-    transaction: &mut SqliteConnection,
+async fn newest_of(
+    connection: &mut SqliteConnection,
     gun: &Gun,
-    role: &Role,
-) -> Result<Option<Version>, StoreError> {
-    let query = sqlx::query(statements::NEWEST_VERSION).bind(gun.as_str()).bind(role.as_str());
-    let row = query.fetch_one(transaction).await.map_err(unavailable)?;
-    row.try_get::<Option<i64>, _>(0).map_err(unavailable)?.map(to_version).transpose()
+    roles: &BTreeSet<Role>,
+) -> Result<BTreeMap<Role, (Version, Sha256)>, StoreError> {
+    let mut newest = BTreeMap::new();
+    for role in roles {
+        let query = sqlx::query(statements::NEWEST_OF).bind(gun.as_str()).bind(role.as_str());
+        if let Some(row) = query.fetch_optional(&mut *connection).await.map_err(unavailable)? {
+            let version = to_version(row.try_get(0).map_err(unavailable)?)?;
+            newest.insert(role.clone(), (version, to_sha256(row.try_get(1).map_err(unavailable)?)?));
+        }
+    }
+    Ok(newest)
 }
 
 async fn write_change(
@@ -267,6 +365,28 @@ fn to_change(row: &SqliteRow) -> Result<Change, StoreError> {
     })
 }
 
+fn to_gun(row: &SqliteRow) -> Result<Gun, StoreError> {
+    let text: &str = row.try_get("gun").map_err(unavailable)?;
+    Gun::parse(text).map_err(|error| StoreError::Corrupt { what: format!("gun {text:?}: {error}") })
+}
+
+fn to_file_row(row: &SqliteRow) -> Result<FileRow, StoreError> {
+    let created_at: Option<i64> = row.try_get("created_at").map_err(unavailable)?;
+    Ok(FileRow {
+        id: row.try_get("id").map_err(unavailable)?,
+        role: row.try_get("role").map_err(unavailable)?,
+        version: row.try_get("version").map_err(unavailable)?,
+        sha256: row.try_get("sha256").map_err(unavailable)?,
+        bytes: Bytes::from(row.try_get::<Vec<u8>, _>("data").map_err(unavailable)?),
+        created_at: created_at.map(from_micros).transpose()?,
+    })
+}
+
+/// No GUN is empty, so all of them come after "".
+fn after_text(after: Option<&Gun>) -> &str {
+    after.map_or("", Gun::as_str)
+}
+
 /// Makes the file with the owner's rights only; SQLite gives its side files the same.
 fn create_private(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -282,6 +402,18 @@ fn migrations() -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
     Migrator::with_migrations(steps.into_iter().map(migration).collect())
+}
+
+/// Later steps are not written down where the first release looks: it refuses to open what has steps it does not know.
+async fn add_own_tables(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql(statements::CREATE_MIGRATIONS).execute(&mut *transaction).await?;
+    let noted = sqlx::query(statements::NOTE_MIGRATION).bind(2_i64).bind("repositories");
+    if noted.execute(&mut *transaction).await?.rows_affected() > 0 {
+        let step = include_str!("../../../migrations/sqlite/0002_repositories.sql");
+        sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
 }
 
 #[cfg(test)]
