@@ -1,7 +1,7 @@
 //! The configuration file as a flat table of dotted lower-case keys, with the environment laid over it.
 //!
 //! The reference's rules: keys are compared without case; `storage.db_url` is overridden by
-//! `NOTARY_SERVER_STORAGE_DB_URL`; relative paths are relative to the file.
+//! `NOTARY_SERVER_STORAGE_DB_URL`, and an empty variable is none; relative paths are relative to the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::{ConfigError, Warning};
+use super::json::Node;
+use super::key::{self, UNSUPPORTED};
 
 /// What the names of overriding environment variables start with.
 pub const ENVIRONMENT_PREFIX: &str = "NOTARY_SERVER_";
@@ -19,64 +21,28 @@ const AUTH: &str = "auth";
 /// The key whose emptiness opens the server to every name.
 const GUN_PREFIXES: &str = "repositories.gun_prefixes";
 
-/// Every key that is read. The overlay is driven by this list, because a `_` in a variable's name may stand for
-/// `.` or for itself.
-const KNOWN_KEYS: &[&str] = &[
-    "logging.level",
-    GUN_PREFIXES,
-    "trust_service.type",
-    "trust_service.hostname",
-    "trust_service.port",
-    "trust_service.key_algorithm",
-    "trust_service.tls_ca_file",
-    "trust_service.tls_client_cert",
-    "trust_service.tls_client_key",
-    "trust_service.ephemeral",
-    "storage.backend",
-    "storage.db_url",
-    "caching.max_age.current_metadata",
-    "caching.max_age.consistent_metadata",
-    "server.http_addr",
-    "server.tls_cert_file",
-    "server.tls_key_file",
-    "server.client_ca_file",
-    "auth.type",
-    "auth.options.realm",
-    "auth.options.service",
-    "auth.options.issuer",
-    "auth.options.rootcertbundle",
-    "auth.options.autoredirect",
-    "limits.document_bytes",
-    "limits.upload_memory_bytes",
-    "limits.parts",
-    "limits.token_bytes",
-    "limits.version_step",
-    "limits.connections",
-    "limits.handshake_seconds",
-    "limits.header_seconds",
-    "limits.request_seconds",
-    "limits.stop_seconds",
-];
-
-/// What the reference reads and this server does not.
-const UNSUPPORTED_KEYS: &[&str] = &[
-    "reporting.bugsnag.api_key",
-    "reporting.bugsnag.release_stage",
-    "reporting.bugsnag.endpoint",
-    "storage.database",
-    "storage.username",
-    "storage.password",
-    "storage.tls_ca_file",
-    "storage.client_cert_file",
-    "storage.client_key_file",
-];
-
 /// The values of a configuration, by dotted lower-case key.
 pub(super) struct Document {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Entry>,
     /// Where the file has an object, be it empty.
     sections: BTreeSet<String>,
     directory: PathBuf,
+}
+
+struct Entry {
+    value: Value,
+    origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration file.
+    File,
+    /// The environment variable of this name.
+    Environment(String),
+    /// Nowhere: what holds without it.
+    Default,
 }
 
 impl Document {
@@ -86,33 +52,80 @@ impl Document {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), ConfigError> {
         let text = std::fs::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let value: Value =
-            serde_json::from_slice(&text).map_err(|source| ConfigError::NotJson { path: path.to_owned(), source })?;
-        if !value.is_object() {
-            return Err(ConfigError::NotAnObject { path: path.to_owned() });
-        }
-        let (mut values, mut sections) = (BTreeMap::new(), BTreeSet::new());
-        flatten("", value, &mut values, &mut sections)?;
-        check_shape(&values, &sections)?;
-        let mut warnings: Vec<Warning> = values.keys().filter_map(|key| warning_for(key)).collect();
-        let empty = sections.iter().filter(|section| !values.keys().any(|key| is_within(key, section)));
-        let unknown = empty.filter(|section| !reads_within(section));
+        let node: Node = serde_json::from_slice(&text).map_err(|source| not_json(path, source))?;
+        let Node::Section(members) = node else { return Err(ConfigError::NotAnObject { path: path.to_owned() }) };
+        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut document = Self { values: BTreeMap::new(), sections: BTreeSet::new(), directory };
+        document.flatten("", members)?;
+        document.check_shape()?;
+        let mut warnings: Vec<Warning> = document.values.keys().filter_map(|key| warning_for(key)).collect();
+        let is_empty = |section: &&String| !document.values.keys().any(|key| is_within(key, section));
+        let unknown = document.sections.iter().filter(is_empty).filter(|section| !reads_within(section));
         warnings.extend(unknown.map(|section| Warning::UnknownKey(section.clone())));
         for (name, text) in environment {
-            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
-            if rest == "AUTH" || rest.starts_with("AUTH_") {
-                sections.insert(AUTH.to_owned());
-            }
-            match KNOWN_KEYS.iter().find(|key| variable_part(key) == rest) {
-                // to the reference an empty variable is none; it must take nothing away that the file sets, and where
-                // it might be meant to, it is refused below
-                Some(&key) if text.is_empty() && key != GUN_PREFIXES => {}
-                Some(key) => drop(values.insert((*key).to_owned(), Value::String(text))),
-                None => warnings.push(Warning::UnknownVariable(name)),
+            if name.starts_with(ENVIRONMENT_PREFIX) {
+                warnings.extend(document.overlay(name, text));
             }
         }
-        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-        Ok((Self { values, sections, directory }, warnings))
+        Ok((document, warnings))
+    }
+
+    fn flatten(&mut self, prefix: &str, members: Vec<(String, Node)>) -> Result<(), ConfigError> {
+        for (name, member) in members {
+            let name = name.to_lowercase();
+            let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+            let is_new = !self.values.contains_key(&key) && !self.sections.contains(&key);
+            match member {
+                _ if !is_new => return Err(ConfigError::Twice { key }),
+                Node::Leaf(value) => drop(self.values.insert(key, Entry { value, origin: Origin::File })),
+                Node::Section(members) => {
+                    self.sections.insert(key.clone());
+                    self.flatten(&key, members)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays one variable over the file.
+    fn overlay(&mut self, name: String, text: String) -> Option<Warning> {
+        let rest = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+        if rest == "AUTH" || rest.starts_with("AUTH_") {
+            self.sections.insert(AUTH.to_owned());
+        }
+        // driven by the list of keys, because a `_` may stand for `.` or for itself
+        match key::all().find(|key| key::variable(key.name) == name) {
+            // to the reference an empty variable is none; it must take nothing away that the file sets, and where
+            // it might be meant to, it is refused below
+            Some(key) if text.is_empty() && key.name != GUN_PREFIXES => None,
+            Some(key) => {
+                let entry = Entry { value: Value::String(text), origin: Origin::Environment(name) };
+                self.values.insert(key.name.to_owned(), entry);
+                None
+            }
+            None if UNSUPPORTED.iter().any(|key| key::variable(key) == name) => {
+                Some(Warning::UnsupportedVariable(name))
+            }
+            None => Some(Warning::UnknownVariable(name)),
+        }
+    }
+
+    /// Refuses a known key that is a section, and a known section that is none: either would be passed over in silence.
+    fn check_shape(&self) -> Result<(), ConfigError> {
+        for key in key::all().map(|key| key.name) {
+            if self.sections.contains(key) {
+                return Err(ConfigError::WrongType { key, expected: "a value, not a section" });
+            }
+            let mut outer = key;
+            while let Some((section, _)) = outer.rsplit_once('.') {
+                // what is wrong with `auth` as a whole is told together with what it must say
+                if section != AUTH && self.values.contains_key(section) {
+                    return Err(ConfigError::WrongType { key: section, expected: "a section" });
+                }
+                outer = section;
+            }
+        }
+        Ok(())
     }
 
     /// Whether `auth` or anything below it occurs, of whatever type: who writes it wants authentication.
@@ -120,9 +133,23 @@ impl Document {
         self.sections.contains(AUTH) || self.values.keys().any(|key| key == AUTH || is_within(key, AUTH))
     }
 
+    /// Where the value of a key comes from.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.values.get(key).map_or(Origin::Default, |entry| entry.origin.clone())
+    }
+
+    /// What is written for a key, as text; empty where it is not set.
+    pub(super) fn written(&self, key: &str) -> String {
+        match self.values.get(key).map(|entry| &entry.value) {
+            None => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        }
+    }
+
     /// A text; numbers and booleans read as their text, as the reference does. An empty text counts as absent.
     pub(super) fn text(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
-        match self.values.get(key) {
+        match self.values.get(key).map(|entry| &entry.value) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -165,7 +192,7 @@ impl Document {
     /// and names nothing is refused, other than an empty list: it may stand for what somebody believes is set.
     pub(super) fn list(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
         let wrong = || ConfigError::WrongType { key, expected: "a list of texts" };
-        match self.values.get(key) {
+        match self.values.get(key).map(|entry| &entry.value) {
             None => Ok(Vec::new()),
             Some(Value::String(text)) if !text.trim().is_empty() => {
                 Ok(text.split_whitespace().map(str::to_owned).collect())
@@ -202,45 +229,14 @@ impl Document {
     }
 }
 
-fn flatten(
-    prefix: &str,
-    value: Value,
-    into: &mut BTreeMap<String, Value>,
-    sections: &mut BTreeSet<String>,
-) -> Result<(), ConfigError> {
-    let Value::Object(members) = value else {
-        return match into.insert(prefix.to_owned(), value) {
-            None => Ok(()),
-            Some(_) => Err(ConfigError::Twice { key: prefix.to_owned() }),
-        };
-    };
-    for (name, member) in members {
-        let name = name.to_lowercase();
-        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        if member.is_object() {
-            sections.insert(key.clone());
-        }
-        flatten(&key, member, into, sections)?;
+/// The reference reads YAML and TOML too, by the ending of the file's name.
+fn not_json(path: &Path, source: serde_json::Error) -> ConfigError {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+    match ending.as_deref() {
+        Some("yaml" | "yml") => ConfigError::OtherFormat { path: path.to_owned(), format: "YAML" },
+        Some("toml") => ConfigError::OtherFormat { path: path.to_owned(), format: "TOML" },
+        _ => ConfigError::NotJson { path: path.to_owned(), source },
     }
-    Ok(())
-}
-
-/// Refuses a known key that is a section, and a known section that is none: either would be passed over in silence.
-fn check_shape(values: &BTreeMap<String, Value>, sections: &BTreeSet<String>) -> Result<(), ConfigError> {
-    for &key in KNOWN_KEYS {
-        if sections.contains(key) {
-            return Err(ConfigError::WrongType { key, expected: "a value, not a section" });
-        }
-        let mut outer = key;
-        while let Some((section, _)) = outer.rsplit_once('.') {
-            // what is wrong with `auth` as a whole is told together with what it must say
-            if section != AUTH && values.contains_key(section) {
-                return Err(ConfigError::WrongType { key: section, expected: "a section" });
-            }
-            outer = section;
-        }
-    }
-    Ok(())
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -249,19 +245,15 @@ fn is_within(key: &str, section: &str) -> bool {
 
 /// Whether a section may hold anything that this server or the reference reads.
 fn reads_within(section: &str) -> bool {
-    KNOWN_KEYS.iter().chain(UNSUPPORTED_KEYS).any(|key| is_within(key, section))
+    key::all().map(|key| key.name).chain(UNSUPPORTED.iter().copied()).any(|key| is_within(key, section))
 }
 
 fn warning_for(key: &str) -> Option<Warning> {
-    if KNOWN_KEYS.contains(&key) {
+    if key::find(key).is_some() {
         None
-    } else if UNSUPPORTED_KEYS.contains(&key) {
+    } else if UNSUPPORTED.contains(&key) {
         Some(Warning::UnsupportedKey(key.to_owned()))
     } else {
         Some(Warning::UnknownKey(key.to_owned()))
     }
-}
-
-fn variable_part(key: &str) -> String {
-    key.replace('.', "_").to_uppercase()
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::key;
+
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -29,14 +31,22 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// Two keys differ in case only, and keys are compared without case.
-    #[error("the configuration key {key} is given twice")]
+    /// The file has a format of the reference's other than JSON.
+    #[error("the configuration file {path} is {format}, which this server does not read: write the same keys as JSON", path = .path.display())]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: &'static str,
+    },
+    /// A key is there twice; keys are compared without case.
+    #[error("the configuration key {key} is given twice: keep one")]
     Twice {
         /// The key in lower case.
         key: String,
     },
     /// A key that must be there is not.
-    #[error("the configuration must set {key}{because}", because = reason_text(.because))]
+    #[error("the configuration must set {key}{because}: add {line}", because = reason_text(.because), line = key::example_line(.key))]
     Missing {
         /// The key.
         key: &'static str,
@@ -119,8 +129,11 @@ pub enum Warning {
     /// A variable with our prefix that names no key.
     #[error("the environment variable {0} names no configuration key and has no effect")]
     UnknownVariable(String),
+    /// A variable for a key that the reference knows and this server does not.
+    #[error("the environment variable {0} is not supported and has no effect")]
+    UnsupportedVariable(String),
 }
 
 fn reason_text(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }

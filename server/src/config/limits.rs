@@ -4,6 +4,21 @@ use std::time::Duration;
 
 use super::document::Document;
 use super::error::ConfigError;
+use super::key::Key;
+
+/// What is declared here and read below; the defaults are those of [`Limits::default`], which a test compares.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("limits.document_bytes", "67108864"),
+    Key::new("limits.upload_memory_bytes", "268435456"),
+    Key::new("limits.parts", "1000"),
+    Key::new("limits.token_bytes", "65536"),
+    Key::new("limits.version_step", "10000"),
+    Key::new("limits.connections", "1024"),
+    Key::new("limits.handshake_seconds", "10"),
+    Key::new("limits.header_seconds", "60"),
+    Key::new("limits.request_seconds", "120"),
+    Key::new("limits.stop_seconds", "8"),
+];
 
 const MEBIBYTE: u64 = 1 << 20;
 

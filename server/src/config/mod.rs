@@ -2,18 +2,22 @@
 
 mod document;
 mod error;
+mod json;
+mod key;
 mod limits;
 mod sections;
+mod storage;
 
 use std::path::Path;
 
-pub use document::ENVIRONMENT_PREFIX;
+pub use document::{ENVIRONMENT_PREFIX, Origin};
 pub use error::{ConfigError, Warning};
 pub use limits::Limits;
 pub use sections::{
-    CacheAges, ClientCertificate, GunPrefix, ListenConfig, LogLevel, RemoteSigner, StorageConfig, TlsFiles,
-    TokenAuthConfig, TrustConfig,
+    CacheAges, ClientCertificate, GunPrefix, ListenConfig, LogLevel, RemoteSigner, TlsFiles, TokenAuthConfig,
+    TrustConfig,
 };
+pub use storage::StorageConfig;
 
 use document::Document;
 
@@ -59,7 +63,7 @@ impl Config {
         let gun_prefixes = GunPrefix::read(document)?;
         let trust = TrustConfig::read(document)?;
         let storage = StorageConfig::read(document)?;
-        sections::check_keys_outlive_metadata(document, &trust, &storage)?;
+        storage::check_keys_outlive_metadata(document, &trust, &storage)?;
         let cache_ages = CacheAges::read(document)?;
         let listen = ListenConfig::read(document)?;
         let auth = TokenAuthConfig::read(document)?;

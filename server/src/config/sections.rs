@@ -6,6 +6,32 @@ use crate::signer::KeyAlgorithm;
 
 use super::document::Document;
 use super::error::ConfigError;
+use super::key::Key;
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("logging.level", "error"),
+    Key::new("repositories.gun_prefixes", "none: every name is dealt with").with_example("[\"example.com/\"]"),
+    Key::new("trust_service.type", "must be set").with_example("\"remote\""),
+    Key::new("trust_service.hostname", "not set").with_example("\"notarysigner\""),
+    Key::new("trust_service.port", "not set").with_example("\"7899\""),
+    Key::new("trust_service.key_algorithm", "not set").with_example("\"ecdsa\""),
+    Key::new("trust_service.tls_ca_file", "the system's authorities"),
+    Key::new("trust_service.tls_client_cert", "not set: the signer is shown no certificate"),
+    Key::new("trust_service.tls_client_key", "not set"),
+    Key::new("trust_service.ephemeral", "false"),
+    Key::new("caching.max_age.current_metadata", "300"),
+    Key::new("caching.max_age.consistent_metadata", "2592000"),
+    Key::new("server.http_addr", "must be set").with_example("\":4443\""),
+    Key::new("server.tls_cert_file", "not set: plain HTTP").with_example("\"server.crt\""),
+    Key::new("server.tls_key_file", "not set").with_example("\"server.key\""),
+    Key::new("server.client_ca_file", "not set: no client certificate is asked for"),
+    Key::new("auth.type", "not set: everybody may do everything").with_example("\"token\""),
+    Key::new("auth.options.realm", "not set").with_example("\"https://HOST/service/token\""),
+    Key::new("auth.options.service", "not set"),
+    Key::new("auth.options.issuer", "not set"),
+    Key::new("auth.options.rootcertbundle", "not set").with_example("\"/path/of/root.crt\""),
+    Key::new("auth.options.autoredirect", "false"),
+];
 
 /// `logging.level`: what is written to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,18 +81,6 @@ pub struct ClientCertificate {
     pub certificate: PathBuf,
     /// PEM file of its private key.
     pub key: PathBuf,
-}
-
-/// `storage`: where metadata is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorageConfig {
-    /// In this process's memory, lost at its end.
-    Memory,
-    /// In a SQLite file.
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 /// `caching.max_age`, in seconds; 0 forbids caching.
@@ -123,7 +137,7 @@ impl LogLevel {
             "panic" | "fatal" | "error" => Ok(Self::Error),
             "warning" | "warn" => Ok(Self::Warning),
             "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
+            "debug" | "trace" => Ok(Self::Debug),
             _ => Err(ConfigError::NotOneOf { key: Self::KEY, value, accepted: Self::ACCEPTED }),
         }
     }
@@ -189,39 +203,6 @@ fn read_key_algorithm(document: &Document, because: &'static str) -> Result<KeyA
         Some(KeyAlgorithm::Rsa) => Err(ConfigError::NotSupported { key: KEY, value, accepted: ACCEPTED }),
         Some(algorithm) => Ok(algorithm),
         None => Err(ConfigError::NotOneOf { key: KEY, value, accepted: ACCEPTED }),
-    }
-}
-
-impl StorageConfig {
-    const ACCEPTED: &'static [&'static str] = &["sqlite", "memory"];
-
-    pub(super) fn read(document: &Document) -> Result<Self, ConfigError> {
-        const KEY: &str = "storage.backend";
-        const URL: &str = "storage.db_url";
-        match document.required(KEY, "sqlite keeps metadata in a file, memory until the server stops")?.as_str() {
-            "memory" => Ok(Self::Memory),
-            "sqlite" => {
-                let missing = ConfigError::Missing { key: URL, because: "it names the SQLite file" };
-                Ok(Self::Sqlite { path: document.path(URL)?.ok_or(missing)? })
-            }
-            value @ ("mysql" | "postgres" | "rethinkdb" | "sqlite3") => {
-                Err(ConfigError::NotSupported { key: KEY, value: value.to_owned(), accepted: Self::ACCEPTED })
-            }
-            other => Err(ConfigError::NotOneOf { key: KEY, value: other.to_owned(), accepted: Self::ACCEPTED }),
-        }
-    }
-}
-
-/// Refuses keys that die with the process where metadata signed by them lives on.
-pub(super) fn check_keys_outlive_metadata(
-    document: &Document,
-    trust: &TrustConfig,
-    storage: &StorageConfig,
-) -> Result<(), ConfigError> {
-    let accepted = document.flag("trust_service.ephemeral")?;
-    match (trust, storage) {
-        (TrustConfig::Local, StorageConfig::Sqlite { .. }) if !accepted => Err(ConfigError::KeysForgotten),
-        _ => Ok(()),
     }
 }
 

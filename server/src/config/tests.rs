@@ -54,7 +54,18 @@ fn keys_are_compared_without_case() {
     let (config, _) = load(&GOOD.replace("http_addr", "HTTP_Addr").replace("\"server\"", "\"Server\"")).unwrap();
     assert_eq!(config.listen.address, ":4443");
     let twice = with("server.HTTP_ADDR", "x:1".into());
-    assert_eq!(refusal(&twice), "the configuration key server.http_addr is given twice");
+    assert_eq!(refusal(&twice), "the configuration key server.http_addr is given twice: keep one");
+}
+
+#[test]
+fn a_key_that_stands_in_the_file_twice_is_refused() {
+    let line = r#""http_addr": ":4443","#;
+    let twice = GOOD.replace(line, &format!(r#"{line} "http_addr": ":1","#));
+    assert_eq!(refusal(&twice), "the configuration key server.http_addr is given twice: keep one");
+    let twice = GOOD.replace(r#""storage":"#, r#""storage": {}, "storage":"#);
+    assert_eq!(refusal(&twice), "the configuration key storage is given twice: keep one");
+    let twice = with("Storage.defualt", 1.into());
+    assert_eq!(refusal(&twice), "the configuration key storage is given twice: keep one");
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn certificate_and_key_come_together() {
 #[test]
 fn an_address_is_required() {
     let json = with("server", serde_json::json!({}));
-    assert_eq!(refusal(&json), "the configuration must set server.http_addr");
+    assert_eq!(refusal(&json), r#"the configuration must set server.http_addr: add "server": {"http_addr": ":4443"}"#);
 }
 
 #[test]
@@ -235,4 +246,12 @@ fn a_root_bundle_that_is_not_in_the_working_directory_is_sought_beside_the_file(
 fn a_file_that_is_not_json_says_so() {
     assert!(refusal("server: {}").ends_with("is not a JSON document"));
     assert!(refusal("[]").ends_with("holds no JSON object"));
+    let directory = tempfile::tempdir().unwrap();
+    for (name, format) in [("server.yml", "YAML"), ("server.YAML", "YAML"), ("server.toml", "TOML")] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, "server: {}").unwrap();
+        let said = Config::load(&path, []).unwrap_err().to_string();
+        let expected = format!("is {format}, which this server does not read: write the same keys as JSON");
+        assert!(said.ends_with(&expected), "{said}");
+    }
 }

@@ -66,7 +66,10 @@ fn what_stops_the_start_is_one_line() {
         config[section] = value;
         run_with(&config)
     };
-    assert_eq!(with("server", json!({})), "bulla-server: the configuration must set server.http_addr\n");
+    assert_eq!(
+        with("server", json!({})),
+        "bulla-server: the configuration must set server.http_addr: add \"server\": {\"http_addr\": \":4443\"}\n"
+    );
     assert_eq!(
         with("auth", json!({"type": "tokn"})),
         "bulla-server: auth.type is \"tokn\", but must be one of token\n"
