@@ -9,7 +9,7 @@
 # A pairing is SERVER+SIGNER; without any named: bulla+reference and
 # reference+bulla.  reference+reference shows what the story itself is worth.
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
-#   PAIRING_KEEP=1  keep the work directories (all logs)
+#   STORIES_KEEP=1  keep the work directories (all logs)
 #   CI=true         what is missing is a failure, not a skip
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,6 +17,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../peers/processes.sh"
 . "$HERE/../peers/engines.sh"
 . "$HERE/../peers/pki.sh"
+. "$HERE/../peers/stories.sh"
+. "$HERE/../peers/halves.sh"
 . "$HERE/story.sh"
 
 require_peers
@@ -33,38 +35,8 @@ for pairing in "${pairings[@]}"; do
 done
 peer_versions
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-pairing.XXXXXX")
-chmod 711 "$work"
-clean_up() {
-  stop_children
-  engine_stop
-  if [ "${PAIRING_KEEP:-0}" = 1 ]; then echo "# work directory kept: $work"; else rm -rf "$work"; fi
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-pki_trust_server "$work/pki" || { echo "Bail out! openssl failed"; exit 1; }
-
-number=0 failed=0
+stories_begin pairing
 for pairing in "${pairings[@]}"; do
-  number=$((number + 1))
-  export TRUST_STATE=$work/$pairing
-  mkdir -p "$TRUST_STATE/home"
-  chmod 711 "$TRUST_STATE"
-  log=$TRUST_STATE/story.log
-  start=$(date +%s.%N)
-  # a subshell, so that the first unmet expectation ends this pairing only
-  if (
-    trap 'stop_children; engine_stop' EXIT
-    story "${pairing%+*}" "${pairing#*+}"
-  ) >"$log" 2>&1; then
-    echo "ok $number - server+signer $pairing: first publish, rotations, updates, restart"
-  else
-    echo "not ok $number - server+signer $pairing: $(grep '^FAILED: ' "$log" | tail -1)"
-    failed=$((failed + 1))
-    tail -20 "$log" | sed 's/^/#   /'
-    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | sed "s/^/#   $half: /"; done
-  fi
-  printf '# %s took %.1f s\n' "$pairing" "$(echo "$(date +%s.%N) - $start" | bc)"
+  tell "$pairing" "server+signer $pairing: first publish, rotations, updates, restart" story "${pairing%+*}" "${pairing#*+}"
 done
-echo "1..$number"
-[ $failed = 0 ]
+stories_end

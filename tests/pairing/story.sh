@@ -1,32 +1,5 @@
 # The story every pairing of server and signer has to go through.  Sourced by
-# run.sh, which gives TRUST_STATE, the certificates and the peers' functions.
-
-fail() { echo "FAILED: $*"; exit 1; }
-
-# expect GOT WANTED MEANING
-expect() { [ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"; }
-
-# must COMMAND...: its output goes to the log and into OUT
-must() {
-  echo "+ $*"
-  OUT=$("$@" 2>&1) || { echo "$OUT"; fail "exit $? from: $* :: $(tail -1 <<<"$OUT")"; }
-  echo "$OUT"
-}
-
-# notary_as HOME ARGS...: the client with a trust directory of its own
-notary_as() {
-  local home=$TRUST_STATE/home/$1
-  shift
-  mkdir -p "$home"
-  env -i PATH="$PATH" HOME="$home" NOTARY_ROOT_PASSPHRASE=root-passphrase NOTARY_TARGETS_PASSPHRASE=other-passphrase \
-    NOTARY_SNAPSHOT_PASSPHRASE=other-passphrase NOTARY_DELEGATION_PASSPHRASE=other-passphrase \
-    timeout 60 notary -s "$URL" --tlscacert "$TRUST_TLS_CA" -d "$home/trust" "$@" </dev/null
-}
-
-# served PATH: what the server answers below /v2/; not 200 is a failure
-served() { curl -sSf --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 10 "$URL/v2/$1"; }
-role() { served "$GUN/_trust/tuf/$1.json"; }
-version_of() { role "$1" | jq -r .signed.version; }
+# run.sh, on the functions of tests/peers.
 
 # key_of ROLE: the one key that the current root names for a role
 key_of() { role root | jq -r --arg role "$1" '.signed.roles[$role].keyids | join(",")'; }
@@ -36,25 +9,12 @@ signed_by_its_key() {
   expect "$(role "$1" | jq -r '[.signatures[].keyid] | join(",")')" "$(key_of "$1")" "keys that signed $1"
 }
 
-# sha256_of TEXT, and the tags a home sees as "name sha256" lines
-sha256_of() { printf '%s' "$1" | sha256sum | cut -d' ' -f1; }
-tags_seen_by() { must notary_as "$1" list "$GUN"; TAGS=$(awk 'NF == 4 && $4 == "targets" { print $1, $2 }' <<<"$OUT" | sort); }
-publish_tag() { must notary_as owner addhash -p "$GUN" "$1" 7 --sha256 "$(sha256_of "$1")"; }
 expect_tags() { # home tags...
   local home=$1 wanted
   shift
-  wanted=$(for tag in "$@"; do echo "$tag $(sha256_of "$tag")"; done | sort)
+  wanted=$(for tag in "$@"; do echo "$tag $(sha256_of "$tag") targets"; done | sort)
   tags_seen_by "$home"
   expect "$TAGS" "$wanted" "tags that $home sees"
-}
-
-# start_halves SERVER SIGNER: each is bulla or reference
-start_halves() {
-  local server_program signer_program
-  case $1 in bulla) server_program=$BULLA_BIN_DIR/bulla-server ;; *) server_program=notary-server ;; esac
-  case $2 in bulla) signer_program=$BULLA_BIN_DIR/bulla-signer ;; *) signer_program=notary-signer ;; esac
-  start_signer "$signer_program" "$SIGNER_STORAGE" || fail "$signer_program did not start"
-  start_server "$server_program" "$LISTEN" "$SERVER_STORAGE" "$(remote_trust)" || fail "$server_program did not start"
 }
 
 # storage_of HALF KIND: the storage section; the reference's half gets its database
@@ -64,11 +24,8 @@ storage_of() {
 
 # story SERVER SIGNER
 story() {
-  set -u
   GUN=pairing.test/team/app
-  SIGNER_PORT=$(free_port)
-  LISTEN=127.0.0.1:$(free_port)
-  URL=https://localhost:${LISTEN##*:}
+  trust_address
   if [ "$1$2" != bullabulla ]; then engine_start postgres "$TRUST_STATE/postgres" || fail "PostgreSQL did not start"; fi
   SIGNER_STORAGE=$(storage_of signer "$2") || fail "no storage for the signer"
   SERVER_STORAGE=$(storage_of server "$1") || fail "no storage for the server"
@@ -89,7 +46,7 @@ story() {
   expect_tags owner
 
   echo "## update with the client's snapshot key"
-  publish_tag one
+  publish_tag owner one
   signed_by_its_key snapshot
   expect_tags owner one
   expect_tags reader one
@@ -100,7 +57,7 @@ story() {
   expect "$(version_of root)" 2 "root version after the snapshot key's rotation"
   [ "$(key_of snapshot)" != "$snapshot" ] || fail "the snapshot key is still the client's"
   signed_by_its_key snapshot
-  publish_tag two
+  publish_tag owner two
   signed_by_its_key snapshot
   expect_tags reader one two
 
@@ -109,7 +66,7 @@ story() {
   expect "$(version_of root)" 3 "root version after the timestamp key's rotation"
   [ "$(key_of timestamp)" != "$timestamp" ] || fail "the timestamp key is still the old one"
   signed_by_its_key timestamp
-  publish_tag three
+  publish_tag owner three
   signed_by_its_key timestamp
   expect_tags reader one two three
 
@@ -118,7 +75,7 @@ story() {
   stop_children
   start_halves "$1" "$2"
   expect_tags reader one two three
-  publish_tag four
+  publish_tag owner four
   expect "$(key_of snapshot) $(key_of timestamp)" "$snapshot $timestamp" "server keys after the restart"
   signed_by_its_key snapshot
   signed_by_its_key timestamp
@@ -129,7 +86,7 @@ story() {
   GUN=pairing.test/team/second
   must notary_as owner init "$GUN"
   must notary_as owner key rotate "$GUN" snapshot -r
-  publish_tag one
+  publish_tag owner one
   signed_by_its_key snapshot
   signed_by_its_key timestamp
   expect_tags newcomer one
