@@ -3,7 +3,8 @@
 #
 # From the environment: TRUST_STATE (private directory), TRUST_TLS_CERT,
 # TRUST_TLS_KEY, TRUST_TLS_CA (one certificate for server and client use), and
-# what auth_section names.  CHILDREN holds the processes started.
+# what auth_section names.  TRUST_PLAIN=1 serves plain HTTP, and TRUST_LIMITS is
+# the limits section for Bulla.  CHILDREN holds the processes started.
 CHILDREN=()
 
 free_port() { python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])'; }
@@ -55,11 +56,16 @@ auth_section() {
     "$TRUST_TOKEN_REALM" "$TRUST_TOKEN_SERVICE" "$TRUST_TOKEN_ISSUER" "$TRUST_TOKEN_CERTS"
 }
 
+# tls_members: the certificate of the server section, with its comma, or nothing.
+tls_members() {
+  [ "${TRUST_PLAIN:-}" = 1 ] || printf ', "tls_cert_file": "%s", "tls_key_file": "%s"' "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
+}
+
 # start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON: sets SERVER_PID.
 start_server() {
   cat >"$TRUST_STATE/server.json" <<JSON
-{"server": {"http_addr": "$2", "tls_cert_file": "$TRUST_TLS_CERT", "tls_key_file": "$TRUST_TLS_KEY"},
- $(auth_section) "trust_service": $4,
+{"server": {"http_addr": "$2"$(tls_members)},
+ $(auth_section) ${TRUST_LIMITS:+"\"limits\": $TRUST_LIMITS,"} "trust_service": $4,
  "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
  "storage": $3}
 JSON

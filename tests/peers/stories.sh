@@ -37,7 +37,7 @@ tell() {
     echo "not ok $STORIES - $title: $(grep '^FAILED: ' "$log" | tail -1)"
     UNTRUE=$((UNTRUE + 1))
     tail -20 "$log" | sed 's/^/#   /'
-    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | sed "s/^/#   $half: /"; done
+    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | cut -c1-400 | sed "s/^/#   $half: /"; done
   fi
   grep '^NOTE: ' "$log" | sed 's/^NOTE: /# /'
   printf '# %s took %.1f s\n' "$name" "$(bc <<<"$EPOCHREALTIME - $start")"
@@ -54,6 +54,9 @@ note() { echo "NOTE: $*"; }
 
 # expect GOT WANTED MEANING
 expect() { [ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"; }
+
+# expect_same GOT_FILE WANTED_FILE MEANING
+expect_same() { diff "$2" "$1" || fail "$3: < wanted, > got"; }
 
 # must COMMAND...: its output goes to the log and into OUT
 must() {
