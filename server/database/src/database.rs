@@ -1,0 +1,271 @@
+//! An opened database: its pools, and the settings of each session.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::mysql::MySqlConnection;
+use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, MySql, Pool, Postgres, Sqlite};
+
+use crate::dsn::{MySqlDsn, PostgresDsn};
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::session::{Lent, Session, Transaction};
+use crate::statement::Statement;
+use crate::value::{Row, Value};
+
+/// A connection that lay idle for longer is asked whether it still lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// How much longer than the database itself we wait for the end of a statement: its own word is the better one.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a SQLite connection waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a server is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// The most connections of this process.
+    pub max_connections: u32,
+    /// How long to wait for one, also for a new one to come about.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take, and a lock may be waited for. Whole milliseconds; MySQL's locks whole seconds.
+    pub statement_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An opened database.
+pub struct Database<E: Engine> {
+    reads: Pool<E>,
+    writes: Pool<E>,
+    timeout: Option<Duration>,
+}
+
+impl<E: Engine> Clone for Database<E> {
+    fn clone(&self) -> Self {
+        Self { reads: self.reads.clone(), writes: self.writes.clone(), timeout: self.timeout }
+    }
+}
+
+impl<E: Engine> Database<E> {
+    /// The rows that a statement answers that only reads. A connection that turns out to be broken is replaced.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn fetch(&self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
+        let fetched = async |connection: PoolConnection<E>| {
+            let mut lent = Lent(Some(connection));
+            let Some(connection) = &mut lent.0 else { return Err(Failure::Unavailable(sqlx::Error::PoolClosed)) };
+            let fetched = Session::<E>::new(connection, self.timeout).fetch(statement, values).await;
+            if !matches!(&fetched, Err(failure) if failure.spoils_connection()) {
+                lent.give_back();
+            }
+            fetched
+        };
+        match fetched(acquired(&self.reads).await?).await {
+            Err(Failure::Broken(_)) => fetched(self.tested(&self.reads).await?).await,
+            done => done,
+        }
+    }
+
+    /// Begins a transaction for writing.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn begin(&self) -> Result<Transaction<E>, Failure> {
+        match Transaction::begin(acquired(&self.writes).await?, self.timeout).await {
+            Err(Failure::Broken(_)) => Transaction::begin(self.tested(&self.writes).await?, self.timeout).await,
+            begun => begun,
+        }
+    }
+
+    /// Runs one statement that writes, by itself.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes. After [`Failure::Broken`] or [`Failure::Silent`] it is not known
+    /// whether it was done.
+    pub async fn execute(&self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<u64, Failure> {
+        let mut lent = Lent(Some(acquired(&self.writes).await?));
+        let Some(connection) = &mut lent.0 else { return Err(Failure::Unavailable(sqlx::Error::PoolClosed)) };
+        let done = Session::<E>::new(connection, self.timeout).execute(statement, values).await;
+        if !matches!(&done, Err(failure) if failure.spoils_connection()) {
+            lent.give_back();
+        }
+        done
+    }
+
+    /// Waits for what is being written and closes every connection.
+    pub async fn close(&self) {
+        self.reads.close().await;
+        self.writes.close().await;
+    }
+
+    /// A connection that has just answered. The broken ones that come first are thrown away; after a restart of the
+    /// database these may be all that the pool has.
+    async fn tested(&self, pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
+        for _ in 0..pool.options().get_max_connections() {
+            let mut lent = Lent(Some(acquired(pool).await?));
+            if let Some(connection) = &mut lent.0
+                && Session::<E>::new(connection, self.timeout).ping().await.is_ok()
+                && let Some(connection) = lent.0.take()
+            {
+                return Ok(connection);
+            }
+        }
+        acquired(pool).await
+    }
+}
+
+async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
+    pool.acquire().await.map_err(|error| Failure::of(error, E::class))
+}
+
+impl Database<Postgres> {
+    /// Opens a PostgreSQL database. At least one connection must come about.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn postgres(dsn: &PostgresDsn, settings: PoolSettings) -> Result<Self, Failure> {
+        let millis = settings.statement_timeout.as_millis();
+        let session = format!(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET TimeZone = 'UTC'; \
+             SET statement_timeout = {millis}; SET lock_timeout = {}; \
+             SET idle_in_transaction_session_timeout = {millis}",
+            // Below the other, so that a wait for another writer ends as what it is.
+            (millis / 2).max(1)
+        );
+        let pool = server_pool::<Postgres>(settings, dsn.timeout()).after_connect(move |connection, _| {
+            let session = session.clone();
+            Box::pin(async move { postgres_session(connection, session).await })
+        });
+        let pool = pool.connect_with(dsn.connect_options()).await;
+        Self::of_server(pool, settings)
+    }
+}
+
+impl Database<MySql> {
+    /// Opens a MySQL or MariaDB database. At least one connection must come about.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn mysql(dsn: &MySqlDsn, settings: PoolSettings) -> Result<Self, Failure> {
+        let variables: Vec<String> = dsn.session_variables().iter().map(|variable| variable.statement()).collect();
+        let pool = server_pool::<MySql>(settings, dsn.timeout()).after_connect(move |connection, _| {
+            let variables = variables.clone();
+            Box::pin(async move { mysql_session(connection, variables, settings.statement_timeout).await })
+        });
+        let pool = pool.connect_with(dsn.connect_options()).await;
+        Self::of_server(pool, settings)
+    }
+}
+
+impl Database<Sqlite> {
+    /// Opens a SQLite file, which must be there. One connection writes, `readers` others cannot.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn sqlite(path: &Path, readers: u32) -> Result<Self, Failure> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: in WAL mode NORMAL would lose answered commits when the power goes.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        // A pool of one: writers queue here and not at the file's lock.
+        let writes = PoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        let writes = writes.map_err(|error| Failure::of(error, Sqlite::class))?;
+        let reads = PoolOptions::new().max_connections(readers).connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self { reads, writes, timeout: None })
+    }
+}
+
+impl<E: Engine> Database<E> {
+    fn of_server(pool: Result<Pool<E>, sqlx::Error>, settings: PoolSettings) -> Result<Self, Failure> {
+        let pool = pool.map_err(|error| Failure::of(error, E::class))?;
+        Ok(Self { reads: pool.clone(), writes: pool, timeout: Some(settings.statement_timeout + GRACE) })
+    }
+}
+
+/// `timeout`: what the address says about how long a connection may take to come about.
+fn server_pool<E: Engine>(settings: PoolSettings, timeout: Option<Duration>) -> PoolOptions<E> {
+    PoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(timeout.map_or(settings.acquire_timeout, |timeout| timeout.min(settings.acquire_timeout)))
+        // Only where it is worth the way to the database and back; what breaks otherwise is found by its first use.
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut E::Connection, state| {
+            Box::pin(async move {
+                if state.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
+async fn postgres_session(connection: &mut PgConnection, session: String) -> Result<(), sqlx::Error> {
+    run::<Postgres>(connection, session).await
+}
+
+async fn mysql_session(
+    connection: &mut MySqlConnection,
+    variables: Vec<String>,
+    statement_timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    for variable in variables {
+        run::<MySql>(connection, variable).await?;
+    }
+    let seconds = statement_timeout.as_secs().max(1);
+    run::<MySql>(
+        connection,
+        format!(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET NAMES utf8mb4; \
+             SET SESSION time_zone = '+00:00', \
+             sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+             innodb_lock_wait_timeout = {}",
+            (seconds / 2).max(1)
+        ),
+    )
+    .await?;
+    // Galera: a session sees what any node has acknowledged (reads, updates and deletes, inserts).
+    if_known(run::<MySql>(connection, "SET SESSION wsrep_sync_wait = 7".to_owned()).await)?;
+    // MariaDB's name and unit, then MySQL's, which counts for reads only.
+    if !if_known(run::<MySql>(connection, format!("SET SESSION max_statement_time = {seconds}")).await)? {
+        let millis = statement_timeout.as_millis();
+        if_known(run::<MySql>(connection, format!("SET SESSION max_execution_time = {millis}")).await)?;
+    }
+    Ok(())
+}
+
+async fn run<E: Engine>(connection: &mut E::Connection, text: String) -> Result<(), sqlx::Error> {
+    E::run(connection, sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(text))).await
+}
+
+/// Whether a variable was set; false when this server does not have it.
+fn if_known(set: Result<(), sqlx::Error>) -> Result<bool, sqlx::Error> {
+    const UNKNOWN_VARIABLE: u16 = 1193;
+    match set {
+        Ok(()) => Ok(true),
+        Err(sqlx::Error::Database(error))
+            if error
+                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                .is_some_and(|error| error.number() == UNKNOWN_VARIABLE) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
