@@ -73,6 +73,11 @@ pub enum StartError {
         #[source]
         source: StoreError,
     },
+    /// A kind of storage whose store is not there yet.
+    #[error(
+        "this build opens no such database yet: set \"storage\": {{\"backend\": \"sqlite\", \"db_url\": \"server.db\"}}"
+    )]
+    NoSuchStorage,
     /// The signer's address or certificates cannot be used.
     #[error("trust_service cannot be used")]
     Signer(#[from] GrpcSettingsError),
@@ -117,6 +122,7 @@ impl App {
         let database = match &config.storage {
             StorageConfig::Memory => None,
             StorageConfig::Sqlite { path } => Some(open(path, &clock).await?),
+            StorageConfig::Postgres(_) | StorageConfig::MySql(_) => return Err(StartError::NoSuchStorage),
         };
         let store: Arc<dyn MetadataStore> = match &database {
             Some(database) => Arc::clone(database) as _,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bulla_database::dsn::{DsnWarning, SourceError};
+
 use super::key;
 
 /// Why the server does not start.
@@ -83,18 +85,30 @@ pub enum ConfigError {
         /// All accepted values.
         accepted: &'static [&'static str],
     },
-    /// A value that the reference knows and this server does not, or not yet.
-    #[error("{key} {value:?} is not supported; use one of {accepted}", accepted = .accepted.join(", "))]
-    NotSupported {
-        /// The key.
-        key: &'static str,
+    /// A kind of storage that the reference names and this server does not have.
+    #[error("storage.backend \"{value}\" is not supported: {instead}")]
+    Backend {
         /// The value.
         value: String,
-        /// All accepted values.
-        accepted: &'static [&'static str],
+        /// What to do.
+        instead: &'static str,
     },
+    /// A database without an address.
+    #[error("storage.backend is \"{backend}\" without an address: add {line}", line = key::line("storage.db_url", &format!("\"{form}\"")))]
+    NoAddress {
+        /// The kind of storage.
+        backend: &'static str,
+        /// How its addresses look.
+        form: &'static str,
+    },
+    /// The database's address or password cannot be used.
+    #[error(transparent)]
+    Database(#[from] SourceError),
+    /// A kind of key that the reference takes and no signer makes.
+    #[error("trust_service.key_algorithm \"rsa\" is not supported, as no signer makes such keys: set {line}", line = key::example_line("trust_service.key_algorithm"))]
+    NoSuchKeys,
     /// Two keys that only make sense together.
-    #[error("{given} is set without {missing}: set both or neither")]
+    #[error("{given} is set without {missing}: add {line}, or take {given} out", line = key::example_line(.missing))]
     Half {
         /// The key that is set.
         given: &'static str,
@@ -132,6 +146,33 @@ pub enum Warning {
     /// A variable for a key that the reference knows and this server does not.
     #[error("the environment variable {0} is not supported and has no effect")]
     UnsupportedVariable(String),
+    /// What the environment says takes the place of what the file says under another name.
+    #[error("{key} has no effect beside the environment variable {variable}")]
+    Overridden {
+        /// The key in the file.
+        key: &'static str,
+        /// The variable.
+        variable: String,
+    },
+    /// A key for databases, and the storage is none.
+    #[error("{key} has no effect with storage.backend \"{backend}\"")]
+    OfOtherBackends {
+        /// The key.
+        key: &'static str,
+        /// The kind of storage.
+        backend: String,
+    },
+    /// A file with a secret in it is open to all accounts of the machine.
+    #[error("{path}, named by {key}, can be read by every account of this machine: chmod o-r", path = .path.display())]
+    ReadableByAll {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something in the address of the database.
+    #[error("{0}")]
+    Database(DsnWarning),
 }
 
 fn reason_text(reason: &str) -> String {

@@ -17,7 +17,7 @@ pub use sections::{
     CacheAges, ClientCertificate, GunPrefix, ListenConfig, LogLevel, RemoteSigner, TlsFiles, TokenAuthConfig,
     TrustConfig,
 };
-pub use storage::StorageConfig;
+pub use storage::{Database, StorageConfig};
 
 use document::Document;
 
@@ -46,7 +46,7 @@ impl Config {
     /// Reads the file at `path`, lays `environment` over it and checks every value, in the order in which the
     /// reference does (`cmd/notary-server/config.go`).
     ///
-    /// Keys that nothing reads come back as warnings, by name.
+    /// What has no effect, or is taken and better were not so, comes back as warnings, by name.
     ///
     /// # Errors
     /// [`ConfigError`] for the first thing that is missing or wrong.
@@ -54,21 +54,36 @@ impl Config {
         path: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let (document, warnings) = Document::read(path, environment)?;
-        Ok((Self::from_document(&document)?, warnings))
+        let (document, mut warnings) = Document::read(path, environment)?;
+        Ok((Self::from_document(&document, &mut warnings)?, warnings))
     }
 
-    fn from_document(document: &Document) -> Result<Self, ConfigError> {
+    fn from_document(document: &Document, warnings: &mut Vec<Warning>) -> Result<Self, ConfigError> {
         let log_level = LogLevel::read(document)?;
         let gun_prefixes = GunPrefix::read(document)?;
         let trust = TrustConfig::read(document)?;
-        let storage = StorageConfig::read(document)?;
+        let storage = StorageConfig::read(document, warnings)?;
         storage::check_keys_outlive_metadata(document, &trust, &storage)?;
         let cache_ages = CacheAges::read(document)?;
         let listen = ListenConfig::read(document)?;
         let auth = TokenAuthConfig::read(document)?;
         let limits = Limits::read(document)?;
         Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits })
+    }
+
+    /// Everything that is refused, not only the first; sections do not depend on each other.
+    fn refusals(document: &Document) -> Vec<ConfigError> {
+        let refused = [
+            LogLevel::read(document).err(),
+            GunPrefix::read(document).err(),
+            TrustConfig::read(document).err(),
+            StorageConfig::read(document, &mut Vec::new()).err(),
+            CacheAges::read(document).err(),
+            ListenConfig::read(document).err(),
+            TokenAuthConfig::read(document).err(),
+            Limits::read(document).err(),
+        ];
+        refused.into_iter().flatten().collect()
     }
 }
 

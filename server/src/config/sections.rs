@@ -200,7 +200,7 @@ fn read_key_algorithm(document: &Document, because: &'static str) -> Result<KeyA
     let value = document.required(KEY, because)?;
     match KeyAlgorithm::parse(&value) {
         // the reference takes it and fails at the first key
-        Some(KeyAlgorithm::Rsa) => Err(ConfigError::NotSupported { key: KEY, value, accepted: ACCEPTED }),
+        Some(KeyAlgorithm::Rsa) => Err(ConfigError::NoSuchKeys),
         Some(algorithm) => Ok(algorithm),
         None => Err(ConfigError::NotOneOf { key: KEY, value, accepted: ACCEPTED }),
     }

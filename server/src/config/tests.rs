@@ -165,15 +165,7 @@ fn unknown_kinds_name_what_is_accepted() {
     );
     assert_eq!(
         refusal(&with("storage.backend", "oracle".into())),
-        "storage.backend is \"oracle\", but must be one of sqlite, memory"
-    );
-    assert_eq!(
-        refusal(&with("storage.backend", "mysql".into())),
-        "storage.backend \"mysql\" is not supported; use one of sqlite, memory"
-    );
-    assert_eq!(
-        refusal(&with("trust_service.key_algorithm", "rsa".into())),
-        "trust_service.key_algorithm \"rsa\" is not supported; use one of ecdsa, ed25519"
+        "storage.backend is \"oracle\", but must be one of postgres, mysql, sqlite, memory"
     );
     assert_eq!(
         refusal(&with("logging.level", "loud".into())),
@@ -182,9 +174,120 @@ fn unknown_kinds_name_what_is_accepted() {
 }
 
 #[test]
+fn kinds_of_the_reference_that_are_not_here_name_what_to_do() {
+    for (backend, said) in [
+        (
+            "rethinkdb",
+            r#"storage.backend "rethinkdb" is not supported: move the metadata into PostgreSQL or MySQL, and set "storage": {"backend": "postgres", "db_url": "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"}"#,
+        ),
+        (
+            "sqlite3",
+            r#"storage.backend "sqlite3" is not supported: for a new file of this server's own set "storage": {"backend": "sqlite", "db_url": "server.db"}"#,
+        ),
+    ] {
+        assert_eq!(refusal(&with("storage.backend", backend.into())), said);
+    }
+    assert_eq!(
+        refusal(&with("trust_service.key_algorithm", "rsa".into())),
+        r#"trust_service.key_algorithm "rsa" is not supported, as no signer makes such keys: set "trust_service": {"key_algorithm": "ecdsa"}"#
+    );
+}
+
+fn storage(section: &str) -> String {
+    with("storage", serde_json::from_str(section).unwrap())
+}
+
+#[test]
+fn a_database_is_named_as_in_the_reference() {
+    let (config, warnings) =
+        load(&storage(r#"{"backend": "mysql", "db_url": "server@tcp(mysql:3306)/notaryserver?parseTime=True"}"#))
+            .unwrap();
+    let StorageConfig::MySql(database) = &config.storage else { panic!("{:?}", config.storage) };
+    assert_eq!(database.dsn.to_string(), "mysql mysql:3306/notaryserver");
+    assert_eq!((database.max_connections, database.timeout.as_secs()), (16, 30));
+    assert_eq!(warnings, []);
+    let section = r#"{"backend": "postgres", "db_url": "postgres://u:p@db:5433/notaryserver?sslmode=disable",
+        "max_connections": 3, "timeout_seconds": "7"}"#;
+    let (config, _) = load(&storage(section)).unwrap();
+    let StorageConfig::Postgres(database) = &config.storage else { panic!("{:?}", config.storage) };
+    assert_eq!(database.dsn.to_string(), "postgres db:5433/notaryserver");
+    assert_eq!((database.max_connections, database.timeout.as_secs()), (3, 7));
+}
+
+#[test]
+fn a_database_without_an_address_says_how_one_looks() {
+    for (backend, form) in [
+        ("mysql", "USER:PASSWORD@tcp(HOST:3306)/DATABASE?parseTime=true"),
+        ("postgres", "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"),
+    ] {
+        let said = refusal(&storage(&format!(r#"{{"backend": "{backend}"}}"#)));
+        let expected =
+            format!(r#"storage.backend is "{backend}" without an address: add "storage": {{"db_url": "{form}"}}"#);
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
 fn a_database_password_does_not_reach_the_message() {
-    let json = with("storage", serde_json::json!({"backend": "postgres", "db_url": "postgres://u:geheim@h/d"}));
-    assert!(!refusal(&json).contains("geheim"));
+    for backend in ["mysql", "postgres", "rethinkdb", "oracle"] {
+        for url in ["u:geheim@h/d", "postgres://u:geheim@h:x/d", "geheim"] {
+            let json = with("storage", serde_json::json!({"backend": backend, "db_url": url}));
+            let refusal = load(&json)
+                .map(|(config, _)| format!("{config:?}"))
+                .unwrap_or_else(|error| format!("{error:?} {error}"));
+            assert!(!refusal.contains("geheim"), "{refusal}");
+        }
+    }
+}
+
+/// A file of these permissions with this text.
+fn secret_file(text: &str, mode: u32) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (directory, path)
+}
+
+#[test]
+fn address_and_password_of_a_database_come_from_files_too() {
+    let (_kept, file) = secret_file("u@tcp(h)/d\n", 0o600);
+    let (_kept_too, password) = secret_file("geheim\n", 0o640);
+    let section = serde_json::json!({"backend": "mysql", "db_url_file": file, "password_file": password});
+    let (config, warnings) = load(&with("storage", section)).unwrap();
+    let StorageConfig::MySql(database) = &config.storage else { panic!("{:?}", config.storage) };
+    let expected = bulla_database::dsn::MySqlDsn::parse("u:geheim@tcp(h)/d").unwrap();
+    assert_eq!(*database.dsn, expected);
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn a_secret_that_every_account_can_read_is_warned_of() {
+    let (_kept, file) = secret_file("u@tcp(h)/d", 0o604);
+    let section = serde_json::json!({"backend": "mysql", "db_url_file": file});
+    let (_, warnings) = load(&with("storage", section)).unwrap();
+    assert_eq!(warnings, [Warning::ReadableByAll { key: "storage.db_url_file", path: file.into() }]);
+}
+
+#[test]
+fn an_address_in_the_environment_counts_before_one_in_the_file() {
+    let (_kept, file) = secret_file("u@tcp(b)/d", 0o600);
+    let in_file = storage(r#"{"backend": "mysql", "db_url": "u@tcp(a)/d"}"#);
+    let variable = "NOTARY_SERVER_STORAGE_DB_URL_FILE";
+    let (config, warnings) = load_with(&in_file, &[(variable, &file)]).unwrap();
+    let StorageConfig::MySql(database) = &config.storage else { panic!("{:?}", config.storage) };
+    assert_eq!(database.dsn.to_string(), "mysql b:3306/d");
+    assert_eq!(warnings, [Warning::Overridden { key: "storage.db_url", variable: variable.to_owned() }]);
+    let both = with("storage", serde_json::json!({"backend": "mysql", "db_url": "u@/d", "db_url_file": file}));
+    assert_eq!(refusal(&both), "both storage.db_url and storage.db_url_file are set: keep one");
+}
+
+#[test]
+fn settings_of_databases_are_named_where_there_is_none() {
+    let (_, warnings) = load(&storage(r#"{"backend": "memory", "max_connections": 3}"#)).unwrap();
+    let expected = Warning::OfOtherBackends { key: "storage.max_connections", backend: "memory".to_owned() };
+    assert_eq!(warnings, [expected]);
 }
 
 #[test]
@@ -198,9 +301,15 @@ fn keys_in_memory_and_metadata_on_disk_need_consent() {
 #[test]
 fn certificate_and_key_come_together() {
     let json = with("server", serde_json::json!({"http_addr": ":1", "tls_key_file": "k"}));
-    assert_eq!(refusal(&json), "server.tls_key_file is set without server.tls_cert_file: set both or neither");
+    assert_eq!(
+        refusal(&json),
+        "server.tls_key_file is set without server.tls_cert_file: add \"server\": {\"tls_cert_file\": \"server.crt\"}, or take server.tls_key_file out"
+    );
     let json = with("server", serde_json::json!({"http_addr": ":1", "client_ca_file": "k"}));
-    assert_eq!(refusal(&json), "server.client_ca_file is set without server.tls_cert_file: set both or neither");
+    assert_eq!(
+        refusal(&json),
+        "server.client_ca_file is set without server.tls_cert_file: add \"server\": {\"tls_cert_file\": \"server.crt\"}, or take server.client_ca_file out"
+    );
 }
 
 #[test]
