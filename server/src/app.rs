@@ -169,14 +169,14 @@ pub(crate) fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, StartError
     std::fs::read(path).map_err(|source| StartError::Unreadable { key, path: path.to_owned(), source })
 }
 
-async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StartError> {
+pub(crate) async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StartError> {
     match SqliteStore::open(path, Arc::clone(clock)).await {
         Ok(store) => Ok(Arc::new(store)),
         Err(source) => Err(StartError::Database { path: path.to_owned(), source }),
     }
 }
 
-fn signer(trust: &TrustConfig) -> Result<(Arc<dyn RoleSigner>, KeyAlgorithm), StartError> {
+pub(crate) fn signer(trust: &TrustConfig) -> Result<(Arc<dyn RoleSigner>, KeyAlgorithm), StartError> {
     match trust {
         // the reference's keys in memory are of this kind, whatever is configured
         TrustConfig::Local => Ok((Arc::new(LocalSigner::new(Arc::new(SystemRandom::new()))), KeyAlgorithm::Ed25519)),

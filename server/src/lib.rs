@@ -1,5 +1,6 @@
 //! The metadata server: validates uploads, makes snapshots and timestamps through the signer, serves what was stored.
 
+pub mod admin;
 mod app;
 pub mod auth;
 mod bounded;

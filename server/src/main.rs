@@ -53,7 +53,7 @@ fn run() -> anyhow::Result<ExitCode> {
         warn!(target: STARTUP, "{warning}");
     }
     match arguments.verb {
-        Some(Verb::Admin(verb)) => arguments::admin::run(verb, config),
+        Some(Verb::Admin(verb)) => arguments::admin::run(verb, &config),
         Some(Verb::Config(_)) | None => serve(config, clock).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,12 +1,14 @@
 //! Bulla as its users run it: a server, and a signer where keys are to last, with their files in a temporary folder.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use certs_dev::DevelopmentPki;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::process::{Process, binary, free_port};
 
@@ -39,7 +41,23 @@ impl Stack {
 
     /// Starts both; `limits` goes into the server's configuration.
     pub async fn start_with(kind: Kind, limits: Value) -> anyhow::Result<Self> {
+        Self::start_in(TempDir::new()?, kind, limits, PASSPHRASE).await
+    }
+
+    /// Starts both on copies of these SQLite files, whose keys this passphrase opens. A file that is missing is made
+    /// anew.
+    pub async fn start_on(server: &Path, signer: &Path, passphrase: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
+        for (from, name) in [(server, "server.db"), (signer, "signer.db")] {
+            match std::fs::copy(from, folder.path().join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Self::start_in(folder, Kind::Durable, json!({}), passphrase).await
+    }
+
+    async fn start_in(folder: TempDir, kind: Kind, limits: Value, passphrase: &str) -> anyhow::Result<Self> {
         let (server_port, signer_port) = (free_port()?, free_port()?);
         #[expect(clippy::disallowed_methods, reason = "certificates are made for real clocks")]
         let pki = DevelopmentPki::make(&[], SystemTime::now())?;
@@ -48,7 +66,7 @@ impl Stack {
         write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, limits))?;
         let signer = match kind {
             Kind::Memory => None,
-            Kind::Durable => Some(start_signer(folder.path(), signer_port, PASSPHRASE).await?),
+            Kind::Durable => Some(start_signer(folder.path(), signer_port, passphrase).await?),
         };
         let server = start_server(folder.path(), server_port).await?;
         Ok(Self { folder, server, signer, server_port, signer_port })
@@ -71,6 +89,13 @@ impl Stack {
         Ok(())
     }
 
+    /// Runs `bulla-server -config server.json ARGUMENTS...` to its end.
+    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(binary("bulla-server")?);
+        command.arg("-config").arg(self.folder.path().join("server.json")).args(arguments).kill_on_drop(true);
+        Ok(command.output().await?)
+    }
+
     /// The server's base URL; plain HTTP, so that a story can send what no HTTP library would.
     #[must_use]
     pub fn url(&self) -> String {
@@ -91,7 +116,7 @@ impl Stack {
 }
 
 /// Opens the signer's keys.
-const PASSPHRASE: &str = "a-passphrase-of-the-stories";
+pub const PASSPHRASE: &str = "a-passphrase-of-the-stories";
 
 async fn start_server(folder: &Path, port: u16) -> anyhow::Result<Process> {
     start("bulla-server", folder, "server", ("BULLA_STORY", "yes"), port).await

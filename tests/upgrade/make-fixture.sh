@@ -70,14 +70,6 @@ for home in notary bulla; do
   cp -R "$TRUST_STATE/home/$home/.docker/trust/." "$out/trust/$home"
 done
 rm -rf "$out"/trust/*/tuf/*/changelist "$out"/trust/*/tuf/*/*/*/changelist
-# the targets keys once more, without passphrase, for a publisher that is no client
-mkdir -p "$out/targets-keys"
-for gun in "$rotated" "$held" "$image"; do
-  # the key is told by its id in root; PEM headers are not openssl's business
-  id=$(sqlite3 "$out/server.db" "SELECT CAST(data AS TEXT) FROM tuf_files WHERE gun = '$gun' AND role = 'root' ORDER BY version DESC LIMIT 1" |
-    jq -r '.signed.roles.targets.keyids[0]')
-  file=$(find "$out/trust" -name "$id.key")
-  sed '/^-----BEGIN/,/^$/{/: /d;/^$/d}' "$file" |
-    openssl pkcs8 -passin "pass:$OTHER_PASSPHRASE" -outform DER -topk8 -nocrypt -out "$out/targets-keys/$(tr /: __ <<<"$gun").pk8"
-done
+# the publishers' targets and snapshot keys once more, without passphrase, for a publisher that is no client
+"$HERE/unseal.sh" "$out"
 echo "made $out"

@@ -1,21 +1,73 @@
 //! The verbs of `bulla-server admin`.
 
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
+use bulla_server::admin::{self, Verdict, VerifyRequest};
+use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
+use tuf_schema::Gun;
 
 /// What to do with the database.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum AdminVerb {
-    /// Looks whether every role of every repository can be read
-    Verify {},
-    /// Copies everything into another, empty database
-    Copy {},
+    /// Looks whether every role of every repository can be read and believed.
+    ///
+    /// Prints a line for each thing that is wrong, and a summary. Status 0: nothing is wrong; 1: could not look;
+    /// 2: something is wrong. The server may go on serving meanwhile.
+    Verify {
+        /// Only this repository
+        #[arg(long, value_name = "GUN", value_parser = gun)]
+        gun: Option<Gun>,
+        /// Signs snapshot and timestamp anew where that mends a repository; deletes nothing
+        #[arg(long)]
+        repair: bool,
+        /// How lines are written: text or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
+    /// Copies everything into another database, which must be empty.
+    ///
+    /// All of it arrives or nothing, as it stood at one moment; identifiers, bytes and the change feed stay the same.
+    Copy {
+        /// The configuration of the server that is to serve the copy; its storage section is meant. No environment
+        /// variable is laid over it
+        #[arg(long, value_name = "FILE")]
+        to_config: PathBuf,
+    },
 }
 
+/// The status when something is wrong with what is stored.
+const FINDINGS: u8 = 2;
+
 /// Does what the verb says. The configuration was read, and what it warns of was said.
-pub(crate) fn run(verb: AdminVerb, _config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(verb: AdminVerb, config: &Config) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let mut output = std::io::stdout();
+    runtime.block_on(work(verb, config, &mut output))
+}
+
+async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+    let clock = Arc::new(SystemClock);
     match verb {
-        AdminVerb::Verify {} | AdminVerb::Copy {} => anyhow::bail!("this verb is not there yet"),
+        AdminVerb::Verify { gun, repair, output: format } => {
+            let request = VerifyRequest { gun, repair, json: format == "json" };
+            Ok(match admin::verify(config, &request, clock, output).await? {
+                Verdict::Whole => ExitCode::SUCCESS,
+                Verdict::Findings => ExitCode::from(FINDINGS),
+            })
+        }
+        AdminVerb::Copy { to_config } => {
+            let _ = to_config;
+            anyhow::bail!("this verb is not there yet")
+        }
     }
+}
+
+fn gun(text: &str) -> Result<Gun, String> {
+    Gun::parse(text).map_err(|error| error.to_string())
 }

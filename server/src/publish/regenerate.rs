@@ -139,7 +139,7 @@ impl Maker<'_> {
     }
 
     /// The role's keys that the signer holds: enough distinct ones, each as root lists it, or an error.
-    async fn held_keys(&self, role: ServerRole) -> Result<Vec<PublicKey>, MakeError> {
+    pub(crate) async fn held_keys(&self, role: ServerRole) -> Result<Vec<PublicKey>, MakeError> {
         let grant = self.root.grant(role.into());
         let mut held = Vec::new();
         let mut missing = None;

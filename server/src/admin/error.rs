@@ -1,0 +1,31 @@
+//! Why a database cannot be looked after.
+
+use std::path::PathBuf;
+
+use tuf_schema::Gun;
+
+use crate::StartError;
+use crate::store::StoreError;
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The configuration keeps metadata in the server's own memory.
+    #[error("storage.backend is \"memory\": only the running server has what is stored")]
+    Memory,
+    /// The database is not there; a server would make it.
+    #[error("there is no database at {path}", path = .0.display())]
+    NoDatabase(PathBuf),
+    /// Nothing is stored of the repository that was asked for.
+    #[error("nothing is stored of {0}")]
+    NoRepository(Gun),
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was found cannot be told.
+    #[error("cannot write the output")]
+    Output(#[from] std::io::Error),
+}

@@ -1,0 +1,49 @@
+//! What one stored file must be by itself: a document of its role, with its own digest and version in the row.
+
+use tuf_schema::dialect::Document;
+use tuf_schema::model::{Root, Snapshot, Targets, Timestamp};
+use tuf_schema::{Dialect, Envelope, Role, Sha256, Unverified};
+
+use super::finding::Trouble;
+use crate::store::FileRow;
+
+/// Checks a row by itself; gives the root that it holds, for the chain of roots.
+pub(super) fn check_row(row: &FileRow) -> (Vec<Trouble>, Option<Unverified<Root>>) {
+    let mut troubles = Vec::new();
+    let bytes = Sha256::of(&row.bytes);
+    if row.sha256 != bytes.to_hex() {
+        troubles.push(Trouble::DigestColumn { column: row.sha256.clone(), bytes });
+    }
+    let Ok(role) = Role::parse(&row.role) else {
+        troubles.push(Trouble::NoRole);
+        return (troubles, None);
+    };
+    let envelope = match Envelope::parse(Dialect::Notary, row.bytes.clone()) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            troubles.push(Trouble::NoDocument(error));
+            return (troubles, None);
+        }
+    };
+    let document = envelope.claimed_version();
+    if document != row.version {
+        troubles.push(Trouble::VersionColumn { column: row.version, document });
+    }
+    let root = match &role {
+        Role::Root => decoded::<Root>(envelope, &role, &mut troubles),
+        Role::Snapshot => decoded::<Snapshot>(envelope, &role, &mut troubles).and(None),
+        Role::Timestamp => decoded::<Timestamp>(envelope, &role, &mut troubles).and(None),
+        Role::Targets | Role::Delegation(_) => decoded::<Targets>(envelope, &role, &mut troubles).and(None),
+    };
+    (troubles, root)
+}
+
+fn decoded<M: Document>(envelope: Envelope, role: &Role, troubles: &mut Vec<Trouble>) -> Option<Unverified<M>> {
+    match envelope.decode(role.clone()) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            troubles.push(Trouble::NoMeaning(error));
+            None
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Looking after a database by hand: whether everything in it can be read, and its way into another one.
+
+mod current;
+mod error;
+mod files;
+mod finding;
+mod keys;
+mod open;
+mod report;
+mod roots;
+mod verify;
+
+pub use error::AdminError;
+pub use verify::{Verdict, VerifyRequest, verify};

@@ -1,0 +1,30 @@
+//! The database and the signer that a configuration names, opened for one command.
+
+use std::sync::Arc;
+
+use super::error::AdminError;
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{StorageConfig, TrustConfig};
+use crate::signer::RoleSigner;
+use crate::store::MetadataStore;
+
+/// Opens a database that is there; its tables are brought up to date as at a start.
+pub(super) async fn store(
+    storage: &StorageConfig,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn MetadataStore>, AdminError> {
+    match storage {
+        StorageConfig::Memory => Err(AdminError::Memory),
+        StorageConfig::Sqlite { path } if !path.exists() => Err(AdminError::NoDatabase(path.clone())),
+        StorageConfig::Sqlite { path } => Ok(app::open(path, clock).await?),
+    }
+}
+
+/// The signer, if the keys are not in the server's own memory.
+pub(super) fn signer(trust: &TrustConfig) -> Result<Option<Arc<dyn RoleSigner>>, AdminError> {
+    match trust {
+        TrustConfig::Local => Ok(None),
+        TrustConfig::Remote(_) => Ok(Some(app::signer(trust)?.0)),
+    }
+}

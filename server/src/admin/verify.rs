@@ -1,0 +1,229 @@
+//! `admin verify`: whether everything that is stored can be read and believed.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tuf_schema::{Gun, Role, Sha256};
+
+use super::current::{CurrentState, SnapshotHand};
+use super::error::AdminError;
+use super::files::check_row;
+use super::finding::{Finding, Next, Trouble};
+use super::keys::held_keys;
+use super::open;
+use super::report::Report;
+use super::roots::RootChain;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::publish::roots::TrustedRoots;
+use crate::signer::{RoleSigner, SignerError};
+use crate::store::{MetadataStore, StoreError};
+
+/// How many repositories are asked for at a time.
+const GUN_PAGE: u32 = 100;
+
+/// How many files are held at a time; one is at most 64 MiB, unless it was stored under other limits.
+const FILE_PAGE: u32 = 4;
+
+/// How often a repository is looked at again because somebody published meanwhile.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// What to look at.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyRequest {
+    /// Only this repository.
+    pub gun: Option<Gun>,
+    /// Sign snapshot and timestamp anew where that mends a repository.
+    pub repair: bool,
+    /// Print JSON, one object a line.
+    pub json: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong.
+    Whole,
+    /// Something is; it was printed.
+    Findings,
+}
+
+/// Looks at every repository, one after the other, and prints what is wrong. Changes nothing but with `repair`, and
+/// then deletes nothing.
+///
+/// # Errors
+/// [`AdminError`] when the database cannot be read or the output not be written. A signer that does not answer is
+/// none: what needs it is left out, and said.
+pub async fn verify(
+    config: &Config,
+    request: &VerifyRequest,
+    clock: Arc<dyn Clock>,
+    output: &mut (dyn Write + Send),
+) -> Result<Verdict, AdminError> {
+    let store = open::store(&config.storage, &clock).await?;
+    let signer = open::signer(&config.trust)?;
+    let mut verifier =
+        Verifier { store, signer, clock, roots: TrustedRoots::new(), report: Report::new(output, request.json) };
+    verifier.find_signer().await?;
+    match &request.gun {
+        Some(gun) if verifier.repository(gun, request.repair).await? == 0 => {
+            return Err(AdminError::NoRepository(gun.clone()));
+        }
+        Some(_) => {}
+        None => verifier.all(request.repair).await?,
+    }
+    Ok(if verifier.report.finish()? { Verdict::Whole } else { Verdict::Findings })
+}
+
+struct Verifier<'a> {
+    store: Arc<dyn MetadataStore>,
+    /// None when it cannot be asked.
+    signer: Option<Arc<dyn RoleSigner>>,
+    clock: Arc<dyn Clock>,
+    roots: TrustedRoots,
+    report: Report<'a>,
+}
+
+/// One repository as it was found.
+struct Examined {
+    files: u64,
+    hand: SnapshotHand,
+    findings: Vec<Finding>,
+}
+
+impl Examined {
+    fn note(&mut self, gun: &Gun, role: &str, version: Option<i64>, trouble: Trouble, next: Next) {
+        let is_told = |told: &Finding| told.role == role && told.version == version && told.trouble == trouble;
+        if !self.findings.iter().any(is_told) {
+            self.findings.push(Finding { gun: gun.clone(), role: role.to_owned(), version, trouble, next });
+        }
+    }
+}
+
+impl Verifier<'_> {
+    /// Says it when the signer cannot be asked, and does not ask it then.
+    async fn find_signer(&mut self) -> Result<(), AdminError> {
+        let Some(signer) = self.signer.clone() else {
+            let why = "the keys are in the server's own memory, so nobody is asked whether they are held";
+            return Ok(self.report.say("signer", &why)?);
+        };
+        match signer.check().await {
+            Ok(()) => Ok(()),
+            Err(error) => self.lose_signer(&error),
+        }
+    }
+
+    fn lose_signer(&mut self, error: &SignerError) -> Result<(), AdminError> {
+        self.signer = None;
+        Ok(self
+            .report
+            .say("signer", &format_args!("{error}: from here on it is not asked whether it holds the keys"))?)
+    }
+
+    async fn all(&mut self, repair: bool) -> Result<(), AdminError> {
+        let mut after = None;
+        loop {
+            let page = self.store.guns(after.as_ref(), GUN_PAGE).await?;
+            for gun in &page {
+                self.repository(gun, repair).await?;
+            }
+            after = page.last().cloned();
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks at one repository and says how many files it has.
+    async fn repository(&mut self, gun: &Gun, _repair: bool) -> Result<u64, AdminError> {
+        let examined = self.examined(gun).await?;
+        // Deleted since it was listed.
+        if examined.files > 0 {
+            self.report.repository(examined.files, &examined.findings)?;
+        }
+        Ok(examined.files)
+    }
+
+    /// Looks at a repository, again if somebody published meanwhile: what was read may be of two moments then.
+    async fn examined(&mut self, gun: &Gun) -> Result<Examined, AdminError> {
+        let mut attempt = 1;
+        loop {
+            let before = self.state_of(gun).await?;
+            let examined = self.examine(gun).await?;
+            if examined.findings.is_empty() || attempt == MAX_ATTEMPTS || self.state_of(gun).await? == before {
+                return Ok(examined);
+            }
+            attempt += 1;
+        }
+    }
+
+    /// What changes with every publish.
+    async fn state_of(&self, gun: &Gun) -> Result<Option<Sha256>, StoreError> {
+        match self.store.latest(gun, &Role::Timestamp).await {
+            Ok(timestamp) => Ok(timestamp.map(|stored| stored.sha256)),
+            Err(StoreError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn examine(&mut self, gun: &Gun) -> Result<Examined, AdminError> {
+        let mut examined = Examined { files: 0, hand: SnapshotHand::Unknown, findings: Vec::new() };
+        let newest = match self.store.newest(gun).await {
+            Ok(newest) => Some(newest),
+            Err(StoreError::Corrupt { what }) => {
+                examined.note(gun, "", None, Trouble::DamagedRow(what), Next::Restore);
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.rows(gun, &mut examined).await?;
+        let Some(newest) = newest else { return Ok(examined) };
+        let now = self.clock.now();
+        if let Some(stored) = &newest.root
+            && let Ok(root) = self.roots.believe(gun, stored, now)
+            && let Some(signer) = self.signer.clone()
+        {
+            match held_keys(&*signer, gun, root.model(), now).await {
+                Ok(held) => {
+                    examined.hand = held.hand;
+                    examined.findings.extend(held.findings);
+                }
+                Err(error @ (SignerError::Unavailable(_) | SignerError::Deadline(_))) => self.lose_signer(&error)?,
+                Err(error) => {
+                    let trouble = Trouble::SignerFailed(error.to_string());
+                    examined.note(gun, "", None, trouble, Next::MendSigner);
+                }
+            }
+        }
+        let hand = examined.hand;
+        let mut current = CurrentState { store: &*self.store, gun, newest: &newest, hand, now, findings: Vec::new() };
+        current.examine().await?;
+        for Finding { role, version, trouble, next, .. } in current.findings {
+            examined.note(gun, &role, version, trouble, next);
+        }
+        Ok(examined)
+    }
+
+    /// Every stored file by itself, and the chain of roots.
+    async fn rows(&self, gun: &Gun, examined: &mut Examined) -> Result<(), AdminError> {
+        let mut roots = RootChain::new(gun);
+        let mut after = None;
+        loop {
+            let page = self.store.files(gun, after, FILE_PAGE).await?;
+            let Some(last) = page.last().map(|row| row.id) else { return Ok(()) };
+            after = Some(last);
+            for row in page {
+                examined.files = examined.files.saturating_add(1);
+                let (mut troubles, root) = check_row(&row);
+                let next = Next::RestoreOrReplace;
+                for trouble in troubles.drain(..) {
+                    examined.note(gun, &row.role, Some(row.version), trouble, next);
+                }
+                let Some(root) = root else { continue };
+                for trouble in roots.feed(root, row.created_at.unwrap_or_else(|| self.clock.now())) {
+                    examined.note(gun, &row.role, Some(row.version), trouble, Next::Restore);
+                }
+            }
+        }
+    }
+}
