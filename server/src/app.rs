@@ -13,7 +13,8 @@ use crate::config::{CacheAges, Config, GunPrefix, Limits, RemoteSigner, StorageC
 use crate::http::{Health, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::Metrics;
-use crate::publish::{PublishLimits, Publisher};
+use crate::publish::Publisher;
+use crate::rate::{Client, RateLimits, Shares};
 use crate::read::Reader;
 use crate::signer::grpc::{GrpcSettings, GrpcSettingsError, GrpcSigner};
 use crate::signer::local::LocalSigner;
@@ -104,6 +105,8 @@ pub(crate) struct App {
     pub(crate) cache_ages: CacheAges,
     pub(crate) limits: Limits,
     pub(crate) upload_memory: UploadMemory,
+    pub(crate) rates: RateLimits,
+    pub(crate) connection_shares: Shares<Client>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
@@ -129,10 +132,9 @@ impl App {
             None => Arc::new(MemoryStore::new(Arc::clone(&clock))),
         };
         let limits = config.limits;
-        let publish_limits = PublishLimits { version_step: limits.version_step };
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
         Ok(Self {
-            publisher: Publisher::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock), publish_limits),
+            publisher: Publisher::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock), limits.publish),
             reader: Reader::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock)),
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
@@ -140,8 +142,10 @@ impl App {
             authenticator: authenticator(config.auth, &limits)?,
             gun_prefixes: config.gun_prefixes,
             cache_ages: config.cache_ages,
+            upload_memory: UploadMemory::new(&limits),
+            rates: RateLimits::new(&limits.rates, &clock),
+            connection_shares: Shares::default(),
             limits,
-            upload_memory: UploadMemory::new(limits.upload_memory_bytes),
             started_at: clock.now().unix_seconds(),
             clock,
             metrics: Metrics::default(),

@@ -44,14 +44,33 @@ impl RoleKeys {
     /// # Errors
     /// [`KeyError`], also when the signer holds the key and cannot open it.
     pub async fn public_key(&self, access: &Access<Push>, role: ServerRole) -> Result<PublicKey, KeyError> {
+        match self.held_key(access, role).await? {
+            Some(key) => Ok(key),
+            None => self.waiting_key(access, role).await,
+        }
+    }
+
+    /// The key that the stored root names for the role, if the signer holds it.
+    ///
+    /// # Errors
+    /// [`KeyError`], also when the signer holds the key and cannot open it.
+    pub async fn held_key(&self, access: &Access<Push>, role: ServerRole) -> Result<Option<PublicKey>, KeyError> {
         if let Some(stored) = self.store.latest(access.gun(), &Role::Root).await? {
             let root = unverified::<Root>(&Role::Root, &stored)?;
             for id in root.claims().grant(role.into()).key_ids.iter().take(MAX_KEYS_ASKED) {
                 if let Some(key) = self.signer.public_key(id).await? {
-                    return Ok(key);
+                    return Ok(Some(key));
                 }
             }
         }
+        Ok(None)
+    }
+
+    /// A key that waits for its first use; made if there is none.
+    ///
+    /// # Errors
+    /// [`KeyError::Signer`].
+    pub async fn waiting_key(&self, access: &Access<Push>, role: ServerRole) -> Result<PublicKey, KeyError> {
         Ok(self.signer.create_key(access.gun(), role, self.algorithm).await?)
     }
 

@@ -13,6 +13,7 @@ mod links;
 pub mod logging;
 mod metrics;
 pub mod publish;
+mod rate;
 pub mod read;
 mod renew;
 mod serve;

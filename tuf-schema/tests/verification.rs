@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use tuf_schema::dialect::{Fault, MAX_KEYS};
+use tuf_schema::envelope::{EnvelopeError, MAX_SIGNATURES};
 use tuf_schema::key::x509::Expiry;
 use tuf_schema::model::{Root, Targets};
 use tuf_schema::testing::{Publisher, root_key, secret_key, signed, signed_value, to_value};
@@ -223,4 +224,19 @@ fn a_thousand_keys_may_be_listed_and_not_one_more() {
     p.targets.delegations.keys.insert(key(MAX_KEYS).id().clone(), key(MAX_KEYS));
     let refusal = decode(&p).unwrap_err();
     assert_eq!(refusal.fault, Fault::TooManyKeys(MAX_KEYS + 1));
+}
+
+#[test]
+fn a_document_bears_at_most_256_signatures() {
+    let p = publisher();
+    let one = signed(&p.targets, &[&p.targets_key]);
+    let text = std::str::from_utf8(&one).unwrap();
+    let (head, signature) = text.split_once("\"signatures\":[").unwrap();
+    let signature = signature.strip_suffix("]}").unwrap();
+    let bearing = |count: usize| {
+        let signatures = vec![signature; count].join(",");
+        Envelope::parse(Dialect::Notary, format!("{head}\"signatures\":[{signatures}]}}").into()).map(|_| ())
+    };
+    assert_eq!(bearing(MAX_SIGNATURES), Ok(()));
+    assert_eq!(bearing(MAX_SIGNATURES + 1), Err(EnvelopeError::TooManySignatures(257)));
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use tuf_schema::Gun;
 use tuf_schema::gun::GunError;
+use tuf_schema::{Gun, Sha256};
 
 /// A right on a repository: what a token must grant, and what an [`Access`] proves.
 pub trait Right {
@@ -46,10 +46,11 @@ impl Right for Admin {
 /// use bulla_server::auth::{Access, Push};
 ///
 /// let gun = tuf_schema::Gun::parse("example.com/app").unwrap();
-/// let forged = Access::<Push> { gun, right: PhantomData };
+/// let forged = Access::<Push> { gun, subject: None, right: PhantomData };
 /// ```
 pub struct Access<R> {
     gun: Gun,
+    subject: Option<Subject>,
     right: PhantomData<fn() -> R>,
 }
 
@@ -58,17 +59,51 @@ pub struct Access<R> {
 /// Whether the name is valid is looked at only after the token, so that a caller without rights learns nothing.
 pub struct Permit<R> {
     name: String,
+    subject: Option<Subject>,
     right: PhantomData<fn() -> R>,
 }
 
 /// Proof that the caller may see what concerns every repository, such as the whole change feed.
 #[derive(Debug)]
-pub struct CatalogAccess(pub(super) ());
+pub struct CatalogAccess {
+    pub(super) subject: Option<Subject>,
+}
+
+/// Whom a token was made out to: a digest of the name, so that it can be told from others and not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject(Sha256);
+
+impl Subject {
+    pub(super) fn named(name: &str) -> Self {
+        Self(Sha256::of(name.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+impl Subject {
+    pub(crate) fn for_tests(name: &str) -> Self {
+        Self::named(name)
+    }
+}
+
+impl CatalogAccess {
+    /// Who has it, if the token says so.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject
+    }
+}
 
 impl<R> Permit<R> {
     /// Only [`crate::auth`] grants.
-    pub(super) fn granted(name: &str) -> Self {
-        Self { name: name.to_owned(), right: PhantomData }
+    pub(super) fn granted(name: &str, subject: Option<Subject>) -> Self {
+        Self { name: name.to_owned(), subject, right: PhantomData }
+    }
+
+    /// Who has it, if the token says so.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject
     }
 
     /// The access to the repository of that name.
@@ -76,7 +111,7 @@ impl<R> Permit<R> {
     /// # Errors
     /// [`GunError`] when the name is no GUN.
     pub fn access(self) -> Result<Access<R>, GunError> {
-        Ok(Access { gun: Gun::parse(&self.name)?, right: PhantomData })
+        Ok(Access { gun: Gun::parse(&self.name)?, subject: self.subject, right: PhantomData })
     }
 }
 
@@ -87,11 +122,17 @@ impl<R> Access<R> {
         &self.gun
     }
 
+    /// Who has it, if the token says so.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject
+    }
+
     /// Access that nobody granted, for tests of what lies below the edge.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn for_tests(gun: Gun) -> Self {
-        Self { gun, right: PhantomData }
+        Self { gun, subject: None, right: PhantomData }
     }
 }
 

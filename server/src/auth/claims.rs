@@ -1,9 +1,10 @@
 //! What a token says, once its signature has been verified.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use serde_json::{Number, Value};
 use tuf_schema::UtcTime;
 
+use super::access::Subject;
 use super::challenge::Wanted;
 use super::token::TokenError;
 
@@ -20,6 +21,9 @@ pub(super) struct Claims {
     #[serde(default, deserialize_with = "seconds")]
     nbf: Option<i64>,
     access: Option<Vec<Grant>>,
+    /// Not checked by anybody, so anything may stand here.
+    #[serde(default)]
+    sub: Option<Value>,
 }
 
 /// One service or several: the reference refuses a list, RFC 7519 (4.1.3) allows it.
@@ -61,6 +65,11 @@ impl Claims {
             return Err(TokenError::NotYetValid);
         }
         Ok(())
+    }
+
+    /// Whom the token was made out to; nobody, if it was given to everybody.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        self.sub.as_ref()?.as_str().filter(|name| !name.is_empty()).map(Subject::named)
     }
 
     /// Whether the token grants `wanted`. The action `*` grants every other.

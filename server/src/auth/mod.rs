@@ -11,7 +11,7 @@ mod token;
 
 use tuf_schema::UtcTime;
 
-pub use access::{Access, Admin, CatalogAccess, Permit, Pull, Push, Right};
+pub use access::{Access, Admin, CatalogAccess, Permit, Pull, Push, Right, Subject};
 pub use bundle::{BundleError, RootBundle};
 pub use challenge::{Denied, DeniedReason, Wanted};
 pub use token::TokenError;
@@ -68,8 +68,8 @@ impl Authenticator {
         now: UtcTime,
     ) -> Result<Permit<R>, Denied> {
         let wanted = R::ACTIONS.iter().map(|&action| Wanted::repository(name, action)).collect();
-        self.check(credentials, wanted, now)?;
-        Ok(Permit::granted(name))
+        let subject = self.check(credentials, wanted, now)?;
+        Ok(Permit::granted(name, subject))
     }
 
     /// Whether the sender may see what concerns every repository.
@@ -77,24 +77,38 @@ impl Authenticator {
     /// # Errors
     /// [`Denied`] holds the challenge.
     pub fn authorize_catalog(&self, credentials: Credentials<'_>, now: UtcTime) -> Result<CatalogAccess, Denied> {
-        self.check(credentials, vec![Wanted::catalog()], now)?;
-        Ok(CatalogAccess(()))
+        let subject = self.check(credentials, vec![Wanted::catalog()], now)?;
+        Ok(CatalogAccess { subject })
     }
 
-    fn check(&self, credentials: Credentials<'_>, wanted: Vec<Wanted>, now: UtcTime) -> Result<(), Denied> {
-        let Self::Token(rules) = self else { return Ok(()) };
+    fn check(
+        &self,
+        credentials: Credentials<'_>,
+        wanted: Vec<Wanted>,
+        now: UtcTime,
+    ) -> Result<Option<Subject>, Denied> {
+        let Self::Token(rules) = self else { return Ok(None) };
         match rules.check(credentials, &wanted, now) {
-            Ok(()) => Ok(()),
+            Ok(subject) => Ok(subject),
             Err(reason) => Err(Denied::new(rules, credentials.host, wanted, reason)),
         }
     }
 }
 
 impl TokenRules {
-    fn check(&self, credentials: Credentials<'_>, wanted: &[Wanted], now: UtcTime) -> Result<(), DeniedReason> {
+    fn check(
+        &self,
+        credentials: Credentials<'_>,
+        wanted: &[Wanted],
+        now: UtcTime,
+    ) -> Result<Option<Subject>, DeniedReason> {
         let Some(text) = credentials.authorization.and_then(bearer) else { return Err(DeniedReason::NoToken) };
         let claims = self.claims(text, now).map_err(DeniedReason::InvalidToken)?;
-        if wanted.iter().all(|one| claims.grant(one)) { Ok(()) } else { Err(DeniedReason::InsufficientScope) }
+        if wanted.iter().all(|one| claims.grant(one)) {
+            Ok(claims.subject())
+        } else {
+            Err(DeniedReason::InsufficientScope)
+        }
     }
 
     fn claims(&self, text: &[u8], now: UtcTime) -> Result<Claims, TokenError> {

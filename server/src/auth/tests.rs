@@ -124,7 +124,7 @@ fn rules(bundle: RootBundle) -> TokenRules {
 fn refusal(bundle: RootBundle, token: &str) -> Option<TokenError> {
     let rules = rules(bundle);
     match rules.check(credentials(&format!("Bearer {token}")), &[Wanted::repository(GUN, "pull")], now()) {
-        Ok(()) => None,
+        Ok(_) => None,
         Err(DeniedReason::InvalidToken(error)) => Some(error),
         Err(other) => panic!("{other}"),
     }

@@ -107,6 +107,14 @@ pub enum ConfigError {
     /// A kind of key that the reference takes and no signer makes.
     #[error("trust_service.key_algorithm \"rsa\" is not supported, as no signer makes such keys: set {line}", line = key::example_line("trust_service.key_algorithm"))]
     NoSuchKeys,
+    /// No address and no network.
+    #[error("{key} has {value:?}: write an address, or a network such as 10.0.0.0/8")]
+    NoNetwork {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+    },
     /// Two keys that only make sense together.
     #[error("{given} is set without {missing}: add {line}, or take {given} out", line = key::example_line(.missing))]
     Half {

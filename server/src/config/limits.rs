@@ -5,39 +5,54 @@ use std::time::Duration;
 use super::document::Document;
 use super::error::ConfigError;
 use super::key::Key;
+use super::network::Network;
+use super::rates::Rates;
+use crate::publish::PublishLimits;
 
 /// What is declared here and read below; the defaults are those of [`Limits::default`], which a test compares.
 pub(super) const KEYS: &[Key] = &[
     Key::new("limits.document_bytes", "67108864"),
     Key::new("limits.upload_memory_bytes", "268435456"),
+    Key::new("limits.upload_share_percent", "50"),
     Key::new("limits.parts", "1000"),
     Key::new("limits.token_bytes", "65536"),
     Key::new("limits.version_step", "10000"),
     Key::new("limits.connections", "1024"),
+    Key::new("limits.connections_per_address", "768"),
     Key::new("limits.handshake_seconds", "10"),
     Key::new("limits.header_seconds", "60"),
     Key::new("limits.request_seconds", "120"),
     Key::new("limits.stop_seconds", "8"),
+    Key::new("limits.signatures", "256"),
+    Key::new("limits.delegations", "4000"),
+    Key::new("limits.snapshot_roles", "4000"),
+    Key::new("limits.trusted_proxies", "none: the address at the other end counts").with_example("[\"10.0.0.0/8\"]"),
 ];
 
 const MEBIBYTE: u64 = 1 << 20;
 
 /// Bounds on what clients may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// `document_bytes`: the largest body of one upload. Default 64 MiB.
     pub document_bytes: usize,
     /// `upload_memory_bytes`: what the bodies of all uploads at work may hold together; who comes later gets 503.
     /// Default 256 MiB.
     pub upload_memory_bytes: usize,
+    /// `upload_share_percent`: how much of that one repository may hold, and one subject; never less than one upload of
+    /// the largest size. Default 50.
+    pub upload_share_percent: usize,
     /// `parts`: the number of parts of one upload. Default 1000.
     pub parts: usize,
     /// `token_bytes`: the longest bearer token. Default 64 KiB.
     pub token_bytes: usize,
-    /// `version_step`: how far a version may be above the stored one, or above 0 if none is stored. Default 10 000.
-    pub version_step: u32,
+    /// `version_step`, `signatures`, `delegations`, `snapshot_roles`: what one upload may hold.
+    pub publish: PublishLimits,
     /// `connections`: connections open at once; more wait to be accepted. Default 1024.
     pub connections: usize,
+    /// `connections_per_address`: connections open at once from one address that is no trusted proxy; more are closed
+    /// at once. Default three quarters of `connections`.
+    pub connections_per_address: usize,
     /// `handshake_seconds`: the time for a TLS handshake. Default 10.
     pub handshake: Duration,
     /// `header_seconds`: the time for the head of a request, waiting on a kept connection included. Default 60.
@@ -47,6 +62,11 @@ pub struct Limits {
     pub request: Duration,
     /// `stop_seconds`: how long requests at work are waited for at the end. Default 8.
     pub stop: Duration,
+    /// How often something may be asked for.
+    pub rates: Rates,
+    /// `trusted_proxies`: the proxies whose `X-Forwarded-For` says where a request comes from. Default none: the
+    /// address at the other end of the connection counts, and the header nothing.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Limits {
@@ -54,14 +74,18 @@ impl Default for Limits {
         Self {
             document_bytes: 64 << 20,
             upload_memory_bytes: 256 << 20,
+            upload_share_percent: 50,
             parts: 1000,
             token_bytes: 64 << 10,
-            version_step: 10_000,
+            publish: PublishLimits::default(),
             connections: 1024,
+            connections_per_address: 768,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(60),
             request: Duration::from_secs(120),
             stop: Duration::from_secs(8),
+            rates: Rates::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -75,7 +99,8 @@ impl Limits {
         let seconds = |key, default: Duration| -> Result<Duration, ConfigError> {
             Ok(document.number(key, 1, 86_400)?.map_or(default, Duration::from_secs))
         };
-        let step = document.number("limits.version_step", 1, u64::from(i32::MAX.unsigned_abs()))?;
+        let connections = size("limits.connections", default.connections, 1, 1_000_000)?;
+        let three_quarters = connections.saturating_sub(connections / 4);
         let document_bytes = size("limits.document_bytes", default.document_bytes, 1024, 1024 * MEBIBYTE)?;
         let least_memory = least_upload_memory(document_bytes);
         let given =
@@ -83,16 +108,50 @@ impl Limits {
         Ok(Self {
             document_bytes,
             upload_memory_bytes: given.max(usize::try_from(least_memory).unwrap_or(usize::MAX)),
+            upload_share_percent: size("limits.upload_share_percent", default.upload_share_percent, 1, 100)?,
             parts: size("limits.parts", default.parts, 1, 100_000)?,
             token_bytes: size("limits.token_bytes", default.token_bytes, 1024, MEBIBYTE)?,
-            version_step: step.and_then(|n| u32::try_from(n).ok()).unwrap_or(default.version_step),
-            connections: size("limits.connections", default.connections, 1, 1_000_000)?,
+            publish: publish_limits(document)?,
+            connections,
+            connections_per_address: size("limits.connections_per_address", three_quarters, 1, 1_000_000)?,
             handshake: seconds("limits.handshake_seconds", default.handshake)?,
             header: seconds("limits.header_seconds", default.header)?,
             request: seconds("limits.request_seconds", default.request)?,
             stop: seconds("limits.stop_seconds", default.stop)?,
+            rates: Rates::read(document)?,
+            trusted_proxies: trusted_proxies(document)?,
         })
     }
+
+    /// Room for the head of a request: a token, and 256 KiB for the rest and for a token that is too long, so that it is
+    /// answered as a bad token and not as a bad request. No more, because every connection may hold it before it is
+    /// known who is at its other end.
+    #[must_use]
+    pub fn head_bytes(&self) -> usize {
+        self.token_bytes.saturating_add(256 << 10)
+    }
+}
+
+/// Never above what the parsers take: [`PublishLimits::default`].
+fn publish_limits(document: &Document) -> Result<PublishLimits, ConfigError> {
+    let most = PublishLimits::default();
+    let size = |key, most: usize| -> Result<usize, ConfigError> {
+        let max = u64::try_from(most).unwrap_or(u64::MAX);
+        Ok(document.number(key, 1, max)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(most))
+    };
+    let step = document.number("limits.version_step", 1, u64::from(i32::MAX.unsigned_abs()))?;
+    Ok(PublishLimits {
+        version_step: step.and_then(|n| u32::try_from(n).ok()).unwrap_or(most.version_step),
+        signatures: size("limits.signatures", most.signatures)?,
+        delegations: size("limits.delegations", most.delegations)?,
+        snapshot_roles: size("limits.snapshot_roles", most.snapshot_roles)?,
+    })
+}
+
+fn trusted_proxies(document: &Document) -> Result<Vec<Network>, ConfigError> {
+    const KEY: &str = "limits.trusted_proxies";
+    let parse = |value: String| Network::parse(&value).ok_or(ConfigError::NoNetwork { key: KEY, value });
+    document.list(KEY)?.into_iter().map(parse).collect()
 }
 
 /// The least total that lets one upload of the largest size in: its body, the buffers of its connection, and the part

@@ -5,6 +5,8 @@ mod error;
 mod json;
 mod key;
 mod limits;
+mod network;
+mod rates;
 mod sections;
 mod storage;
 
@@ -13,6 +15,8 @@ use std::path::Path;
 pub use document::{ENVIRONMENT_PREFIX, Origin};
 pub use error::{ConfigError, Warning};
 pub use limits::Limits;
+pub use network::Network;
+pub use rates::Rates;
 pub use sections::{
     CacheAges, ClientCertificate, GunPrefix, ListenConfig, LogLevel, RemoteSigner, TlsFiles, TokenAuthConfig,
     TrustConfig,

@@ -332,6 +332,39 @@ fn numbers_are_bounded() {
 }
 
 #[test]
+fn what_one_upload_may_hold_is_lowered_and_never_raised_above_what_parsers_take() {
+    let lowered = serde_json::json!({"signatures": 1, "delegations": 2, "snapshot_roles": 3, "version_step": 4});
+    let publish = load(&with("limits", lowered)).unwrap().0.limits.publish;
+    assert_eq!((publish.signatures, publish.delegations, publish.snapshot_roles, publish.version_step), (1, 2, 3, 4));
+    for (key, most) in [("signatures", 256), ("delegations", 4000), ("snapshot_roles", 4000)] {
+        assert!(load(&with(&format!("limits.{key}"), most.into())).is_ok(), "{key}");
+        assert_eq!(
+            refusal(&with(&format!("limits.{key}"), (most + 1).into())),
+            format!("limits.{key} is {}, but must be from 1 to {most}", most + 1)
+        );
+    }
+}
+
+#[test]
+fn one_address_may_have_three_quarters_of_the_connections_unless_another_number_is_set() {
+    let per_address = |limits| load(&with("limits", limits)).unwrap().0.limits.connections_per_address;
+    assert_eq!(per_address(serde_json::json!({})), 768);
+    assert_eq!(per_address(serde_json::json!({"connections": 10})), 8);
+    assert_eq!(per_address(serde_json::json!({"connections": 1})), 1);
+    assert_eq!(per_address(serde_json::json!({"connections": 10, "connections_per_address": 9})), 9);
+}
+
+#[test]
+fn a_trusted_proxy_is_an_address_or_a_network() {
+    let proxies = |value| load(&with("limits.trusted_proxies", value)).map(|(config, _)| config.limits.trusted_proxies);
+    assert_eq!(proxies(serde_json::json!(["10.0.0.0/8", "::1"])).unwrap().len(), 2);
+    assert_eq!(
+        refusal(&with("limits.trusted_proxies", serde_json::json!(["proxy.example"]))),
+        r#"limits.trusted_proxies has "proxy.example": write an address, or a network such as 10.0.0.0/8"#
+    );
+}
+
+#[test]
 fn prefixes_are_clean_paths_with_a_slash_at_their_end() {
     for bad in ["a", "/a/", "../a/", "a//b/", "a/./", "/", ""] {
         assert!(refusal(&with("repositories.gun_prefixes", serde_json::json!([bad]))).contains("clean path"), "{bad}");

@@ -1,25 +1,39 @@
-//! From a request's headers to an [`Access`]: prefix filter, then token, then the name.
+//! From a request's headers to an [`Access`]: prefix filter, then token, then the number of requests, then the name.
 //!
 //! In this order a caller without rights learns what the configuration says and nothing about repositories.
 
+use std::net::IpAddr;
+
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HOST, HeaderName};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 
 use super::error::ApiError;
 use crate::app::App;
-use crate::auth::{Access, CatalogAccess, Credentials, Push, Right};
+use crate::auth::{Access, CatalogAccess, Credentials, Denied, Permit, Pull, Push, Right, Subject};
 use crate::config::GunPrefix;
+use crate::rate::Client;
+
+/// Whom proxies heard a request from.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who sent a request.
 pub(super) struct Caller<'a> {
     pub(super) app: &'a App,
     pub(super) headers: &'a HeaderMap,
+    /// The other end of the connection.
+    pub(super) peer: IpAddr,
 }
 
 impl Caller<'_> {
     /// Access to what concerns every repository.
     pub(super) fn catalog(&self) -> Result<CatalogAccess, ApiError> {
-        Ok(self.app.authenticator.authorize_catalog(self.credentials(), self.app.clock.now())?)
+        let outcome = self.app.authenticator.authorize_catalog(self.credentials(), self.app.clock.now());
+        self.counted(outcome, CatalogAccess::subject)
+    }
+
+    /// Whom this request is counted as: the subject of its token, or its address.
+    pub(super) fn client(&self, subject: Option<Subject>) -> Client {
+        subject.map_or_else(|| self.address(), Client::Subject)
     }
 
     /// Access to one repository. A name that is none is answered as one that is not there.
@@ -28,6 +42,13 @@ impl Caller<'_> {
             return Err(ApiError::no_route());
         }
         self.granted(name, |_| ApiError::not_found())
+    }
+
+    /// Access for a read, counted as one of the repository.
+    pub(super) fn reader(&self, name: &str) -> Result<Access<Pull>, ApiError> {
+        let access = self.access(name)?;
+        self.app.rates.count_read(access.gun())?;
+        Ok(access)
     }
 
     /// Access for an upload, which is told what is wrong with the name.
@@ -44,8 +65,21 @@ impl Caller<'_> {
         name: &str,
         refusal: impl Fn(&tuf_schema::gun::GunError) -> ApiError,
     ) -> Result<Access<R>, ApiError> {
-        let permit = self.app.authenticator.authorize::<R>(self.credentials(), name, self.app.clock.now())?;
+        let outcome = self.app.authenticator.authorize::<R>(self.credentials(), name, self.app.clock.now());
+        let permit = self.counted(outcome, Permit::subject)?;
         permit.access().map_err(|error| refusal(&error))
+    }
+
+    /// Counts the request as its sender's, whether or not it was granted something.
+    fn counted<T>(&self, outcome: Result<T, Denied>, subject: impl Fn(&T) -> Option<Subject>) -> Result<T, ApiError> {
+        let client = self.client(outcome.as_ref().ok().and_then(subject));
+        self.app.rates.count_request(client)?;
+        Ok(outcome?)
+    }
+
+    fn address(&self) -> Client {
+        let forwarded = self.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+        Client::at(self.peer, &self.app.limits.trusted_proxies, forwarded)
     }
 
     fn is_served(&self, name: &str) -> bool {
@@ -54,7 +88,7 @@ impl Caller<'_> {
     }
 
     fn credentials(&self) -> Credentials<'_> {
-        let value = |name: HeaderName| self.headers.get(name).map(hyper::header::HeaderValue::as_bytes);
+        let value = |name: HeaderName| self.headers.get(name).map(HeaderValue::as_bytes);
         Credentials { authorization: value(AUTHORIZATION), host: value(HOST) }
     }
 }

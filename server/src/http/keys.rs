@@ -10,6 +10,7 @@ use super::{Answer, answer};
 use crate::app::App;
 use crate::auth::{Access, Admin, Push};
 use crate::keys::ServerRole;
+use crate::rate::Client;
 
 /// A public key, its members in the reference's order, which is not the canonical one.
 #[derive(Serialize)]
@@ -25,11 +26,29 @@ struct WireKeyValue {
     private: Option<()>,
 }
 
-pub(super) async fn public_key(app: &App, access: Access<Push>, role: ServerRole) -> Result<Answer, ApiError> {
-    Ok(key(&app.keys.public_key(&access, role).await?))
+/// What waits for its first use may have been made for this answer, so those are counted.
+pub(super) async fn public_key(
+    app: &App,
+    access: Access<Push>,
+    client: Client,
+    role: ServerRole,
+) -> Result<Answer, ApiError> {
+    app.rates.count_key_request(access.gun())?;
+    if let Some(held) = app.keys.held_key(&access, role).await? {
+        return Ok(key(&held));
+    }
+    app.rates.count_new_key(access.gun(), client)?;
+    Ok(key(&app.keys.waiting_key(&access, role).await?))
 }
 
-pub(super) async fn rotate(app: &App, access: Access<Admin>, role: ServerRole) -> Result<Answer, ApiError> {
+pub(super) async fn rotate(
+    app: &App,
+    access: Access<Admin>,
+    client: Client,
+    role: ServerRole,
+) -> Result<Answer, ApiError> {
+    app.rates.count_key_request(access.gun())?;
+    app.rates.count_new_key(access.gun(), client)?;
     Ok(key(&app.keys.rotate(&access, role).await?))
 }
 

@@ -14,6 +14,7 @@ mod publish;
 mod router;
 mod upload;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,8 +34,8 @@ use router::{Operation, Route};
 /// An answer, its body in memory.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Answers one request, counts it and writes its line in the log.
-pub(crate) async fn respond<B>(app: &App, request: Request<B>) -> Answer
+/// Answers one request from the address `peer`, counts it and writes its line in the log.
+pub(crate) async fn respond<B>(app: &App, peer: IpAddr, request: Request<B>) -> Answer
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
@@ -48,7 +49,7 @@ where
     // a publish has as long again after its body was read
     let longest =
         if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
-    let work = tokio::time::timeout(longest, router::serve(app, route, &head, &mut body));
+    let work = tokio::time::timeout(longest, router::serve(app, peer, route, &head, &mut body));
     let outcome = work.await.unwrap_or_else(|_| Err(ApiError::out_of_time()));
     let (answer, failure) = match outcome {
         Ok(answer) => (answer, None),

@@ -14,6 +14,8 @@
 //! | other GET, HEAD, POST, PUT, DELETE | – | catalog, then 404 |
 //! | other methods | – | 405 |
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http_body::Body;
 use hyper::Method;
@@ -165,11 +167,17 @@ impl Route {
 }
 
 /// Does what a route says.
-pub(super) async fn serve<B>(app: &App, route: Route, head: &Parts, body: &mut B) -> Result<Answer, ApiError>
+pub(super) async fn serve<B>(
+    app: &App,
+    peer: IpAddr,
+    route: Route,
+    head: &Parts,
+    body: &mut B,
+) -> Result<Answer, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let caller = access::Caller { app, headers: &head.headers };
+    let caller = access::Caller { app, headers: &head.headers, peer };
     let query = head.uri.query().unwrap_or_default();
     match route {
         Route::Redirect(location) => Ok(answer::moved(&location)),
@@ -182,14 +190,26 @@ where
         Route::Health => Ok(health::health(app).await),
         Route::Metrics => Ok(answer::metrics(app.metrics.text())),
         Route::AllChanges => changefeed::all(app, caller.catalog()?, query).await,
-        Route::Publish { name } => publish::publish(app, caller.publisher(&name)?, head, body).await,
+        Route::Publish { name } => {
+            let access = caller.publisher(&name)?;
+            let client = caller.client(access.subject());
+            publish::publish(app, access, client, head, body).await
+        }
         Route::Delete { name } => delete::delete(app, caller.access(&name)?).await,
-        Route::Current { name, role } => fetch::current(app, caller.access(&name)?, role).await,
-        Route::ByVersion { name, version, role } => fetch::by_version(app, caller.access(&name)?, version, role).await,
-        Route::ByHash { name, role, sha256 } => fetch::by_hash(app, caller.access(&name)?, role, sha256).await,
-        Route::PublicKey { name, role } => keys::public_key(app, caller.access(&name)?, role).await,
-        Route::RotateKey { name, role } => keys::rotate(app, caller.access(&name)?, role).await,
-        Route::Changes { name } => changefeed::of_repository(app, caller.access(&name)?, query).await,
+        Route::Current { name, role } => fetch::current(app, caller.reader(&name)?, role).await,
+        Route::ByVersion { name, version, role } => fetch::by_version(app, caller.reader(&name)?, version, role).await,
+        Route::ByHash { name, role, sha256 } => fetch::by_hash(app, caller.reader(&name)?, role, sha256).await,
+        Route::PublicKey { name, role } => {
+            let access = caller.access(&name)?;
+            let client = caller.client(access.subject());
+            keys::public_key(app, access, client, role).await
+        }
+        Route::RotateKey { name, role } => {
+            let access = caller.access(&name)?;
+            let client = caller.client(access.subject());
+            keys::rotate(app, access, client, role).await
+        }
+        Route::Changes { name } => changefeed::of_repository(app, caller.reader(&name)?, query).await,
     }
 }
 

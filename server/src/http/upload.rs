@@ -10,12 +10,12 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tuf_schema::Role;
+use tuf_schema::{Gun, Role};
 
 use super::multipart::{self, MultipartError};
 use crate::config::Limits;
 use crate::publish::{Upload, UploadPart};
-use crate::serve::LONGEST_HEAD_BYTES;
+use crate::rate::{Client, Repository, Share, ShareUsed, Shares};
 
 /// What an upload is charged with the first byte of its body, for the buffers of its connection.
 const BASE_CHARGE_BYTES: usize = 512 << 10;
@@ -28,23 +28,40 @@ const UNIT_BYTES: usize = 1 << 10;
 /// Bodies above this size get their whole room at once: untouched pages cost nothing, copying does.
 const SMALL_BODY_BYTES: usize = CHARGE_BYTES;
 
-/// The memory that all uploads at work may hold together.
+/// The memory that all uploads at work may hold together, and what one of them may hold for itself.
 #[derive(Debug, Clone)]
 pub(crate) struct UploadMemory {
     units: Arc<Semaphore>,
+    of_guns: Shares<Repository>,
+    of_clients: Shares<Client>,
+    /// What one repository may hold, and one subject, in bytes.
+    share_bytes: usize,
+    /// What one address may hold: all but one upload of the largest size, as many clients may share an address.
+    address_bytes: usize,
 }
 
 /// An upload, and the memory it is charged until it is dropped.
+#[derive(Debug)]
 pub(super) struct ChargedUpload {
     pub(super) upload: Upload,
     pub(super) charge: Charge,
 }
 
 /// A share of the memory, given back when dropped.
+#[derive(Debug)]
 pub(super) struct Charge {
     units: Arc<Semaphore>,
     held: OwnedSemaphorePermit,
+    of_gun: Share<Repository>,
+    of_client: Share<Client>,
     bytes: usize,
+}
+
+/// Whose share of the memory is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharer {
+    Repository,
+    Client,
 }
 
 /// Why there is no upload.
@@ -66,27 +83,68 @@ pub(super) enum UploadError {
     TooSlow(Duration),
     #[error("the memory for uploads is in use")]
     NoMemory,
+    #[error("other uploads {} hold its share of the memory for uploads; try again later", .0.as_str())]
+    NoShare(Sharer),
+}
+
+impl Sharer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Repository => "to this repository",
+            Self::Client => "of this client",
+        }
+    }
 }
 
 impl UploadMemory {
-    /// Of `bytes`, what the process needs beside the bodies is kept back, so that `bytes` is what it grows by.
-    pub(crate) fn new(bytes: usize) -> Self {
-        let bytes = bytes.saturating_sub(KEPT_BACK_BYTES.min(bytes / 4));
-        Self { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))) }
+    /// Of the configured total, what the process needs beside the bodies is kept back, so that the total is what it
+    /// grows by.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let total = limits.upload_memory_bytes;
+        let bytes = total.saturating_sub(KEPT_BACK_BYTES.min(total / 4));
+        let largest = longest_charge(limits);
+        let units = bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        Self {
+            units: Arc::new(Semaphore::new(units)),
+            of_guns: Shares::default(),
+            of_clients: Shares::default(),
+            share_bytes: (bytes / 100).saturating_mul(limits.upload_share_percent).max(largest),
+            address_bytes: bytes.saturating_sub(largest).max(largest),
+        }
     }
 
-    /// A share of nothing yet.
-    fn charge(&self) -> Result<Charge, UploadError> {
-        Ok(Charge { units: Arc::clone(&self.units), held: take(&self.units, 0)?, bytes: 0 })
+    /// A share of nothing yet, for an upload to `gun` by `client`.
+    pub(super) fn charge(&self, gun: &Gun, client: Client) -> Result<Charge, UploadError> {
+        let of_client = match client {
+            Client::Subject(_) => self.share_bytes,
+            Client::Address(_) => self.address_bytes,
+        };
+        Ok(Charge {
+            units: Arc::clone(&self.units),
+            held: take(&self.units, 0)?,
+            of_gun: self.of_guns.share(Repository::of(gun), self.share_bytes),
+            of_client: self.of_clients.share(client, of_client),
+            bytes: 0,
+        })
     }
 }
 
 impl Charge {
     fn grow(&mut self, bytes: usize) -> Result<(), UploadError> {
+        self.of_gun.grow(bytes).map_err(|ShareUsed| UploadError::NoShare(Sharer::Repository))?;
+        self.of_client.grow(bytes).map_err(|ShareUsed| UploadError::NoShare(Sharer::Client))?;
         self.held.merge(take(&self.units, bytes)?);
         self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
     }
+}
+
+/// The most that one upload is charged.
+fn longest_charge(limits: &Limits) -> usize {
+    memory_for(limits.document_bytes, limits.head_bytes())
+        .div_ceil(CHARGE_BYTES)
+        .saturating_mul(CHARGE_BYTES)
+        .saturating_add(BASE_CHARGE_BYTES)
 }
 
 fn take(units: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, UploadError> {
@@ -99,14 +157,14 @@ pub(super) async fn receive<B>(
     headers: &HeaderMap,
     body: &mut B,
     limits: &Limits,
-    memory: &UploadMemory,
+    charge: Charge,
 ) -> Result<ChargedUpload, UploadError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multipart::boundary(content_type)?;
-    let reading = tokio::time::timeout(limits.request, read_whole(headers, body, limits.document_bytes, memory));
+    let reading = tokio::time::timeout(limits.request, read_whole(headers, body, limits, charge));
     let (bytes, charge) = reading.await.map_err(|_| UploadError::TooSlow(limits.request))??;
     let upload = interpret(multipart::parse(&bytes, &boundary, limits.parts)?)?;
     Ok(ChargedUpload { upload, charge })
@@ -117,17 +175,17 @@ where
 async fn read_whole<B>(
     headers: &HeaderMap,
     body: &mut B,
-    limit: usize,
-    memory: &UploadMemory,
+    limits: &Limits,
+    mut charge: Charge,
 ) -> Result<(Bytes, Charge), UploadError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let limit = limits.document_bytes;
     let promised: Option<u64> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if promised.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(UploadError::TooLarge { limit });
     }
-    let mut charge = memory.charge()?;
     let mut charged_for = 0_usize;
     let mut bytes: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -139,7 +197,7 @@ where
         if length > 0 && charge.bytes == 0 {
             charge.grow(BASE_CHARGE_BYTES)?;
         }
-        while charged_for < memory_for(length) {
+        while charged_for < memory_for(length, limits.head_bytes()) {
             charge.grow(CHARGE_BYTES)?;
             charged_for = charged_for.saturating_add(CHARGE_BYTES);
         }
@@ -157,8 +215,8 @@ where
 
 /// What a body of this length holds in memory: itself, and the connection's read buffer, which grows with what it reads
 /// up to its own limit and exists twice while it grows.
-fn memory_for(length: usize) -> usize {
-    length.saturating_add(length.min(LONGEST_HEAD_BYTES).saturating_mul(2))
+fn memory_for(length: usize, head_bytes: usize) -> usize {
+    length.saturating_add(length.min(head_bytes).saturating_mul(2))
 }
 
 /// Reads roles off the file names; the field names and content types of the parts do not count.
@@ -202,6 +260,14 @@ mod tests {
         Limits { document_bytes, ..Limits::default() }
     }
 
+    fn memory_of(bytes: usize) -> UploadMemory {
+        UploadMemory::new(&Limits { upload_memory_bytes: bytes, ..limits(1000) })
+    }
+
+    fn charge(memory: &UploadMemory, gun: &str, subject: &str) -> Charge {
+        memory.charge(&Gun::parse(gun).unwrap(), Client::of_name(subject)).unwrap()
+    }
+
     /// A body that comes in pieces of 64 KiB and counts how many were taken.
     fn endless(taken: Arc<std::sync::atomic::AtomicUsize>) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
         let piece = Bytes::from(vec![b'a'; 64 << 10]);
@@ -218,13 +284,13 @@ mod tests {
         limit: usize,
         memory: &UploadMemory,
     ) -> Result<ChargedUpload, UploadError> {
-        receive(&headers, &mut body, &limits(limit), memory).await
+        receive(&headers, &mut body, &limits(limit), charge(memory, "g", "alice")).await
     }
 
     #[tokio::test]
     async fn a_promised_length_above_the_limit_is_refused_unread() {
         let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let memory = UploadMemory::new(1 << 30);
+        let memory = memory_of(1 << 30);
         let promised = headers(Some("1001"));
         let error = received(promised, endless(Arc::clone(&taken)), 1000, &memory).await.err().unwrap();
         assert!(matches!(error, UploadError::TooLarge { limit: 1000 }));
@@ -234,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_length_is_read_up_to_the_limit_only() {
         let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let memory = UploadMemory::new(1 << 30);
+        let memory = memory_of(1 << 30);
         let error = received(headers(None), endless(Arc::clone(&taken)), 1 << 20, &memory).await.err().unwrap();
         assert!(matches!(error, UploadError::TooLarge { .. }));
         assert!(taken.load(std::sync::atomic::Ordering::Relaxed) <= 18, "{taken:?}");
@@ -243,10 +309,11 @@ mod tests {
     #[tokio::test]
     async fn uploads_share_one_memory_and_give_it_back() {
         // A quarter of so small a total is kept back.
-        let memory = UploadMemory::new((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
+        let memory = memory_of((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
         let first = received(headers(None), Full::from(SMALL), 1000, &memory).await.unwrap();
         assert_eq!(first.charge.bytes, BASE_CHARGE_BYTES + CHARGE_BYTES);
-        let second = received(headers(None), Full::from(SMALL), 1000, &memory).await;
+        let other = charge(&memory, "h", "bob");
+        let second = receive(&headers(None), &mut Full::from(SMALL), &limits(1000), other).await;
         assert!(matches!(second, Err(UploadError::NoMemory)));
         drop(first);
         assert!(received(headers(None), Full::from(SMALL), 1000, &memory).await.is_ok());
@@ -265,15 +332,16 @@ mod tests {
             let Err(crate::config::ConfigError::OutOfRange { min, .. }) = crate::config::Config::load(&path, []) else {
                 panic!("a total of one byte was taken");
             };
-            let mut charge = UploadMemory::new(usize::try_from(min).unwrap()).charge().unwrap();
-            let most = BASE_CHARGE_BYTES + memory_for(document_bytes) + CHARGE_BYTES;
-            assert!(charge.grow(most).is_ok(), "{document_bytes}");
+            let least = usize::try_from(min).unwrap();
+            let limits = Limits { upload_memory_bytes: least, ..limits(document_bytes) };
+            let mut charge = charge(&UploadMemory::new(&limits), "g", "alice");
+            assert!(charge.grow(longest_charge(&limits)).is_ok(), "{document_bytes}");
         }
     }
 
     #[tokio::test]
     async fn a_head_without_a_byte_of_body_takes_no_memory_from_others() {
-        let memory = UploadMemory::new((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
+        let memory = memory_of((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
         let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
         let mut waiting = std::pin::pin!(received(headers(Some("500")), silent, 1000, &memory));
         assert!(futures_util::FutureExt::now_or_never(waiting.as_mut()).is_none());
@@ -282,17 +350,74 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_taken_as_data_arrives() {
-        let memory = UploadMemory::new(4 << 20);
+        let memory = memory_of(4 << 20);
         let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let others = [("h", "bob", 1400), ("i", "carol", 500)].map(|(gun, subject, kibibytes)| {
+            let mut held = charge(&memory, gun, subject);
+            held.grow(kibibytes << 10).unwrap();
+            held
+        });
+        let error = received(headers(None), endless(Arc::clone(&taken)), 64 << 20, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::NoMemory), "{error}");
+        assert!(taken.load(std::sync::atomic::Ordering::Relaxed) > 1);
+        drop(others);
         let error = received(headers(None), endless(taken), 64 << 20, &memory).await.err().unwrap();
-        assert!(matches!(error, UploadError::NoMemory));
+        assert!(matches!(error, UploadError::NoShare(Sharer::Repository)), "{error}");
+    }
+
+    /// What fits beside a whole of 8 MiB of which a quarter is kept back: 3 MiB are half of the rest.
+    #[test]
+    fn one_repository_and_one_subject_hold_a_share_of_the_memory() {
+        const MEBIBYTE: usize = 1 << 20;
+        let memory = memory_of(8 * MEBIBYTE);
+        let most = memory.share_bytes;
+        assert_eq!(most / MEBIBYTE, 2, "half of 6 MiB, rounded down by less than a percent");
+        let mut first = charge(&memory, "g", "alice");
+        first.grow(most).unwrap();
+        assert!(matches!(first.grow(1), Err(UploadError::NoShare(Sharer::Repository))));
+        assert!(matches!(charge(&memory, "g", "bob").grow(1), Err(UploadError::NoShare(Sharer::Repository))));
+        assert!(matches!(charge(&memory, "h", "alice").grow(1), Err(UploadError::NoShare(Sharer::Client))));
+        let mut other = charge(&memory, "h", "bob");
+        other.grow(most).unwrap();
+        drop(first);
+        assert!(charge(&memory, "g", "alice").grow(most).is_ok());
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_the_largest_upload_of_another() {
+        let limits = Limits { upload_memory_bytes: 16 << 20, ..limits(1 << 20) };
+        let memory = UploadMemory::new(&limits);
+        let at = |address: &str, gun: &str| {
+            let client = Client::of_address(address.parse().unwrap());
+            memory.charge(&Gun::parse(gun).unwrap(), client).unwrap()
+        };
+        let mut held = Vec::new();
+        for number in 0.. {
+            let mut upload = at("192.0.2.1", &format!("g{number}"));
+            match upload.grow(longest_charge(&limits)) {
+                Ok(()) => held.push(upload),
+                Err(error) => {
+                    assert!(matches!(error, UploadError::NoShare(Sharer::Client)), "{error}");
+                    break;
+                }
+            }
+        }
+        assert!(held.len() > 1);
+        assert!(at("192.0.2.2", "h").grow(longest_charge(&limits)).is_ok());
+    }
+
+    #[test]
+    fn a_share_is_never_less_than_the_largest_upload() {
+        let limits = Limits { upload_memory_bytes: 3 << 20, upload_share_percent: 1, ..limits(1 << 19) };
+        assert!(charge(&UploadMemory::new(&limits), "g", "alice").grow(longest_charge(&limits)).is_ok());
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_come_ends_at_the_limit_of_time() {
         let mut silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
         let limits = Limits { request: Duration::from_millis(10), ..Limits::default() };
-        let received = receive(&headers(None), &mut silent, &limits, &UploadMemory::new(1 << 20)).await;
+        let charge = charge(&memory_of(1 << 20), "g", "alice");
+        let received = receive(&headers(None), &mut silent, &limits, charge).await;
         let error = received.err().unwrap();
         assert!(matches!(error, UploadError::TooSlow(_)));
     }

@@ -153,6 +153,26 @@ pub enum Violation {
         /// The limit.
         limit: usize,
     },
+    /// A document bears more signatures than the configured limit.
+    #[error("the {role} has {signatures} signatures and at most {limit} are allowed")]
+    TooManySignatures {
+        /// The role.
+        role: Role,
+        /// How many it bears.
+        signatures: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A document delegates to more roles than the configured limit.
+    #[error("{role} delegates to {delegations} roles and at most {limit} are allowed")]
+    TooManyDelegations {
+        /// The role that delegates.
+        role: Role,
+        /// How many roles it delegates to.
+        delegations: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The server cannot make the first snapshot of a repository without targets.
     #[error("targets must be loaded first")]
     NoTargets,

@@ -15,6 +15,7 @@ use crate::gun_turns::GunTurns;
 use crate::signer::RoleSigner;
 use crate::store::{MetadataStore, Newest, StoreError};
 
+mod allowance;
 mod error;
 pub(crate) mod load;
 mod parts;
@@ -26,6 +27,7 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::PublishLimits;
 pub use error::{PublishError, Violation};
 pub use update::{NewFile, Origin, ValidatedUpdate};
 
@@ -59,19 +61,6 @@ pub struct UploadPart {
 pub struct Upload {
     /// In order of arrival.
     pub parts: Vec<UploadPart>,
-}
-
-/// What a publish may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublishLimits {
-    /// How far a version may be above the newest stored one (above 0 when none is stored).
-    pub version_step: u32,
-}
-
-impl Default for PublishLimits {
-    fn default() -> Self {
-        Self { version_step: 10_000 }
-    }
 }
 
 /// Validates uploads, makes what the server signs, and stores both.

@@ -12,7 +12,7 @@ use tuf_schema::{BaseRole, DelegationName, Gun, Role, UtcTime, Version};
 use super::load::Known;
 use super::parts::{Part, Parts};
 use super::update::NewFile;
-use super::{MAX_SNAPSHOT_ROLES, PublishError, PublishLimits, Violation};
+use super::{PublishError, PublishLimits, Violation};
 
 /// An upload that keeps every rule; what the server signs is still missing.
 pub(super) struct Accepted {
@@ -54,6 +54,7 @@ pub(super) fn validate(
     now: UtcTime,
     limits: PublishLimits,
 ) -> Result<Accepted, PublishError> {
+    limits.check(&parts)?;
     let mut files = Vec::new();
     let parts_have_root = parts.root.is_some();
     let (root, root_bytes) = match (parts.root, &known.root) {
@@ -90,7 +91,7 @@ pub(super) fn validate(
             files.push(NewFile::new(Role::Snapshot, snapshot.model().version, raw.clone()));
             NextSnapshot::Uploaded(raw)
         }
-        None => NextSnapshot::Made(list(&shown, known)?),
+        None => NextSnapshot::Made(list(&shown, known, limits)?),
     };
     if parts_have_root {
         check_thresholds(root.model()).map_err(PublishError::BadRoot)?;
@@ -252,15 +253,15 @@ fn next_snapshot(
 }
 
 /// Step 6b: what the server's snapshot lists, over the bytes that are stored.
-fn list(shown: &BTreeMap<Role, Bytes>, known: &Known) -> Result<BTreeMap<Role, FileMeta>, PublishError> {
+fn list(
+    shown: &BTreeMap<Role, Bytes>,
+    known: &Known,
+    limits: PublishLimits,
+) -> Result<BTreeMap<Role, FileMeta>, PublishError> {
     let mut meta = known.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
     let before = meta.len();
     meta.extend(shown.iter().map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))));
-    // A repository that has more already can still be published to.
-    if meta.len() > MAX_SNAPSHOT_ROLES.max(before) {
-        let (roles, limit) = (meta.len(), MAX_SNAPSHOT_ROLES);
-        return Err(PublishError::BadTargets(Violation::TooManyRoles { roles, limit }));
-    }
+    limits.check_roles(meta.len(), before).map_err(PublishError::BadTargets)?;
     if meta.contains_key(&Role::Targets) { Ok(meta) } else { Err(PublishError::Validation(Violation::NoTargets)) }
 }
 
@@ -290,7 +291,7 @@ mod tests {
         let (ancestors, listed, newest) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let known = Known { root: None, ancestors, snapshot, listed, newest };
         let new = delegations(stored..stored + shown).chain([Role::Targets]);
-        list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known).map(|meta| meta.len())
+        list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known, PublishLimits::default()).map(|meta| meta.len())
     }
 
     #[test]

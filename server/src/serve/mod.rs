@@ -24,12 +24,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::logging::STARTUP;
+use crate::rate::{Client, Share};
 use stall::StallGuard;
-
-/// Room for the head of a request: 1 MiB for a token, the most that may be configured, so that one that is too long is
-/// answered as a bad token and not as a bad request, and 256 KiB for the rest. No more, because every connection may hold
-/// it before it is known who is at its other end.
-pub(crate) const LONGEST_HEAD_BYTES: usize = (1 << 20) + (256 << 10);
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -112,10 +108,14 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(share) = share_of(app, peer) else {
+                    debug!(%peer, "more connections from this address than limits.connections_per_address");
+                    continue;
+                };
                 let (app, acceptor, watcher) = (Arc::clone(app), acceptor.clone(), connections.watcher());
                 let stopping = stopping.clone();
                 tokio::spawn(async move {
-                    let _slot = slot;
+                    let _held = (slot, share);
                     connection(&app, acceptor, watcher, stopping, stream, peer).await;
                 });
             }
@@ -127,6 +127,16 @@ async fn accept(
             }
         }
     }
+}
+
+/// A connection's share of those that its address may have open; `None` when it has them all. Trusted proxies have no
+/// such limit.
+fn share_of(app: &App, peer: SocketAddr) -> Option<Share<Client>> {
+    let limits = &app.limits;
+    let is_proxy = limits.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
+    let most = if is_proxy { usize::MAX } else { limits.connections_per_address };
+    let mut share = app.connection_shares.share(Client::of_address(peer.ip()), most);
+    share.grow(1).ok().map(|()| share)
 }
 
 /// Whether the system is out of something, as against one connection that was gone before it was taken.
@@ -168,12 +178,12 @@ where
 {
     let service = service_fn(|request| {
         let app = Arc::clone(app);
-        async move { Ok::<_, std::convert::Infallible>(http::respond(&app, request).await) }
+        async move { Ok::<_, std::convert::Infallible>(http::respond(&app, peer.ip(), request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.limits.header)
-        .max_buf_size(LONGEST_HEAD_BYTES)
+        .max_buf_size(app.limits.head_bytes())
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         debug!(%peer, %error, "connection ended");

@@ -9,7 +9,7 @@ use bulla_server::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -77,8 +77,19 @@ impl Server {
 
     /// Sends `bytes` on a new connection and reads the answer.
     pub(crate) async fn send(&self, bytes: &[u8]) -> Answer {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        exchange(stream, bytes).await
+        self.send_from(1, bytes).await
+    }
+
+    /// The same, as the client at the address 127.0.0.`client`.
+    pub(crate) async fn send_from(&self, client: u8, bytes: &[u8]) -> Answer {
+        exchange(self.connect_from(client).await, bytes).await
+    }
+
+    /// A connection of the client at the address 127.0.0.`client`.
+    pub(crate) async fn connect_from(&self, client: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, client], 0).into()).unwrap();
+        socket.connect(([127, 0, 0, 1], self.port).into()).await.unwrap()
     }
 
     /// Asks the server to stop, and waits for its end.

@@ -32,9 +32,14 @@ impl Service {
     }
 
     async fn server(&self) -> Server {
+        self.server_with(json!({})).await
+    }
+
+    /// The same, with other sections.
+    async fn server_with(&self, mut sections: Value) -> Server {
         let options =
             json!({"realm": "https://auth/token", "service": "trust", "issuer": "i", "rootcertbundle": "b.crt"});
-        let sections = json!({"auth": {"type": "token", "options": options}});
+        sections["auth"] = json!({"type": "token", "options": options});
         Server::start_with(sections, &[("b.crt", &self.certificate.pem())]).await
     }
 
@@ -172,7 +177,7 @@ async fn bad_tokens_are_invalid_whatever_they_claim() {
         ("exp missing", service.sign(&service.header(), &without_end)),
         ("expired", service.sign(&service.header(), &with("exp", json!(now() - 600)))),
         ("nbf in the future", service.sign(&service.header(), &with("nbf", json!(now() + 600)))),
-        ("a megabyte", "a".repeat(1 << 20)),
+        ("longer than the limit of 64 KiB", "a".repeat(256 << 10)),
         ("wrong aud", service.sign(&service.header(), &with("aud", json!("other")))),
         ("wrong aud in a list", service.sign(&service.header(), &with("aud", json!(["other", "trusty"])))),
         ("wrong issuer", service.sign(&service.header(), &with("iss", json!("other")))),
@@ -202,12 +207,35 @@ async fn a_token_cannot_name_another_algorithm_than_its_key_has() {
 }
 
 #[tokio::test]
-async fn a_head_of_more_than_a_megabyte_and_a_quarter_is_not_waited_for() {
+async fn a_head_longer_than_a_token_and_256_kibibytes_is_not_waited_for() {
     let server = Service::new().server().await;
     let mut head = b"GET /v2/ HTTP/1.1\r\nAuthorization: Bearer ".to_vec();
-    head.resize((1 << 20) + (256 << 10), b'a');
+    head.resize((64 << 10) + (256 << 10), b'a');
     // it has no end, so that only its size can end it
     assert_eq!(server.send(&head).await.status, 431);
+}
+
+#[tokio::test]
+async fn a_subject_is_counted_wherever_it_is_and_an_address_only_for_what_has_no_subject() {
+    let service = Service::new();
+    let limits = json!({"client_requests_per_minute": 2, "address_requests_per_minute": 3});
+    let server = service.server_with(json!({"limits": limits})).await;
+    let of = |subject: &str| service.sign(&service.header(), &with("sub", json!(subject)));
+    let path = format!("/v2/{GUN}/_trust/tuf/root.json");
+    let statuses = async |token: &str, times: usize| {
+        let mut statuses = Vec::new();
+        for _ in 0..times {
+            statuses.push(ask(&server, "GET", &path, token).await.status);
+        }
+        statuses
+    };
+    assert_eq!(statuses(&of("alice"), 3).await, [404, 404, 429]);
+    assert_eq!(statuses(&of("bob"), 3).await, [404, 404, 429]);
+    // a token for everybody, one that names nobody readable, and none that counts: all the address's
+    assert_eq!(statuses(&of(""), 1).await, [404]);
+    assert_eq!(statuses(&service.sign(&service.header(), &with("sub", json!(7))), 1).await, [404]);
+    assert_eq!(statuses("x.y.z", 2).await, [401, 429]);
+    assert_eq!(statuses(&of("carol"), 1).await, [404]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::repositories::{published, unpublished};
+use crate::repositories::unpublished;
 use crate::server::{BOUNDARY, Server, multipart};
 
 const GUN: &str = "example.com/app";
@@ -125,45 +125,6 @@ async fn more_parts_than_allowed_are_refused() {
 
     let many = multipart(&vec![("root", b"".as_slice()); 100_000]);
     server.post(GUN, &many).await.assert_refused(400, "MALFORMED_UPLOAD");
-}
-
-#[tokio::test]
-async fn uploads_beyond_the_common_memory_are_put_off() {
-    let limits = json!({"limits": {"document_bytes": 1_048_576, "upload_memory_bytes": 8_388_608}});
-    let server = Server::start_with(limits, &[]).await;
-    let publisher = published(&server, GUN).await;
-    let body = multipart(&[("targets", &publisher.targets_bytes())]);
-    let head = format!(
-        "POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\
-         Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
-    );
-    // uploads that do not end, until they hold the memory
-    let mut unfinished = Vec::new();
-    let refused = loop {
-        assert!(unfinished.len() < 50, "50 uploads of 300,000 bytes fitted into 8 MiB");
-        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&[b'a'; 300_000]).await.unwrap();
-        unfinished.push(stream);
-        let answer = server.post(GUN, &body).await;
-        if answer.status == 503 {
-            break answer;
-        }
-        answer.assert_refused(400, "VERSION");
-    };
-    refused.assert_refused(503, "UNAVAILABLE");
-    assert_eq!(refused.detail(), "uploads");
-    assert_eq!(refused.header("retry-after"), Some("5"));
-    drop(unfinished);
-    for attempt in 1.. {
-        // until the server has seen that the others are gone
-        let answer = server.post(GUN, &body).await;
-        if answer.status != 503 {
-            answer.assert_refused(400, "VERSION");
-            break;
-        }
-        assert!(attempt < 1000, "the memory was not given back");
-    }
 }
 
 #[tokio::test]

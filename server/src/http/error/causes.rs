@@ -12,6 +12,7 @@ use crate::http::multipart::MultipartError;
 use crate::http::upload::UploadError;
 use crate::keys::KeyError;
 use crate::publish::PublishError;
+use crate::rate::TooMany;
 use crate::read::ReadError;
 use crate::signer::SignerError;
 use crate::store::StoreError;
@@ -20,6 +21,12 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let error = Self::new(ErrorCode::Unauthorized, Detail::Wanted(denied.wanted), denied.reason.to_string());
         Self { header: Some(Header::Challenge(denied.challenge)), ..error }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(refused: TooMany) -> Self {
+        Self::too_many(refused.to_string(), refused.wait.as_secs())
     }
 }
 
@@ -40,6 +47,7 @@ impl From<UploadError> for ApiError {
             UploadError::TooLarge { .. } => Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason),
             UploadError::TooSlow(_) => Self::new(ErrorCode::UploadTooSlow, Detail::Text(reason.clone()), reason),
             UploadError::NoMemory => Self::unavailable("uploads", reason),
+            UploadError::NoShare(_) => Self::too_many(reason, super::RETRY_AFTER_SECONDS),
         }
     }
 }
@@ -137,6 +145,7 @@ mod tests {
     use tuf_schema::{Role, Version};
 
     use super::*;
+    use crate::store::Misfit;
 
     fn body(error: &ApiError) -> String {
         String::from_utf8(error.body().to_vec()).unwrap()
@@ -147,6 +156,18 @@ mod tests {
         let error = PublishError::VersionConflict { role: Role::Targets, current: Version::new(7).ok() };
         let detail = "\"detail\":{\"Role\":\"targets\",\"Current\":7}";
         assert!(body(&error.into()).contains(detail));
+    }
+
+    #[test]
+    fn a_name_that_the_tables_cannot_hold_is_refused_with_the_reason() {
+        let misfit = Misfit::EqualName { stored: "example.com/App".into() };
+        let error = ApiError::from(PublishError::Store(StoreError::DoesNotFit { reason: misfit }));
+        assert_eq!(error.code.status(), 400);
+        assert_eq!(
+            body(&error),
+            "{\"errors\":[{\"code\":\"INVALID_GUN\",\"message\":\"The server does not support actions on images of this \
+             name.\",\"detail\":\"its tables do not tell the name from \\\"example.com/App\\\"\"}]}\n"
+        );
     }
 
     #[test]

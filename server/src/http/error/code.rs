@@ -15,6 +15,8 @@ pub(in crate::http) enum ErrorCode {
     InvalidGun,
     InvalidParameters,
     Unauthorized,
+    /// Of the error table that registries share; the reference never uses it.
+    TooManyRequests,
     Unknown,
     /// Ours: the body is above the limit.
     UploadTooLarge,
@@ -38,6 +40,7 @@ impl ErrorCode {
             Self::InvalidGun => "INVALID_GUN",
             Self::InvalidParameters => "INVALID_PARAMETERS",
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::Unknown => "UNKNOWN",
             Self::UploadTooLarge => "UPLOAD_TOO_LARGE",
             Self::UploadTooSlow => "UPLOAD_TOO_SLOW",
@@ -57,6 +60,7 @@ impl ErrorCode {
             | Self::InvalidParameters => StatusCode::BAD_REQUEST,
             Self::MetadataNotFound => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UploadTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -76,6 +80,7 @@ impl ErrorCode {
             Self::InvalidGun => "The server does not support actions on images of this name.",
             Self::InvalidParameters => "The parameters provided are not valid.",
             Self::Unauthorized => "authentication required",
+            Self::TooManyRequests => "too many requests",
             Self::Unknown => "unknown error",
             Self::UploadTooLarge => "The upload is larger than this server allows.",
             Self::UploadTooSlow => "The upload took longer than this server allows.",

@@ -16,8 +16,8 @@ use tuf_schema::gun::GunError;
 use body::Detail;
 pub(super) use code::ErrorCode;
 
-/// What a client should wait before it tries again, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 5;
+/// What a client should wait before it tries again where nobody can tell, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// An error as the client gets it, and what the log gets besides.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) struct ApiError {
 enum Header {
     /// Where to get a token, and for what.
     Challenge(String),
-    /// When to try again.
-    RetryAfter,
+    /// When to try again, in seconds.
+    RetryAfter(u64),
 }
 
 impl ApiError {
@@ -45,7 +45,12 @@ impl ApiError {
 
     fn unavailable(what: &str, reason: impl Into<String>) -> Self {
         let error = Self::new(ErrorCode::Unavailable, Detail::Text(what.to_owned()), reason);
-        Self { header: Some(Header::RetryAfter), ..error }
+        Self { header: Some(Header::RetryAfter(RETRY_AFTER_SECONDS)), ..error }
+    }
+
+    fn too_many(reason: String, wait_seconds: u64) -> Self {
+        let error = Self::new(ErrorCode::TooManyRequests, Detail::Text(reason.clone()), reason);
+        Self { header: Some(Header::RetryAfter(wait_seconds)), ..error }
     }
 
     fn unknown(reason: impl Into<String>) -> Self {
@@ -106,7 +111,7 @@ impl ApiError {
             Some(Header::Challenge(challenge)) => response
                 .headers_mut()
                 .extend(HeaderValue::from_bytes(challenge.as_bytes()).ok().map(|value| (WWW_AUTHENTICATE, value))),
-            Some(Header::RetryAfter) => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into())),
+            Some(Header::RetryAfter(seconds)) => drop(response.headers_mut().insert(RETRY_AFTER, seconds.into())),
             None => {}
         }
         response
