@@ -134,7 +134,13 @@ impl App {
         let limits = config.limits;
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
         Ok(Self {
-            publisher: Publisher::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock), limits.publish),
+            publisher: Publisher::new(
+                Arc::clone(&store),
+                Arc::clone(&signer),
+                Arc::clone(&clock),
+                limits.publish,
+                Arc::new(SystemRandom::new()),
+            ),
             reader: Reader::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock)),
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,

@@ -4,6 +4,7 @@ pub mod admin;
 mod app;
 pub mod auth;
 mod bounded;
+pub mod chance;
 pub mod clock;
 pub mod config;
 mod gun_turns;

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use tuf_schema::dialect::EncodeError;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use crate::auth::{Access, Pull};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::links::{Links, TimestampLink};
-use crate::renew::{Horizon, Renewed, Renewer};
-use crate::signer::{RoleSigner, ServerRole, SignerError};
+use crate::renew::{Renewed, Renewer};
+use crate::signer::RoleSigner;
 use crate::store::{MetadataStore, StoreError, Stored};
+
+pub use crate::renew::{RenewError, RenewalSettings, Repaired};
 
 /// How often an expired file is looked for again after a renewal, by this reader or by another one.
 const MAX_ATTEMPTS: u32 = 5;
@@ -23,34 +25,11 @@ pub struct Reader {
     pub(crate) renewer: Renewer,
 }
 
-/// Why nothing can be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is stored had to be signed anew, and the signer failed.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
-    /// What is stored is expired and cannot be signed anew: its key is not held, or its versions are used up.
-    #[error("the expired {role} cannot be signed anew: {reason}", role = .role.as_str())]
-    NotRenewable {
-        /// The expired role.
-        role: ServerRole,
-        /// Why.
-        reason: String,
-    },
-    /// What the server makes cannot be written.
-    #[error("the server's own document cannot be written")]
-    Unwritable(#[from] EncodeError),
-}
-
 /// A timestamp and the snapshot it names.
 struct Head {
     timestamp: Stored,
     snapshot: Option<Stored>,
-    timestamp_is_fresh: bool,
-    /// The timestamp and the snapshot.
+    /// Neither of them is expired.
     is_fresh: bool,
 }
 
@@ -63,60 +42,82 @@ impl Reader {
     }
 
     /// Signs anew in the background what has lived half of its life, so that reads need no signer. Never returns.
-    pub async fn renew_in_background(&self) {
-        self.renewer.run().await;
+    ///
+    /// `chance` keeps several replicas apart and names this one.
+    pub async fn renew_in_background(&self, settings: RenewalSettings, chance: &dyn Chance) {
+        self.renewer.run(settings, chance).await;
+    }
+
+    /// Compares the newest snapshot and timestamp of a repository with the stored bytes, and signs anew what differs: an
+    /// ordinary commit with its change record. Nobody's access is asked for: this is for administration.
+    ///
+    /// # Errors
+    /// [`RenewError`]. Where it is [`RenewError::NotRenewable`], only a publish by the snapshot's author mends it.
+    pub async fn repair(&self, gun: &Gun) -> Result<Repaired, RenewError> {
+        self.renewer.repair(gun).await
     }
 
     /// The file that is current: the newest timestamp, the snapshot it names, and what that snapshot names.
     ///
-    /// An expired timestamp or snapshot that is asked for is first signed anew, where its key is held. An expired
-    /// snapshot that cannot be is served as it is while the timestamp is valid.
+    /// An expired timestamp or snapshot that is asked for is first signed anew, where that can be done. Where it cannot,
+    /// for whatever reason, it is served as it is stored: the client sees that it is expired, and judges.
     ///
     /// # Errors
-    /// [`ReadError`].
-    pub async fn current(&self, access: &Access<Pull>, role: &Role) -> Result<Option<Stored>, ReadError> {
+    /// [`StoreError`].
+    pub async fn current(&self, access: &Access<Pull>, role: &Role) -> Result<Option<Stored>, StoreError> {
         let gun = access.gun();
-        match role {
+        let found = match role {
             Role::Timestamp => match self.fresh_timestamp(gun).await? {
-                Some(timestamp) => Ok(Some(timestamp)),
-                None => Ok(self.fresh_head(gun).await?.map(|head| head.timestamp)),
+                Some(timestamp) => Some(timestamp),
+                None => self.fresh_head(gun).await?.map(|head| head.timestamp),
             },
-            Role::Snapshot => Ok(self.fresh_head(gun).await?.and_then(|head| head.snapshot)),
+            Role::Snapshot => self.fresh_head(gun).await?.and_then(|head| head.snapshot),
             Role::Root | Role::Targets | Role::Delegation(_) => match self.listed(gun, role).await? {
-                Some(sha256) => Ok(self.store.by_sha256(gun, role, &sha256).await?),
-                None => Ok(None),
+                Some(sha256) => self.store.by_sha256(gun, role, &sha256).await?,
+                None => None,
             },
-        }
+        };
+        Ok(self.noted(gun, found))
     }
 
     /// One version of a role.
     ///
     /// # Errors
-    /// [`ReadError::Store`].
+    /// [`StoreError`].
     pub async fn by_version(
         &self,
         access: &Access<Pull>,
         role: &Role,
         version: Version,
-    ) -> Result<Option<Stored>, ReadError> {
-        Ok(self.store.by_version(access.gun(), role, version).await?)
+    ) -> Result<Option<Stored>, StoreError> {
+        let found = self.store.by_version(access.gun(), role, version).await?;
+        Ok(self.noted(access.gun(), found))
     }
 
     /// The file of a role with this digest.
     ///
     /// # Errors
-    /// [`ReadError::Store`].
+    /// [`StoreError`].
     pub async fn by_sha256(
         &self,
         access: &Access<Pull>,
         role: &Role,
         sha256: &Sha256,
-    ) -> Result<Option<Stored>, ReadError> {
-        Ok(self.store.by_sha256(access.gun(), role, sha256).await?)
+    ) -> Result<Option<Stored>, StoreError> {
+        let found = self.store.by_sha256(access.gun(), role, sha256).await?;
+        Ok(self.noted(access.gun(), found))
+    }
+
+    /// Passes on what was found. A repository that is read goes on being renewed.
+    fn noted(&self, gun: &Gun, found: Option<Stored>) -> Option<Stored> {
+        if found.is_some() {
+            self.renewer.note_use(gun);
+        }
+        found
     }
 
     /// The digest that the current snapshot lists for a role.
-    async fn listed(&self, gun: &Gun, role: &Role) -> Result<Option<Sha256>, ReadError> {
+    async fn listed(&self, gun: &Gun, role: &Role) -> Result<Option<Sha256>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let Some(sha256) = self.links.timestamp(&timestamp)?.snapshot else { return Ok(None) };
         if let Some(links) = self.links.remembered_snapshot(&sha256) {
@@ -126,7 +127,7 @@ impl Reader {
         Ok(self.links.snapshot(&snapshot)?.roles.get(role).copied())
     }
 
-    async fn head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {
+    async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
         let snapshot = match link.snapshot {
@@ -134,11 +135,16 @@ impl Reader {
             None => None,
         };
         let snapshot_expires = match &snapshot {
-            Some(stored) => Some(self.links.snapshot(stored)?.expires),
+            Some(stored) => match self.links.snapshot(stored) {
+                Ok(links) => Some(links.expires),
+                // What its author wrote in a way that we do not read is for the client to judge.
+                Err(StoreError::Corrupt { .. }) => None,
+                Err(error) => return Err(error),
+            },
             None => None,
         };
-        let (timestamp_is_fresh, is_fresh) = (self.is_fresh(link, None), self.is_fresh(link, snapshot_expires));
-        Ok(Some(Head { timestamp, snapshot, timestamp_is_fresh, is_fresh }))
+        let is_fresh = self.is_fresh(link, snapshot_expires);
+        Ok(Some(Head { timestamp, snapshot, is_fresh }))
     }
 
     fn is_fresh(&self, timestamp: TimestampLink, snapshot_expires: Option<UtcTime>) -> bool {
@@ -147,7 +153,7 @@ impl Reader {
     }
 
     /// The newest timestamp, when it is known without looking at the snapshot that nothing is expired.
-    async fn fresh_timestamp(&self, gun: &Gun) -> Result<Option<Stored>, ReadError> {
+    async fn fresh_timestamp(&self, gun: &Gun) -> Result<Option<Stored>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
         let snapshot = link.snapshot.and_then(|sha256| self.links.remembered_snapshot(&sha256));
@@ -155,21 +161,16 @@ impl Reader {
         Ok(is_fresh.then_some(timestamp))
     }
 
-    /// The head, signed anew if it is expired.
-    async fn fresh_head(&self, gun: &Gun) -> Result<Option<Head>, ReadError> {
+    /// The head, signed anew if it is expired and can be.
+    async fn fresh_head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(head) = self.head(gun).await? else { return Ok(None) };
-            let (false, Some(snapshot)) = (head.is_fresh, &head.snapshot) else { return Ok(Some(head)) };
-            let horizon = Horizon::expired(self.clock.now());
-            match self.renewer.renew(gun, &head.timestamp, snapshot, horizon).await {
-                Ok(Renewed::Changed) => {}
-                Ok(Renewed::Unneeded) => return Ok(Some(head)),
-                // Only the snapshot is expired: the reader can say so, and an outage of the signer is none of pulls.
-                Err(error @ (ReadError::Signer(_) | ReadError::NotRenewable { .. })) if head.timestamp_is_fresh => {
-                    tracing::debug!(%gun, error = &error as &dyn std::error::Error, "an expired snapshot stays as it is");
-                    return Ok(Some(head));
-                }
-                Err(error) => return Err(error),
+            if head.is_fresh {
+                return Ok(Some(head));
+            }
+            match self.renewer.renew_for_read(gun, &head.timestamp).await {
+                Renewed::Signed | Renewed::Overtaken => {}
+                Renewed::Unneeded => return Ok(Some(head)),
             }
         }
         self.head(gun).await

@@ -8,6 +8,7 @@ use super::current::SnapshotHand;
 use super::finding::{Finding, Next, Trouble};
 use crate::publish::regenerate::{MakeError, Maker};
 use crate::signer::{RoleSigner, ServerRole, SignerError};
+use crate::store::Newest;
 
 /// What the signer has of one repository's keys.
 pub(super) struct HeldKeys {
@@ -76,7 +77,7 @@ async fn held(
     role: ServerRole,
     now: UtcTime,
 ) -> Result<Held, SignerError> {
-    let maker = Maker { gun, root, signer, base: None, newest: &std::collections::BTreeMap::new(), now };
+    let maker = Maker { gun, root, signer, newest: &Newest::default(), now };
     match maker.held_keys(role).await {
         Ok(_) => Ok(Held::Enough),
         Err(MakeError::Unusable(_, SignatureError::KeyIdMismatch(key))) => Ok(Held::Other(key)),

@@ -8,7 +8,7 @@ use tuf_schema::verify::{FirstRootError, RootError, SignatureError, StaleError};
 use tuf_schema::{BaseRole, DelegationName, KeyId, Role, Version};
 
 use crate::signer::SignerError;
-use crate::store::StoreError;
+use crate::store::{Misfit, StoreError};
 
 /// Why an upload was not published. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +50,48 @@ pub enum PublishError {
         /// Its newest stored version, when it could still be told.
         current: Option<Version>,
     },
+    /// The database's tables cannot hold the repository beside what they hold.
+    #[error("the metadata database cannot hold the repository: {reason}")]
+    DoesNotFit {
+        /// Why not.
+        reason: Misfit,
+    },
     /// The signer failed; this says nothing about the upload.
     #[error(transparent)]
     Signer(#[from] SignerError),
     /// The store failed; this says nothing about the upload.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// What the server makes cannot be written; this says nothing about the upload.
     #[error("the server's own document cannot be written")]
     Unwritable(#[from] EncodeError),
+}
+
+impl PublishError {
+    /// Whether the upload is to blame, as it was judged.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::MalformedJson { .. }
+            | Self::BadRoot(_)
+            | Self::BadTargets(_)
+            | Self::BadSnapshot(_)
+            | Self::BadHierarchy { .. }
+            | Self::Validation(_)
+            | Self::VersionConflict { .. } => true,
+            Self::DoesNotFit { .. } | Self::Signer(_) | Self::Store(_) | Self::Unwritable(_) => false,
+        }
+    }
+}
+
+impl From<StoreError> for PublishError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // Whoever loses a race is told so, wherever the database notices it.
+            StoreError::Conflict { role, current } => Self::VersionConflict { role, current },
+            StoreError::DoesNotFit { reason } => Self::DoesNotFit { reason },
+            error @ (StoreError::Unavailable(_) | StoreError::Corrupt { .. }) => Self::Store(error),
+        }
+    }
 }
 
 /// A rule that an upload breaks. Displayed as the reference words it, where it has the rule.
@@ -121,7 +154,7 @@ pub enum Violation {
     )]
     NotReferenceEncoding(Role),
     /// Something follows the document.
-    #[error("invalid character {0:?} after top-level value")]
+    #[error("invalid character {} after top-level value", reference_quotes(*.0))]
     TrailingBytes(char),
     /// A snapshot lists another document than the one it should.
     #[error("{}", checksum_words(.role, .mismatch))]

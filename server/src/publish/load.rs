@@ -3,26 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tuf_schema::dialect::Document;
-use tuf_schema::model::{FileMismatch, Root, Snapshot, Targets};
+use tuf_schema::model::{FileMeta, FileMismatch, Root, Snapshot, Targets};
 use tuf_schema::verify::Verified;
 use tuf_schema::{Dialect, Envelope, Gun, Role, Unverified, Version};
 
+use super::listing;
 use super::parts::Parts;
 use crate::store::{MetadataStore, Newest, StoreError, Stored};
 
 /// The stored state that one upload is judged by.
+#[derive(Default)]
 pub(super) struct Known {
     /// The newest stored root. It may be expired; it was believed when it came.
-    pub(super) root: Option<Arc<Verified<Root>>>,
+    pub(super) root: Option<KnownRoot>,
     /// Targets roles that are not uploaded but declare one that is.
-    pub(super) ancestors: BTreeMap<Role, Unverified<Targets>>,
-    /// The newest stored snapshot, where the server is to make the next one.
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) ancestors: BTreeMap<Role, Ancestor>,
+    /// What the next snapshot goes on listing, where the server is to make it.
+    pub(super) carried: BTreeMap<Role, FileMeta>,
     /// Whether the stored files that an uploaded snapshot lists, found by digest, are what it lists.
     pub(super) listed: BTreeMap<Role, Result<(), FileMismatch>>,
     /// The newest stored version of every role that will be written.
     pub(super) newest: BTreeMap<Role, Version>,
+}
+
+/// The newest stored root.
+pub(super) struct KnownRoot {
+    /// What it says.
+    pub(super) root: Arc<Verified<Root>>,
+    /// As it is stored.
+    pub(super) bytes: Bytes,
+}
+
+/// A stored role above an uploaded one.
+pub(super) struct Ancestor {
+    /// What it says, to be believed by the role above it.
+    pub(super) document: Unverified<Targets>,
+    /// As it is stored.
+    pub(super) bytes: Bytes,
 }
 
 /// Reads what `parts` touch and `newest`, read before everything else, does not hold.
@@ -40,16 +59,41 @@ pub(super) async fn load(
         (Role::Timestamp, &newest.timestamp),
     ];
     let versions = base.into_iter().filter_map(|(role, stored)| Some((role, stored.as_ref()?.version)));
-    let mut known =
-        Known { root, ancestors: BTreeMap::new(), snapshot: None, listed: BTreeMap::new(), newest: versions.collect() };
+    let root = root.zip(newest.root.as_ref()).map(|(root, stored)| KnownRoot { root, bytes: stored.bytes.clone() });
+    let mut known = Known { root, newest: versions.collect(), ..Known::default() };
+    load_ancestors(store, gun, newest, parts, &mut known).await?;
+    // Every delegation whose newest version matters, asked for at once.
+    let mut sought: BTreeSet<Role> = parts.targets.iter().map(|part| part.role.clone()).collect();
+    sought.remove(&Role::Targets);
+    let uploaded = sought.clone();
+    let before = match &newest.snapshot {
+        Some(stored) if parts.snapshot.is_none() => {
+            unverified::<Snapshot>(&Role::Snapshot, stored)?.claims().meta.clone()
+        }
+        _ => BTreeMap::new(),
+    };
+    sought.extend(listing::delegations(&before));
+    let found = listing::find(store, gun, &sought).await?;
+    let versions = found.iter().filter(|(role, _)| uploaded.contains(*role));
+    known.newest.extend(versions.map(|(role, (version, _))| (role.clone(), *version)));
+    if parts.snapshot.is_none() {
+        known.carried = listing::carried(store, gun, newest, &before, &before, &found).await?;
+    }
+    load_listed(store, gun, newest, parts, &mut known).await?;
+    Ok(known)
+}
+
+/// Finds the roles that declare an uploaded one.
+async fn load_ancestors(
+    store: &dyn MetadataStore,
+    gun: &Gun,
+    newest: &Newest,
+    parts: &Parts,
+    known: &mut Known,
+) -> Result<(), StoreError> {
     // Roles that come with the upload, or that were looked for: what is above them is looked for already.
     let mut sought: BTreeSet<Role> = parts.targets.iter().map(|part| part.role.clone()).collect();
     for part in &parts.targets {
-        if let Role::Delegation(_) = &part.role
-            && let Some(stored) = store.latest(gun, &part.role).await?
-        {
-            known.newest.insert(part.role.clone(), stored.version);
-        }
         let mut above = part.role.parent();
         while let Some(role) = above {
             if !sought.insert(role.clone()) {
@@ -61,33 +105,45 @@ pub(super) async fn load(
             };
             // Below a role that is missing nothing is declared, whatever is above.
             let Some(stored) = stored else { break };
-            known.ancestors.insert(role.clone(), unverified(&role, &stored)?);
+            let ancestor = Ancestor { document: unverified(&role, &stored)?, bytes: stored.bytes };
+            known.ancestors.insert(role.clone(), ancestor);
             above = role.parent();
         }
     }
-    if let (None, Some(stored)) = (&parts.snapshot, &newest.snapshot) {
-        known.snapshot = Some(unverified::<Snapshot>(&Role::Snapshot, stored)?.claims().clone());
-    }
-    load_listed(store, gun, parts, &mut known).await?;
-    Ok(known)
+    Ok(())
 }
 
 /// Finds what an uploaded snapshot lists and what is not uploaded with it.
-async fn load_listed(store: &dyn MetadataStore, gun: &Gun, parts: &Parts, known: &mut Known) -> Result<(), StoreError> {
+async fn load_listed(
+    store: &dyn MetadataStore,
+    gun: &Gun,
+    newest: &Newest,
+    parts: &Parts,
+    known: &mut Known,
+) -> Result<(), StoreError> {
     let Some(Ok(snapshot)) = parts.snapshot.as_ref().map(|part| part.document.as_ref()) else { return Ok(()) };
     for (role, listed) in &snapshot.claims().meta {
         let here = *role == Role::Root || parts.has_targets(role);
         let Some(sha256) = listed.digests.sha256().filter(|_| !here) else { continue };
+        let at_hand = newest.targets.as_ref().filter(|stored| *role == Role::Targets && stored.sha256 == sha256);
+        let stored = match at_hand {
+            Some(stored) => Some(stored.clone()),
+            None => store.by_sha256(gun, role, &sha256).await?,
+        };
         // The first that is missing decides.
-        let Some(stored) = store.by_sha256(gun, role, &sha256).await? else { break };
+        let Some(stored) = stored else { break };
         known.listed.insert(role.clone(), listed.check(&stored.bytes));
     }
     Ok(())
 }
 
 /// A stored document, parsed.
+///
+/// The reference stores white space that follows a document, and its clients pass over it: digests are over all of the
+/// stored bytes, the meaning is that of the document.
 pub(crate) fn unverified<M: Document>(role: &Role, stored: &Stored) -> Result<Unverified<M>, StoreError> {
-    let envelope = Envelope::parse(Dialect::Notary, stored.bytes.clone()).map_err(|e| damaged(role, stored, &e))?;
+    let document = stored.bytes.slice(..stored.bytes.trim_ascii_end().len());
+    let envelope = Envelope::parse(Dialect::Notary, document).map_err(|e| damaged(role, stored, &e))?;
     envelope.decode(role.clone()).map_err(|e| damaged(role, stored, &e))
 }
 

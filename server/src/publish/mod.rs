@@ -1,6 +1,7 @@
 //! A publish: from uploaded parts to a validated update, and into the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tuf_schema::{Gun, Role};
@@ -10,6 +11,7 @@ use self::regenerate::Maker;
 use self::roots::TrustedRoots;
 use self::validate::OutsidePaths;
 use crate::auth::{Access, Push};
+use crate::chance::{Chance, part_of};
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
 use crate::signer::RoleSigner;
@@ -17,6 +19,7 @@ use crate::store::{MetadataStore, Newest, StoreError};
 
 mod allowance;
 mod error;
+pub(crate) mod listing;
 pub(crate) mod load;
 mod parts;
 pub(crate) mod regenerate;
@@ -32,7 +35,17 @@ pub use error::{PublishError, Violation};
 pub use update::{NewFile, Origin, ValidatedUpdate};
 
 /// How often an upload is prepared when others publish at the same time.
-const MAX_ATTEMPTS: u32 = 10;
+///
+/// Within a process they wait for each other, so that only as many race as there are replicas. Of five replicas with
+/// twenty publishers each for one repository, none needed more than twelve attempts (simulated with the waits below).
+const MAX_ATTEMPTS: u32 = 30;
+
+/// Who lost a race waits a random part of this, doubled with each further loss, so that it does not lose to the same
+/// rival again: about the time that a publish takes.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+
+/// No wait is longer.
+const LONGEST_WAIT: Duration = Duration::from_millis(320);
 
 /// The most roles that a snapshot may list. One is at most half a kilobyte of it, so that the snapshot stays below what
 /// a signer takes at once (4 MiB), and a delegation cannot make its repository one that nobody can publish to.
@@ -69,20 +82,22 @@ pub struct Publisher {
     signer: Arc<dyn RoleSigner>,
     clock: Arc<dyn Clock>,
     limits: PublishLimits,
+    chance: Arc<dyn Chance>,
     turns: GunTurns,
     roots: TrustedRoots,
 }
 
 impl Publisher {
-    /// Publishes into `store` what `signer` vouches for.
+    /// Publishes into `store` what `signer` vouches for; `chance` keeps the replicas of a race apart.
     #[must_use]
     pub fn new(
         store: Arc<dyn MetadataStore>,
         signer: Arc<dyn RoleSigner>,
         clock: Arc<dyn Clock>,
         limits: PublishLimits,
+        chance: Arc<dyn Chance>,
     ) -> Self {
-        Self { store, signer, clock, limits, turns: GunTurns::default(), roots: TrustedRoots::new() }
+        Self { store, signer, clock, limits, chance, turns: GunTurns::default(), roots: TrustedRoots::new() }
     }
 
     /// Validates and stores `upload`, or stores nothing of it.
@@ -94,13 +109,15 @@ impl Publisher {
         // Only this process's publishers wait here; against others the store decides.
         let _turn = self.turns.take(gun).await;
         let mut lost = PublishError::VersionConflict { role: Role::Timestamp, current: None };
-        for _ in 0..MAX_ATTEMPTS {
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(part_of(wait(attempt), &*self.chance)).await;
+            }
             // Read before everything else: whatever changes later changes it as well.
             let newest = self.store.newest(gun).await?;
             let update = match self.prepare(gun, &newest, &upload).await {
                 Ok(update) => update,
-                Err(PublishError::Store(error)) => return Err(error.into()),
-                Err(PublishError::Signer(error)) => return Err(error.into()),
+                Err(error) if !error.is_refusal() => return Err(error),
                 Err(refusal) => {
                     let now = self.store.latest(gun, &Role::Timestamp).await?;
                     let current = now.as_ref().map(|stored| stored.version);
@@ -146,20 +163,23 @@ impl Publisher {
         let known = load::load(&*self.store, gun, newest, root, &parts).await?;
         let judged = aside(size, {
             let (gun, limits) = (gun.clone(), self.limits);
-            move || (validate::validate(&gun, parts, &known, now, limits), known.newest)
+            move || validate::validate(&gun, parts, &known, now, limits)
         });
-        let (accepted, versions) = judged.await;
-        let accepted = accepted?;
+        let accepted = judged.await?;
         for outside in &accepted.outside_paths {
             let OutsidePaths { role, count, example } = outside;
             let example: String = example.chars().take(LOGGED_CHARACTERS).collect();
             tracing::warn!(%gun, %role, count, ?example, "a delegation lists targets outside its paths; clients ignore them");
         }
         let root = accepted.root.clone();
-        let base = newest.timestamp.as_ref().map(|stored| stored.sha256);
-        let maker = Maker { gun, root: root.model(), signer: &*self.signer, base, newest: &versions, now };
+        let maker = Maker { gun, root: root.model(), signer: &*self.signer, newest, now };
         maker.complete(accepted).await
     }
+}
+
+/// The longest wait before an attempt, of which some lost before it.
+fn wait(attempt: u32) -> Duration {
+    2_u32.checked_pow(attempt).map_or(LONGEST_WAIT, |factor| FIRST_WAIT.saturating_mul(factor)).min(LONGEST_WAIT)
 }
 
 /// Does work on an upload of `size` bytes where it does not hold up other requests.

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use tuf_schema::dialect::{Document, EncodeError};
 use tuf_schema::model::{FileMeta, Root, Snapshot, Timestamp};
 use tuf_schema::verify::SignatureError;
-use tuf_schema::{Dialect, Draft, Gun, KeyId, PublicKey, Role, Sha256, UtcTime, Version};
+use tuf_schema::{Dialect, Draft, Gun, KeyId, PublicKey, Role, UtcTime, Version};
 
 use super::update::{NewFile, ValidatedUpdate};
 use super::validate::{Accepted, NextSnapshot};
 use super::{PublishError, Violation};
 use crate::signer::{Custody, RoleSigner, ServerRole, SignerError};
+use crate::store::Newest;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -29,10 +30,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) gun: &'a Gun,
     pub(crate) root: &'a Root,
     pub(crate) signer: &'a dyn RoleSigner,
-    /// The newest stored timestamp: what is made follows on it and on nothing else.
-    pub(crate) base: Option<Sha256>,
-    /// The newest stored versions: what is made follows on them.
-    pub(crate) newest: &'a BTreeMap<Role, Version>,
+    /// What is stored: what is made follows on its timestamp and on nothing else, and on its versions.
+    pub(crate) newest: &'a Newest,
     pub(crate) now: UtcTime,
 }
 
@@ -68,11 +67,11 @@ impl Maker<'_> {
         Ok(self.update(self.timestamp(&keys, snapshot).await?, Vec::new()).into_renewal())
     }
 
-    /// A new snapshot that lists what the old one lists, and its timestamp.
-    pub(crate) async fn renewed_snapshot(&self, old: &Snapshot) -> Result<ValidatedUpdate, MakeError> {
+    /// A new snapshot that lists `meta`, all of it stored already, and its timestamp.
+    pub(crate) async fn renewed_snapshot(&self, meta: BTreeMap<Role, FileMeta>) -> Result<ValidatedUpdate, MakeError> {
         let keys = self.held_keys(ServerRole::Snapshot).await?;
         let timestamp_keys = self.held_keys(ServerRole::Timestamp).await?;
-        let snapshot = self.snapshot(&keys, old.meta.clone()).await?;
+        let snapshot = self.snapshot(&keys, meta).await?;
         let timestamp = self.timestamp(&timestamp_keys, snapshot.bytes()).await?;
         Ok(self.update(timestamp, vec![snapshot]).into_renewal())
     }
@@ -96,7 +95,8 @@ impl Maker<'_> {
     }
 
     fn update(&self, timestamp: NewFile, others: Vec<NewFile>) -> ValidatedUpdate {
-        ValidatedUpdate::new(self.gun.clone(), self.base, timestamp, others)
+        let base = self.newest.timestamp.as_ref().map(|stored| stored.sha256);
+        ValidatedUpdate::new(self.gun.clone(), base, timestamp, others)
     }
 
     async fn snapshot(&self, keys: &[PublicKey], meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {
@@ -112,8 +112,15 @@ impl Maker<'_> {
         self.signed(ServerRole::Timestamp, keys, &model).await
     }
 
+    /// The version above everything that clients may have seen, also before a deletion.
     fn next_version(&self, role: ServerRole) -> Result<Version, MakeError> {
-        match self.newest.get(&Role::from(role)) {
+        let (stored, floor) = match role {
+            ServerRole::Snapshot => (&self.newest.snapshot, self.newest.floors.snapshot),
+            ServerRole::Timestamp => (&self.newest.timestamp, self.newest.floors.timestamp),
+        };
+        // Above the last version there is none, and a deletion is the one way out.
+        let floor = floor.filter(|floor| floor.next().is_some());
+        match stored.as_ref().map(|stored| stored.version).max(floor) {
             Some(newest) => newest.next().ok_or(MakeError::NoVersionsLeft(role)),
             None => Ok(Version::FIRST),
         }

@@ -60,11 +60,12 @@ pub(super) fn validate(
     let (root, root_bytes) = match (parts.root, &known.root) {
         (Some(part), stored) => {
             let raw = part.raw.clone();
-            let root = next_root(part, stored.as_deref(), gun, now).map_err(PublishError::BadRoot)?;
+            let stored = stored.as_ref().map(|stored| &*stored.root);
+            let root = next_root(part, stored, gun, now).map_err(PublishError::BadRoot)?;
             files.push(NewFile::new(Role::Root, root.model().version, raw.clone()));
             (Arc::new(root), raw)
         }
-        (None, Some(stored)) => (stored.clone(), stored.raw().clone()),
+        (None, Some(stored)) => (stored.root.clone(), stored.bytes.clone()),
         (None, None) => return Err(PublishError::Validation(Violation::NoRoot)),
     };
 
@@ -73,15 +74,15 @@ pub(super) fn validate(
     for part in parts.targets {
         let (role, raw) = (part.role.clone(), part.raw.clone());
         let targets = tree.next_targets(part, now, limits).map_err(PublishError::BadTargets)?;
-        files.push(NewFile::new(role.clone(), targets.model().version, raw));
-        let (outside, node) = tree.place(role.clone(), targets);
+        files.push(NewFile::new(role.clone(), targets.model().version, raw.clone()));
+        let (outside, node) = tree.place(role.clone(), targets, raw.clone());
         outside_paths.extend(outside);
         tree.loaded.insert(role, node);
     }
 
     // What this upload shows or needs of each role: the snapshot must agree with it.
     let mut shown: BTreeMap<Role, Bytes> =
-        tree.loaded.iter().map(|(role, node)| (role.clone(), node.targets.raw().clone())).collect();
+        tree.loaded.iter().map(|(role, node)| (role.clone(), node.bytes.clone())).collect();
     shown.insert(Role::Root, root_bytes);
     let snapshot = match parts.snapshot {
         Some(part) => {
@@ -151,6 +152,8 @@ struct Tree<'a> {
 /// One targets role and the paths that it may use.
 struct Node {
     targets: Verified<Targets>,
+    /// As it came, or as it is stored.
+    bytes: Bytes,
     paths: Vec<String>,
 }
 
@@ -180,10 +183,10 @@ impl Tree<'_> {
             return Ok(());
         }
         // One that is not stored is missed when the role below asks who declares it.
-        let Some(document) = self.known.ancestors.get(&parent) else { return Ok(()) };
+        let Some(ancestor) = self.known.ancestors.get(&parent) else { return Ok(()) };
         self.load_ancestors(&parent)?;
-        let targets = document.clone().verify(&self.authority(&parent)?)?;
-        let (_, node) = self.place(parent.clone(), targets);
+        let targets = ancestor.document.clone().verify(&self.authority(&parent)?)?;
+        let (_, node) = self.place(parent.clone(), targets, ancestor.bytes.clone());
         self.loaded.insert(parent, node);
         Ok(())
     }
@@ -196,8 +199,8 @@ impl Tree<'_> {
     }
 
     /// Works out the paths that a believed role may use, and which of its targets lie outside.
-    fn place(&self, role: Role, targets: Verified<Targets>) -> (Option<OutsidePaths>, Node) {
-        let Role::Delegation(name) = role else { return (None, Node { targets, paths: vec![String::new()] }) };
+    fn place(&self, role: Role, targets: Verified<Targets>, bytes: Bytes) -> (Option<OutsidePaths>, Node) {
+        let Role::Delegation(name) = role else { return (None, Node { targets, bytes, paths: vec![String::new()] }) };
         let too_many = |a: usize, b: usize| a.saturating_mul(b) > MAX_PATH_COMPARISONS;
         let parent = self.loaded.get(&name.parent());
         let paths = parent.and_then(|node| {
@@ -210,7 +213,7 @@ impl Tree<'_> {
         });
         let paths = paths.unwrap_or_default();
         if too_many(paths.len(), targets.model().targets.len()) {
-            return (None, Node { targets, paths });
+            return (None, Node { targets, bytes, paths });
         }
         let allowed = |target: &&String| paths.iter().any(|prefix| target.starts_with(prefix.as_str()));
         let mut outside = targets.model().targets.keys().filter(|target| !allowed(target));
@@ -219,7 +222,7 @@ impl Tree<'_> {
             example: example.clone(),
             count: outside.count().saturating_add(1),
         });
-        (outside, Node { targets, paths })
+        (outside, Node { targets, bytes, paths })
     }
 }
 
@@ -258,7 +261,7 @@ fn list(
     known: &Known,
     limits: PublishLimits,
 ) -> Result<BTreeMap<Role, FileMeta>, PublishError> {
-    let mut meta = known.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
+    let mut meta = known.carried.clone();
     let before = meta.len();
     meta.extend(shown.iter().map(|(role, bytes)| (role.clone(), FileMeta::of(bytes))));
     limits.check_roles(meta.len(), before).map_err(PublishError::BadTargets)?;
@@ -286,10 +289,7 @@ mod tests {
     fn listed(stored: usize, shown: usize) -> Result<usize, PublishError> {
         let file = FileMeta::of(b"content");
         let meta = delegations(1..stored).chain([Role::Targets]).map(|role| (role, file.clone())).collect();
-        let expires = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
-        let snapshot = Some(Snapshot { version: Version::FIRST, expires, meta });
-        let (ancestors, listed, newest) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let known = Known { root: None, ancestors, snapshot, listed, newest };
+        let known = Known { carried: meta, ..Known::default() };
         let new = delegations(stored..stored + shown).chain([Role::Targets]);
         list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known, PublishLimits::default()).map(|meta| meta.len())
     }

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ring::rand::SystemRandom;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::http;
 use crate::logging::STARTUP;
 use crate::rate::{Client, Share};
+use crate::read::RenewalSettings;
 use stall::StallGuard;
 
 /// How long the loop rests when the system has no more connections to give.
@@ -56,7 +58,7 @@ pub async fn run(
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { app.reader.renew_in_background().await }
+        async move { app.reader.renew_in_background(RenewalSettings::default(), &SystemRandom::new()).await }
     });
     let connections = GracefulShutdown::new();
     let (stop, stopping) = watch::channel(());

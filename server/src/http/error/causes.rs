@@ -13,7 +13,6 @@ use crate::http::upload::UploadError;
 use crate::keys::KeyError;
 use crate::publish::PublishError;
 use crate::rate::TooMany;
-use crate::read::ReadError;
 use crate::signer::SignerError;
 use crate::store::StoreError;
 
@@ -70,6 +69,7 @@ impl From<PublishError> for ApiError {
             PublishError::VersionConflict { role, current } => {
                 Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
             }
+            PublishError::DoesNotFit { reason: misfit } => StoreError::DoesNotFit { reason: misfit }.into(),
             PublishError::Unwritable(_) => Self::unknown(reason),
             PublishError::Signer(error) => error.into(),
             PublishError::Store(error) => error.into(),
@@ -102,17 +102,6 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Unavailable(_) => Self::unavailable("storage", reason),
             StoreError::Corrupt { .. } => Self::unknown(reason),
-        }
-    }
-}
-
-impl From<ReadError> for ApiError {
-    fn from(error: ReadError) -> Self {
-        let reason = with_sources(&error);
-        match error {
-            ReadError::NotRenewable { .. } | ReadError::Unwritable(_) => Self::unknown(reason),
-            ReadError::Store(error) => error.into(),
-            ReadError::Signer(error) => error.into(),
         }
     }
 }

@@ -9,7 +9,7 @@ use tuf_schema::{BaseRole, DelegationName, Envelope};
 use super::*;
 
 /// Walks from the timestamp to every listed file and checks every digest and both of the server's signatures.
-async fn assert_readable(stack: &Stack, root: &tuf_schema::model::Root) {
+pub(super) async fn assert_readable(stack: &Stack, root: &tuf_schema::model::Root) {
     let timestamp = stack.current(&Role::Timestamp).await.unwrap();
     let document = Envelope::parse(Dialect::Notary, timestamp.bytes).unwrap();
     let document = document.decode::<Timestamp>(Role::Timestamp).unwrap();
@@ -211,13 +211,7 @@ fn targets_outside_the_paths_are_counted_with_an_example() {
     let mut author = Author::new(&gun, key.public(), key.public(), now);
     delegate(&mut author, "targets/a", Some(&key), &["prod/"]);
     let parts = vec![root(&author), targets(&author), delegation("targets/a", 1, "test/1", author.root.expires, &key)];
-    let known = load::Known {
-        root: None,
-        ancestors: BTreeMap::new(),
-        snapshot: None,
-        listed: BTreeMap::new(),
-        newest: BTreeMap::new(),
-    };
+    let known = load::Known::default();
     let parts = Parts::parse(&Upload { parts }).unwrap();
     let accepted = validate::validate(&gun, parts, &known, now, PublishLimits::default()).unwrap();
     let role = DelegationName::parse("targets/a").unwrap();
@@ -301,14 +295,60 @@ async fn the_snapshot_key_can_be_handed_to_the_server_and_back() {
 }
 
 #[tokio::test]
-async fn after_a_deletion_the_same_keys_start_again_at_version_1() {
+async fn after_a_deletion_the_servers_next_files_are_above_the_deleted_ones() {
     let stack = Stack::new();
     let author = stack.published().await;
+    for deleted in [3, 5] {
+        while stack.latest_version(&Role::Timestamp).await < deleted {
+            stack.publish(Vec::new()).await.unwrap();
+        }
+        stack.store.delete(&stack.gun).await.unwrap();
+        stack.publish(vec![root(&author), targets(&author)]).await.unwrap();
+        assert_readable(&stack, &author.root).await;
+        assert_eq!(stack.latest_version(&Role::Timestamp).await, deleted + 1);
+        assert_eq!(stack.latest_version(&Role::Snapshot).await, deleted + 1);
+        assert_eq!(stack.latest_version(&Role::Targets).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn after_a_deletion_the_authors_snapshot_may_start_again_and_the_servers_follows_on_both() {
+    let stack = Stack::new();
+    stack.published().await;
     stack.publish(Vec::new()).await.unwrap();
     stack.store.delete(&stack.gun).await.unwrap();
-    stack.publish(vec![root(&author), targets(&author)]).await.unwrap();
+    let (mut author, key) = stack.author_with_snapshot_key().await;
+    let (root1, targets1) = (root(&author), targets(&author));
+    let own = snapshot(&[&root1, &targets1], 1, &author, &key);
+    stack.publish(vec![root1, targets1, own]).await.unwrap();
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
+    assert_eq!(stack.latest_version(&Role::Timestamp).await, 3);
+
+    let server = stack.key(ServerRole::Snapshot).await;
+    author.root.version = version(2);
+    author.root.keys.insert(server.id().clone(), server.clone());
+    author.root.snapshot = tuf_schema::model::KeyGrant::single(server.id().clone());
+    stack.publish(vec![root(&author)]).await.unwrap();
     assert_readable(&stack, &author.root).await;
-    assert_eq!(stack.latest_version(&Role::Timestamp).await, 1);
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 3);
+}
+
+#[tokio::test]
+async fn a_deletion_is_the_way_out_when_the_servers_versions_are_used_up() {
+    let stack = Stack::new();
+    let (author, key) = stack.author_with_snapshot_key().await;
+    let (root1, targets1) = (root(&author), targets(&author));
+    let last = snapshot(&[&root1, &targets1], i64::from(i32::MAX), &author, &key);
+    let files = [&root1, &targets1, &last].map(|part| {
+        let number = if part.role == Role::Snapshot { i64::from(i32::MAX) } else { 1 };
+        NewFile::new(part.role.clone(), version(number), part.bytes.clone())
+    });
+    let timestamp = NewFile::new(Role::Timestamp, version(1), Bytes::from_static(b"timestamp"));
+    let update = ValidatedUpdate::for_store_tests(&stack.gun, None, timestamp, files.to_vec());
+    stack.store.commit(&update).await.unwrap();
+    stack.store.delete(&stack.gun).await.unwrap();
+    stack.published().await;
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
 }
 
 #[tokio::test]

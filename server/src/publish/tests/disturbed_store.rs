@@ -1,45 +1,80 @@
-//! A store that is asked too often, and one in which somebody else always publishes first.
+//! A store that counts what it is asked, and one in which somebody else always publishes first.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use tuf_schema::Sha256;
 
 use super::*;
 use crate::store::{Aging, FileRow, Lease, Newest};
 
-/// Counts questions for single roles, and may refuse every update.
-struct DisturbedStore {
-    stored: Arc<MemoryStore>,
-    questions: AtomicU32,
+/// Counts what it is asked, and may refuse some of it.
+pub(super) struct DisturbedStore {
+    pub(super) stored: Arc<MemoryStore>,
+    pub(super) questions: std::sync::Mutex<BTreeMap<&'static str, u32>>,
     /// What every update is told.
-    conflict: Option<(Role, Option<Version>)>,
+    pub(super) conflict: Option<(Role, Option<Version>)>,
+    /// How often a lease is lent or lent again.
+    pub(super) leases: u32,
+    /// Updates cannot be written.
+    pub(super) is_read_only: bool,
+}
+
+impl DisturbedStore {
+    /// One that only counts.
+    pub(super) fn over(stored: &Arc<MemoryStore>) -> Self {
+        let questions = std::sync::Mutex::default();
+        Self { stored: stored.clone(), questions, conflict: None, leases: u32::MAX, is_read_only: false }
+    }
+
+    /// How often each question was asked; those that were not are missing.
+    pub(super) fn questions(&self) -> BTreeMap<&'static str, u32> {
+        self.questions.lock().unwrap().clone()
+    }
+
+    fn ask(&self, question: &'static str) -> u32 {
+        let mut questions = self.questions.lock().unwrap();
+        let asked = questions.entry(question).or_default();
+        *asked += 1;
+        *asked
+    }
 }
 
 #[async_trait]
 impl MetadataStore for DisturbedStore {
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError> {
-        self.questions.fetch_add(1, Ordering::SeqCst);
+        self.ask("latest");
         self.stored.latest(gun, role).await
     }
 
     async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
+        self.ask("newest");
         self.stored.newest(gun).await
     }
 
+    async fn newest_of(
+        &self,
+        gun: &Gun,
+        roles: &BTreeSet<Role>,
+    ) -> Result<BTreeMap<Role, (Version, Sha256)>, StoreError> {
+        self.ask("newest_of");
+        self.stored.newest_of(gun, roles).await
+    }
+
     async fn by_version(&self, gun: &Gun, role: &Role, version: Version) -> Result<Option<Stored>, StoreError> {
+        self.ask("by_version");
         self.stored.by_version(gun, role, version).await
     }
 
-    async fn by_sha256(
-        &self,
-        gun: &Gun,
-        role: &Role,
-        sha256: &tuf_schema::Sha256,
-    ) -> Result<Option<Stored>, StoreError> {
+    async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
+        self.ask("by_sha256");
         self.stored.by_sha256(gun, role, sha256).await
     }
 
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
+        self.ask("commit");
         match self.conflict.clone() {
             Some((role, current)) => Err(StoreError::Conflict { role, current }),
+            None if self.is_read_only => Err(StoreError::Unavailable("disk full".into())),
             None => self.stored.commit(update).await,
         }
     }
@@ -52,27 +87,28 @@ impl MetadataStore for DisturbedStore {
         self.stored.changes(query).await
     }
 
-    async fn newest_of(
-        &self,
-        gun: &Gun,
-        roles: &BTreeSet<Role>,
-    ) -> Result<BTreeMap<Role, (Version, tuf_schema::Sha256)>, StoreError> {
-        self.stored.newest_of(gun, roles).await
-    }
-
     async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+        self.ask("aging");
         self.stored.aging(query).await
     }
 
     async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
+        self.ask("note_use");
+        if self.is_read_only {
+            return Err(StoreError::Unavailable("disk full".into()));
+        }
         self.stored.note_use(guns, at).await
     }
 
     async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
+        if self.ask("take_lease") > self.leases {
+            return Ok(false);
+        }
         self.stored.take_lease(lease, holder, now, seconds).await
     }
 
     async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+        self.ask("drop_superseded");
         self.stored.drop_superseded(before, limit).await
     }
 
@@ -89,17 +125,20 @@ impl MetadataStore for DisturbedStore {
     }
 }
 
-/// Publishes into the stack's store through a disturbed one; the refusal and the questions that it took.
-async fn publish(
-    stack: &Stack,
-    conflict: Option<(Role, Option<Version>)>,
-    parts: Vec<UploadPart>,
-) -> (PublishError, u32) {
-    let store = Arc::new(DisturbedStore { stored: stack.store.clone(), questions: AtomicU32::new(0), conflict });
-    let limits = PublishLimits::default();
-    let publisher = Publisher::new(store.clone(), stack.signer.clone(), stack.clock.clone(), limits);
-    let error = publisher.publish(&Access::for_tests(stack.gun.clone()), Upload { parts }).await.unwrap_err();
-    (error, store.questions.load(Ordering::SeqCst))
+/// Publishes through `store`, which lies over the stack's.
+async fn publish(stack: &Stack, store: &Arc<DisturbedStore>, parts: Vec<UploadPart>) -> Result<(), PublishError> {
+    let (limits, chance) = (PublishLimits::default(), Arc::new(NoWait));
+    let publisher = Publisher::new(store.clone(), stack.signer.clone(), stack.clock.clone(), limits, chance);
+    publisher.publish(&Access::for_tests(stack.gun.clone()), Upload { parts }).await
+}
+
+/// Draws nothing but zeros, so that nobody waits.
+struct NoWait;
+
+impl Chance for NoWait {
+    fn draw(&self) -> u64 {
+        0
+    }
 }
 
 /// Delegations of one letter more each, eighty deep, of which nothing above is stored.
@@ -110,21 +149,49 @@ fn deep_delegations(count: usize, expires: UtcTime) -> Vec<UploadPart> {
 }
 
 #[tokio::test]
+async fn a_publish_of_one_tag_asks_the_store_for_what_is_newest_and_hands_it_the_update() {
+    let stack = Stack::new();
+    let mut author = stack.published().await;
+    author.next_targets();
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    publish(&stack, &store, vec![targets(&author)]).await.unwrap();
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 1), ("commit", 1)]));
+}
+
+#[tokio::test]
+async fn a_publish_beside_ten_delegations_asks_once_more_for_all_of_them() {
+    let stack = Stack::new();
+    let mut author = stack.author().await;
+    let (key, expires) = (testing::secret_key(), author.root.expires);
+    let names: Vec<String> = (0..10).map(|number| format!("targets/{number}")).collect();
+    names.iter().for_each(|name| accepted::delegate(&mut author, name, Some(&key), &[""]));
+    let mut parts = vec![root(&author), targets(&author)];
+    parts.extend(names.iter().map(|name| accepted::delegation(name, 1, "x", expires, &key)));
+    stack.publish(parts).await.unwrap();
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    publish(&stack, &store, vec![accepted::delegation("targets/0", 2, "x", expires, &key)]).await.unwrap();
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 1), ("newest_of", 1), ("commit", 1)]));
+}
+
+#[tokio::test]
 async fn missing_roles_above_are_looked_for_once_and_only_the_lowest() {
     let stack = Stack::new();
     let author = stack.published().await;
-    let (error, questions) = publish(&stack, None, deep_delegations(10, author.root.expires)).await;
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    let error = publish(&stack, &store, deep_delegations(10, author.root.expires)).await.unwrap_err();
     assert!(matches!(&error, PublishError::BadTargets(Violation::Undeclared(_))), "{error}");
-    // Ten parts, the role above all of them, and whether the repository changed meanwhile.
-    assert_eq!(questions, 12);
+    // The role above all of them, and whether the repository changed meanwhile.
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 1), ("newest_of", 1), ("latest", 2)]));
 }
 
 #[tokio::test]
 async fn without_any_root_no_role_is_looked_for() {
     let stack = Stack::new();
-    let (error, questions) = publish(&stack, None, deep_delegations(10, stack.clock.now())).await;
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    let error = publish(&stack, &store, deep_delegations(10, stack.clock.now())).await.unwrap_err();
     assert_told(&error, "ErrValidation", "no pre-existing root and no root provided in update.");
-    assert_eq!(questions, 1, "whether the repository changed meanwhile");
+    // Whether the repository changed meanwhile.
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 1), ("latest", 1)]));
 }
 
 #[tokio::test]
@@ -132,8 +199,10 @@ async fn who_loses_every_race_hears_version() {
     let stack = Stack::new();
     let mut author = stack.published().await;
     author.next_targets();
-    let conflict = (Role::Timestamp, Some(version(7)));
-    let (error, _) = publish(&stack, Some(conflict), vec![targets(&author)]).await;
+    let conflict = Some((Role::Timestamp, Some(version(7))));
+    let store = Arc::new(DisturbedStore { conflict, ..DisturbedStore::over(&stack.store) });
+    let error = publish(&stack, &store, vec![targets(&author)]).await.unwrap_err();
     let PublishError::VersionConflict { role, current } = error else { panic!("{error}") };
     assert_eq!((role, current), (Role::Timestamp, Some(version(7))));
+    assert_eq!(store.questions()["commit"], MAX_ATTEMPTS);
 }

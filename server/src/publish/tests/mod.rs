@@ -21,7 +21,9 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Change, ChangeQuery, Stored};
 
 mod accepted;
+mod background;
 mod disturbed_store;
+mod healing;
 mod races;
 mod refused;
 mod renewal;
@@ -42,6 +44,7 @@ struct Stack {
 struct TestSigner {
     keys: LocalSigner,
     custody: Custody,
+    clock: Arc<TestClock>,
     trouble: std::sync::Mutex<Trouble>,
     /// How often it was asked to sign.
     signatures: AtomicU32,
@@ -49,7 +52,7 @@ struct TestSigner {
     questions: AtomicU32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Trouble {
     None,
     /// Nothing answers.
@@ -58,13 +61,20 @@ enum Trouble {
     WrongPassphrase,
     /// Keys are known and are gone when they should sign.
     Forgets,
+    /// It signs so often, and then nothing answers.
+    DiesAfter(u32),
+    /// It does not hold this key.
+    Lacks(KeyId),
+    /// Each signature takes a minute.
+    IsSlow,
 }
 
 impl TestSigner {
-    fn new(custody: Custody) -> Arc<Self> {
+    fn new(custody: Custody, clock: Arc<TestClock>) -> Arc<Self> {
         Arc::new(Self {
             keys: LocalSigner::new(Arc::new(SystemRandom::new())),
             custody,
+            clock,
             trouble: std::sync::Mutex::new(Trouble::None),
             signatures: AtomicU32::new(0),
             questions: AtomicU32::new(0),
@@ -76,13 +86,18 @@ impl TestSigner {
     }
 
     fn trouble(&self) -> Trouble {
-        *self.trouble.lock().unwrap()
+        self.trouble.lock().unwrap().clone()
     }
 
     fn check_up(&self) -> Result<(), SignerError> {
         match self.trouble() {
-            Trouble::Down => Err(SignerError::Unavailable("connection refused".into())),
-            Trouble::None | Trouble::WrongPassphrase | Trouble::Forgets => Ok(()),
+            Trouble::Down | Trouble::DiesAfter(0) => Err(SignerError::Unavailable("connection refused".into())),
+            Trouble::None
+            | Trouble::WrongPassphrase
+            | Trouble::Forgets
+            | Trouble::DiesAfter(_)
+            | Trouble::Lacks(_)
+            | Trouble::IsSlow => Ok(()),
         }
     }
 }
@@ -97,16 +112,20 @@ impl RoleSigner for TestSigner {
     async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
         self.questions.fetch_add(1, Ordering::SeqCst);
         self.check_up()?;
-        if self.trouble() == Trouble::WrongPassphrase {
-            return Err(SignerError::WrongPassphrase { message: "alias x".to_owned() });
+        match self.trouble() {
+            Trouble::WrongPassphrase => Err(SignerError::WrongPassphrase { message: "alias x".to_owned() }),
+            Trouble::Lacks(lost) if lost == *id => Ok(None),
+            _ => self.keys.public_key(id).await,
         }
-        self.keys.public_key(id).await
     }
 
     async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
         self.check_up()?;
-        if self.trouble() == Trouble::Forgets {
-            return Err(SignerError::NotHeld(key.id().clone()));
+        match self.trouble() {
+            Trouble::Forgets => return Err(SignerError::NotHeld(key.id().clone())),
+            Trouble::DiesAfter(signatures) => self.suffers(Trouble::DiesAfter(signatures - 1)),
+            Trouble::IsSlow => self.clock.advance_seconds(60),
+            _ => {}
         }
         self.signatures.fetch_add(1, Ordering::SeqCst);
         self.keys.sign(gun, key, content).await
@@ -129,8 +148,9 @@ impl Stack {
     fn with_custody(custody: Custody) -> Self {
         let clock = TestClock::at("2026-11-21T21:05:00.25Z");
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let signer = TestSigner::new(custody);
-        let publisher = Publisher::new(store.clone(), signer.clone(), clock.clone(), PublishLimits::default());
+        let signer = TestSigner::new(custody, clock.clone());
+        let (limits, chance) = (PublishLimits::default(), Arc::new(SystemRandom::new()));
+        let publisher = Publisher::new(store.clone(), signer.clone(), clock.clone(), limits, chance);
         let reader = Reader::new(store.clone(), signer.clone(), clock.clone());
         let gun = Gun::parse("example.com/app").unwrap();
         Self { gun, clock, store, signer, publisher: Arc::new(publisher), reader }
@@ -239,6 +259,7 @@ fn told(error: &PublishError) -> (&'static str, String) {
         PublishError::Validation(_) => "ErrValidation",
         PublishError::VersionConflict { .. } => "VERSION",
         PublishError::MalformedJson { .. } => "MALFORMED_JSON",
+        PublishError::DoesNotFit { .. } => "INVALID_GUN",
         PublishError::Signer(_) | PublishError::Store(_) | PublishError::Unwritable(_) => "5xx",
     };
     (name, error.to_string())

@@ -4,8 +4,8 @@ use super::*;
 
 /// Two servers on one store: their publishers do not wait for each other.
 fn second_server(stack: &Stack) -> Arc<Publisher> {
-    let limits = PublishLimits::default();
-    Arc::new(Publisher::new(stack.store.clone(), stack.signer.clone(), stack.clock.clone(), limits))
+    let (limits, chance) = (PublishLimits::default(), Arc::new(SystemRandom::new()));
+    Arc::new(Publisher::new(stack.store.clone(), stack.signer.clone(), stack.clock.clone(), limits, chance))
 }
 
 async fn race(stack: &Stack, uploads: Vec<Vec<UploadPart>>) -> Vec<Result<(), PublishError>> {
@@ -88,9 +88,7 @@ async fn an_upload_that_was_judged_before_a_deletion_is_judged_again() {
     let known = load::load(&*stack.store, &stack.gun, &newest, Some(root), &parts).await.unwrap();
     let accepted = validate::validate(&stack.gun, parts, &known, now, PublishLimits::default()).unwrap();
     let root = accepted.root.clone();
-    let base = newest.timestamp.map(|stored| stored.sha256);
-    let (root, newest) = (root.model(), &known.newest);
-    let maker = Maker { gun: &stack.gun, root, signer: &*stack.signer, base, newest, now };
+    let maker = Maker { gun: &stack.gun, root: root.model(), signer: &*stack.signer, newest: &newest, now };
     let update = maker.complete(accepted).await.unwrap();
     stack.store.delete(&stack.gun).await.unwrap();
     let refused = stack.store.commit(&update).await;
@@ -98,4 +96,24 @@ async fn an_upload_that_was_judged_before_a_deletion_is_judged_again() {
     // The next attempt finds no root any more.
     let error = stack.refusal(vec![targets(&author)]).await;
     assert_told(&error, "ErrValidation", "no pre-existing root and no root provided in update.");
+}
+
+/// Fifty publishers of one repository, in turn on two servers, each with a delegation of its own or with nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_publishers_on_two_servers_who_has_no_rival_does_not_lose() {
+    let stack = Stack::new();
+    let mut author = stack.author().await;
+    let (key, expires) = (testing::secret_key(), author.root.expires);
+    let names: Vec<String> = (0..25).map(|number| format!("targets/{number}")).collect();
+    names.iter().for_each(|name| accepted::delegate(&mut author, name, Some(&key), &[""]));
+    stack.publish(vec![root(&author), targets(&author)]).await.unwrap();
+    let with_delegations = names.iter().map(|name| vec![accepted::delegation(name, 1, "x", expires, &key)]);
+    let uploads = with_delegations.flat_map(|upload| [upload, Vec::new()]).collect();
+    for result in race(&stack, uploads).await {
+        result.unwrap();
+    }
+    assert_eq!(stack.latest_version(&Role::Timestamp).await, 51);
+    for name in &names {
+        assert!(stack.current(&role(name)).await.is_some(), "{name}");
+    }
 }

@@ -1,11 +1,13 @@
-//! Reads of what expired: signed anew where the key is held, served as it is where only the author can.
+//! Reads of what expired: signed anew where that can be done, served as it is stored where it cannot.
 
 use tuf_schema::model::Timestamp;
 
+use super::disturbed_store::DisturbedStore;
 use super::*;
-use crate::read::ReadError;
+use crate::auth::Pull;
+use crate::renew::Renewed;
 
-async fn author_published_own_snapshot(stack: &Stack, snapshot_days: i64) -> Author {
+pub(super) async fn author_published_own_snapshot(stack: &Stack, snapshot_days: i64) -> Author {
     let (author, key) = stack.author_with_snapshot_key().await;
     let (root, targets) = (root(&author), targets(&author));
     let expires = stack.clock.now().plus_seconds(snapshot_days * 24 * 3600);
@@ -14,7 +16,7 @@ async fn author_published_own_snapshot(stack: &Stack, snapshot_days: i64) -> Aut
     author
 }
 
-fn expiry_of_timestamp(stored: &Stored) -> UtcTime {
+pub(super) fn expiry_of_timestamp(stored: &Stored) -> UtcTime {
     load::unverified::<Timestamp>(&Role::Timestamp, stored).unwrap().claims().expires
 }
 
@@ -136,30 +138,98 @@ async fn a_key_that_is_not_held_is_asked_for_once_a_minute() {
 }
 
 #[tokio::test]
-async fn without_the_signer_an_expired_timestamp_is_an_error_and_not_a_missing_file() {
+async fn what_cannot_be_signed_anew_is_served_as_it_is_stored() {
+    for trouble in [Trouble::Down, Trouble::WrongPassphrase, Trouble::Forgets, Trouble::DiesAfter(1)] {
+        let stack = Stack::new();
+        stack.published().await;
+        let (snapshot, timestamp) = (stack.latest(&Role::Snapshot).await, stack.latest(&Role::Timestamp).await);
+        stack.clock.advance_days(1096);
+        stack.signer.suffers(trouble.clone());
+        assert_eq!(stack.current(&Role::Timestamp).await, timestamp, "{trouble:?}");
+        assert_eq!(stack.current(&Role::Snapshot).await, snapshot, "{trouble:?}");
+        assert!(stack.current(&Role::Targets).await.is_some(), "{trouble:?}");
+        stack.signer.suffers(Trouble::None);
+        stack.clock.advance_seconds(60);
+        assert_eq!(stack.current(&Role::Snapshot).await.unwrap().version, version(2), "{trouble:?}");
+        assert_eq!(stack.latest_version(&Role::Timestamp).await, 2, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_served_as_it_is_stored() {
     let stack = Stack::new();
     stack.published().await;
+    let stored = stack.latest(&Role::Timestamp).await;
     stack.clock.advance_days(15);
-    stack.signer.suffers(Trouble::Down);
-    let read = stack.reader.current(&Access::for_tests(stack.gun.clone()), &Role::Timestamp).await;
-    assert!(matches!(read, Err(ReadError::Signer(SignerError::Unavailable(_)))), "{read:?}");
+    let full = Arc::new(DisturbedStore { is_read_only: true, ..DisturbedStore::over(&stack.store) });
+    let reader = Reader::new(full, stack.signer.clone(), stack.clock.clone());
+    let access = Access::<Pull>::for_tests(stack.gun.clone());
+    assert_eq!(reader.current(&access, &Role::Timestamp).await.unwrap(), stored);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_of_an_expired_timestamp_renew_it_once_and_all_get_it() {
-    let stack = Stack::new();
+    let stack = Arc::new(Stack::new());
     stack.published().await;
     stack.clock.advance_days(15);
-    let stack = Arc::new(stack);
-    let readers: Vec<_> = (0..16)
-        .map(|_| {
-            let stack = stack.clone();
-            tokio::spawn(async move { stack.current(&Role::Timestamp).await.unwrap().version })
-        })
-        .collect();
-    for reader in readers {
-        assert_eq!(reader.await.unwrap(), version(2));
+    let before = stack.signer.signatures.load(Ordering::SeqCst);
+    for stored in read_at_once(&stack, 16).await {
+        assert_eq!(stored.version, version(2));
     }
+    assert_eq!(stack.signer.signatures.load(Ordering::SeqCst), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_readers_one_asks_a_signer_that_is_down_and_all_are_answered() {
+    let stack = Arc::new(Stack::new());
+    stack.published().await;
+    stack.clock.advance_days(15);
+    stack.signer.suffers(Trouble::Down);
+    let before = stack.signer.questions.load(Ordering::SeqCst);
+    for stored in read_at_once(&stack, 16).await {
+        assert_eq!(stored.version, version(1));
+    }
+    assert_eq!(stack.signer.questions.load(Ordering::SeqCst), before + 1);
+}
+
+/// So many reads of the timestamp at the same time.
+async fn read_at_once(stack: &Arc<Stack>, readers: u32) -> Vec<Stored> {
+    let read = |_| {
+        let stack = stack.clone();
+        tokio::spawn(async move { stack.current(&Role::Timestamp).await.unwrap() })
+    };
+    let mut read_by_each = Vec::new();
+    for reader in (0..readers).map(read).collect::<Vec<_>>() {
+        read_by_each.push(reader.await.unwrap());
+    }
+    read_by_each
+}
+
+#[tokio::test]
+async fn while_the_signer_is_down_a_read_of_another_repository_does_not_ask_it_again() {
+    let mut stack = Stack::new();
+    stack.published().await;
+    let first = std::mem::replace(&mut stack.gun, Gun::parse("example.com/other").unwrap());
+    stack.published().await;
+    stack.clock.advance_days(15);
+    stack.signer.suffers(Trouble::Down);
+    assert_eq!(questions_of_reads(&stack, 1).await, 1);
+    stack.gun = first;
+    assert_eq!(questions_of_reads(&stack, 1).await, 0);
+    stack.clock.advance_seconds(10);
+    assert_eq!(questions_of_reads(&stack, 1).await, 1);
+}
+
+#[tokio::test]
+async fn a_publish_that_comes_before_a_renewal_is_what_the_reader_gets() {
+    let stack = Stack::new();
+    let mut author = stack.published().await;
+    stack.clock.advance_days(15);
+    let seen = stack.latest(&Role::Timestamp).await.unwrap();
+    author.next_targets();
+    stack.publish(vec![targets(&author)]).await.unwrap();
+    assert_eq!(stack.reader.renewer.renew_for_read(&stack.gun, &seen).await, Renewed::Overtaken);
+    assert_eq!(stack.current(&Role::Timestamp).await.unwrap().version, version(2));
 }
 
 #[tokio::test]
@@ -169,52 +239,4 @@ async fn what_the_snapshot_does_not_list_is_not_there() {
     assert_eq!(stack.current(&role("targets/a")).await, None);
     let other = Access::for_tests(Gun::parse("example.com/other").unwrap());
     assert_eq!(stack.reader.current(&other, &Role::Timestamp).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn the_background_renews_at_half_life_and_not_before() {
-    let stack = Stack::new();
-    stack.published().await;
-    stack.clock.advance_days(6);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 0);
-    stack.clock.advance_days(2);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 0);
-    assert_eq!(stack.latest_version(&Role::Timestamp).await, 2);
-    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
-    let renewed = stack.latest(&Role::Timestamp).await.unwrap();
-    assert_eq!(expiry_of_timestamp(&renewed), stack.clock.now().plus_seconds(14 * 24 * 3600));
-}
-
-#[tokio::test]
-async fn the_background_renews_the_servers_snapshot_at_half_life_too() {
-    let stack = Stack::new();
-    stack.published().await;
-    stack.clock.advance_days(550);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
-    assert_eq!(stack.latest_version(&Role::Snapshot).await, 2);
-    assert!(stack.current(&Role::Targets).await.is_some());
-}
-
-#[tokio::test]
-async fn the_background_leaves_the_authors_snapshot_alone() {
-    let stack = Stack::new();
-    author_published_own_snapshot(&stack, 100).await;
-    stack.clock.advance_days(8);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
-    assert_eq!(stack.latest_version(&Role::Snapshot).await, 1);
-    assert_eq!(stack.latest_version(&Role::Timestamp).await, 2);
-}
-
-#[tokio::test]
-async fn after_an_outage_of_the_signer_the_background_goes_on() {
-    let stack = Stack::new();
-    stack.published().await;
-    stack.clock.advance_days(8);
-    stack.signer.suffers(Trouble::Down);
-    assert!(stack.reader.renewer.renew_aging().await.is_err());
-    // An outage of the signer is none of pulls: the timestamp is still valid.
-    assert!(stack.current(&Role::Timestamp).await.is_some());
-    stack.signer.suffers(Trouble::None);
-    assert_eq!(stack.reader.renewer.renew_aging().await.unwrap(), 1);
 }

@@ -134,7 +134,8 @@ async fn what_the_reference_refused_is_refused_for_the_recorded_reason() {
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let limits = PublishLimits::default();
     let signer = RecordedSigner(recordings().iter().flat_map(keys_of).collect());
-    let publisher = Publisher::new(store.clone(), Arc::new(signer), clock.clone(), limits);
+    let publisher =
+        Publisher::new(store.clone(), Arc::new(signer), clock.clone(), limits, Arc::new(SystemRandom::new()));
     let (mut refused, mut accepted) = (0, 0);
     for recording in recordings() {
         let Recording { name, gun, upload, status, answer } = recording;

@@ -78,3 +78,17 @@ async fn a_snapshot_key_that_the_author_holds_is_answered_with_a_waiting_one() {
     let waiting = keys.public_key(&access, ServerRole::Snapshot).await.unwrap();
     assert_ne!(waiting.id(), key.public().id());
 }
+
+#[tokio::test]
+async fn a_signer_that_dies_between_two_signatures_leaves_nothing_half_done() {
+    let stack = Stack::new();
+    let mut author = stack.published().await;
+    author.next_targets();
+    let upload = vec![targets(&author)];
+    stack.signer.suffers(Trouble::DiesAfter(1));
+    let error = stack.refusal(upload.clone()).await;
+    assert!(matches!(error, PublishError::Signer(SignerError::Unavailable(_))), "{error}");
+    stack.signer.suffers(Trouble::None);
+    stack.publish(upload).await.unwrap();
+    assert_eq!(stack.latest_version(&Role::Snapshot).await, 2);
+}
