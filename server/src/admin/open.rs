@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::AdminError;
-use crate::app;
+use crate::app::{self, StartError};
 use crate::clock::Clock;
 use crate::config::{StorageConfig, TrustConfig};
 use crate::signer::RoleSigner;
@@ -18,6 +18,7 @@ pub(super) async fn store(
         StorageConfig::Memory => Err(AdminError::Memory),
         StorageConfig::Sqlite { path } if !path.exists() => Err(AdminError::NoDatabase(path.clone())),
         StorageConfig::Sqlite { path } => Ok(app::open(path, clock).await?),
+        StorageConfig::Postgres(_) | StorageConfig::MySql(_) => Err(StartError::NoSuchStorage.into()),
     }
 }
 
