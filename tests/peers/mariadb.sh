@@ -7,7 +7,7 @@ MARIADB_PIDS=()
 # mariadb_start DIR [FSYNC] [OPTION...]: a new server in DIR on a free port.
 # FSYNC is off unless said otherwise: tests throw the data away, figures do not.
 mariadb_start() {
-  local directory=$1 fsync=${2:-off} user password options
+  local directory=$1 fsync=${2:-off} user password options _
   shift $(($# < 2 ? $# : 2))
   command -v mariadbd mariadb-install-db mariadb >/dev/null || { echo "mariadb: its server programs are not installed" >&2; return 1; }
   user=$(id -un)
@@ -29,7 +29,13 @@ mariadb_start() {
   MARIADB_DIR=$directory
   password=$(openssl rand -hex 12)
   MARIADB_ACCOUNT=tests:$password
-  mariadb_sql mysql <<<"grant all on *.* to tests@'%' identified by '$password' with grant option"
+  # a node of a cluster takes connections before it takes statements
+  for _ in $(seq 1 100); do
+    mariadb_sql mysql <<<"grant all on *.* to tests@'%' identified by '$password' with grant option" 2>"$directory.account.log" && return 0
+    sleep 0.1
+  done
+  cat "$directory.account.log" >&2
+  return 1
 }
 
 # mariadb_stop [SIGNAL]: ends every server started, at once unless SIGNAL (TERM) says otherwise.

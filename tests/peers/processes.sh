@@ -61,18 +61,20 @@ tls_members() {
   [ "${TRUST_PLAIN:-}" = 1 ] || printf ', "tls_cert_file": "%s", "tls_key_file": "%s"' "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
 }
 
-# start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON: sets SERVER_PID.
+# start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON [NAME]: sets SERVER_PID.
+# NAME, of its configuration and its log, tells replicas apart.
 start_server() {
-  cat >"$TRUST_STATE/server.json" <<JSON
+  local name=${5:-server}
+  cat >"$TRUST_STATE/$name.json" <<JSON
 {"server": {"http_addr": "$2"$(tls_members)},
  $(auth_section) ${TRUST_LIMITS:+"\"limits\": $TRUST_LIMITS,"} "trust_service": $4,
  "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
  "storage": $3}
 JSON
-  "$1" -config "$TRUST_STATE/server.json" >>"$TRUST_STATE/server.log" 2>&1 &
+  "$1" -config "$TRUST_STATE/$name.json" >>"$TRUST_STATE/$name.log" 2>&1 &
   SERVER_PID=$!
   CHILDREN+=("$SERVER_PID")
-  wait_port "${2##*:}" "$SERVER_PID" "$1" || { tail -5 "$TRUST_STATE/server.log" >&2; return 1; }
+  wait_port "${2##*:}" "$SERVER_PID" "$1" || { tail -5 "$TRUST_STATE/$name.log" >&2; return 1; }
 }
 
 # stop_children: ends them by SIGTERM, the last started first.  One that does

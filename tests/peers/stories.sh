@@ -60,7 +60,9 @@ expect_same() { diff "$2" "$1" || fail "$3: < wanted, > got"; }
 
 # must COMMAND...: its output goes to the log and into OUT
 must() {
+  local status=0
   echo "+ $*"
-  OUT=$("$@" 2>&1) || { echo "$OUT"; fail "exit $? from: $* :: $(tail -1 <<<"$OUT")"; }
+  OUT=$("$@" 2>&1) || status=$?
   echo "$OUT"
+  [ $status = 0 ] || fail "exit $status from: $* :: $(tail -1 <<<"$OUT")"
 }

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use tuf_schema::testing::Publisher;
 use tuf_schema::{Gun, KeyType, PublicKey, UtcTime};
 
@@ -85,9 +86,13 @@ impl Story {
 /// The public key that the server hands out for a role.
 pub async fn server_key(port: u16, gun: &str, role: &str) -> anyhow::Result<PublicKey> {
     let answer = http::get(port, &format!("/v2/{gun}/_trust/tuf/{role}.key")).await?;
-    let key = answer.json();
-    let (kind, public) = (key["keytype"].as_str(), key["keyval"]["public"].as_str());
-    let (kind, public) = kind.zip(public).with_context(|| format!("no key: {} {key}", answer.status))?;
+    public_key(&answer.json()).with_context(|| format!("status {}", answer.status))
+}
+
+/// The key in a server's answer.
+pub fn public_key(answer: &Value) -> anyhow::Result<PublicKey> {
+    let (kind, public) = (answer["keytype"].as_str(), answer["keyval"]["public"].as_str());
+    let (kind, public) = kind.zip(public).with_context(|| format!("no key: {answer}"))?;
     Ok(PublicKey::new(KeyType::parse(kind), STANDARD.decode(public)?))
 }
 
