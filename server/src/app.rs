@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ring::rand::SystemRandom;
 
-use crate::auth::{Authenticator, BundleError, RootBundle, TokenRules};
+use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
 use crate::clock::Clock;
 use crate::config::{CacheAges, Config, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig};
 use crate::http::{Health, UploadMemory};
@@ -22,6 +22,7 @@ use crate::signer::{KeyAlgorithm, RoleSigner};
 use crate::store::memory::MemoryStore;
 use crate::store::sql::SqliteStore;
 use crate::store::{MetadataStore, StoreError};
+use crate::watched::{NamedFile, Watched};
 
 /// How long one question to the signer may take.
 const SIGNER_DEADLINE: Duration = Duration::from_secs(10);
@@ -116,12 +117,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Puts the parts together. Reads the files that `config` names.
+    /// Puts the parts together. Reads the files that `config` names, and says which of them may be read again.
     ///
     /// # Errors
     /// [`StartError`] for the first that cannot be used.
-    pub(crate) async fn new(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let (signer, algorithm) = signer(&config.trust)?;
+    pub(crate) async fn new(config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Watched>), StartError> {
+        let mut watched = Vec::new();
+        let (signer, algorithm) = signer(&config.trust, &mut watched)?;
         let database = match &config.storage {
             StorageConfig::Memory => None,
             StorageConfig::Sqlite { path } => Some(open(path, &clock).await?),
@@ -133,7 +135,7 @@ impl App {
         };
         let limits = config.limits;
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
-        Ok(Self {
+        let app = Self {
             publisher: Publisher::new(
                 Arc::clone(&store),
                 Arc::clone(&signer),
@@ -145,7 +147,7 @@ impl App {
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
             signer,
-            authenticator: authenticator(config.auth, &limits)?,
+            authenticator: authenticator(config.auth, &limits, &mut watched)?,
             gun_prefixes: config.gun_prefixes,
             cache_ages: config.cache_ages,
             upload_memory: UploadMemory::new(&limits),
@@ -158,7 +160,8 @@ impl App {
             health: Health::new(database.is_some(), is_remote),
             requests: AtomicU64::new(0),
             database,
-        })
+        };
+        Ok((app, watched))
     }
 
     /// A name for a request, to find its lines in the log by.
@@ -186,31 +189,62 @@ pub(crate) async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<Sqli
     }
 }
 
-pub(crate) fn signer(trust: &TrustConfig) -> Result<(Arc<dyn RoleSigner>, KeyAlgorithm), StartError> {
+pub(crate) fn signer(
+    trust: &TrustConfig,
+    watched: &mut Vec<Watched>,
+) -> Result<(Arc<dyn RoleSigner>, KeyAlgorithm), StartError> {
     match trust {
         // the reference's keys in memory are of this kind, whatever is configured
         TrustConfig::Local => Ok((Arc::new(LocalSigner::new(Arc::new(SystemRandom::new()))), KeyAlgorithm::Ed25519)),
-        TrustConfig::Remote(remote) => Ok((Arc::new(GrpcSigner::new(settings(remote)?)?), remote.key_algorithm)),
+        TrustConfig::Remote(remote) => {
+            let files = files_of_signer(remote);
+            let contents: Vec<_> = files.iter().map(NamedFile::read).collect::<Result<_, _>>()?;
+            let signer = Arc::new(GrpcSigner::new(settings(remote, &contents))?);
+            if !files.is_empty() {
+                let (shared, remote) = (Arc::clone(&signer), remote.clone());
+                watched.push(Watched::start(files, move |contents| Ok(shared.replace(settings(&remote, contents))?))?);
+            }
+            Ok((signer, remote.key_algorithm))
+        }
     }
 }
 
-fn settings(remote: &RemoteSigner) -> Result<GrpcSettings, StartError> {
-    let ca_pem = remote.ca_file.as_deref().map(|path| read("trust_service.tls_ca_file", path)).transpose()?;
-    let client = match &remote.client {
-        Some(client) => Some((
-            read("trust_service.tls_client_cert", &client.certificate)?,
-            read("trust_service.tls_client_key", &client.key)?,
-        )),
-        None => None,
-    };
-    Ok(GrpcSettings { host: remote.host.clone(), port: remote.port, ca_pem, client, deadline: SIGNER_DEADLINE })
+/// The files in the order in which [`settings`] takes their contents.
+pub(crate) fn files_of_signer(remote: &RemoteSigner) -> Vec<NamedFile> {
+    let mut files = Vec::new();
+    if let Some(client) = &remote.client {
+        files.push(NamedFile::new("trust_service.tls_client_cert", &client.certificate));
+        files.push(NamedFile::new("trust_service.tls_client_key", &client.key));
+    }
+    files.extend(remote.ca_file.as_ref().map(|path| NamedFile::new("trust_service.tls_ca_file", path)));
+    files
 }
 
-fn authenticator(config: Option<TokenAuthConfig>, limits: &Limits) -> Result<Authenticator, StartError> {
+pub(crate) fn settings(remote: &RemoteSigner, contents: &[Vec<u8>]) -> GrpcSettings {
+    let (client, rest) = match (&remote.client, contents) {
+        (Some(_), [certificate, key, rest @ ..]) => (Some((certificate.clone(), key.clone())), rest),
+        (_, rest) => (None, rest),
+    };
+    let ca_pem = rest.first().cloned();
+    GrpcSettings { host: remote.host.clone(), port: remote.port, ca_pem, client, deadline: SIGNER_DEADLINE }
+}
+
+fn authenticator(
+    config: Option<TokenAuthConfig>,
+    limits: &Limits,
+    watched: &mut Vec<Watched>,
+) -> Result<Authenticator, StartError> {
     let Some(config) = config else { return Ok(Authenticator::Open) };
-    let path = config.root_certificates;
-    let pem = read("auth.options.rootcertbundle", &path)?;
-    let bundle = RootBundle::from_pem(&pem).map_err(|source| StartError::Bundle { path, source })?;
+    let file = NamedFile::new("auth.options.rootcertbundle", config.root_certificates);
+    let path = file.path.clone();
+    let read =
+        move |pem: &[u8]| RootBundle::from_pem(pem).map_err(|source| StartError::Bundle { path: path.clone(), source });
+    let bundle = Arc::new(SharedBundle::new(read(&file.read()?)?));
+    let shared = Arc::clone(&bundle);
+    watched.push(Watched::start(vec![file], move |contents| {
+        shared.replace(read(contents.first().map(Vec::as_slice).unwrap_or_default())?);
+        Ok(())
+    })?);
     Ok(Authenticator::Token(Box::new(TokenRules {
         realm: config.realm,
         auto_redirect: config.auto_redirect,

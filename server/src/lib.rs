@@ -20,6 +20,7 @@ mod renew;
 mod serve;
 pub mod signer;
 pub mod store;
+mod watched;
 
 pub use app::StartError;
-pub use serve::{bind, run};
+pub use serve::{bind, run, run_watching};

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arguments::{Arguments, ConfigVerb, Verb};
@@ -13,7 +14,11 @@ use bulla_server::clock::{Clock, SystemClock};
 use bulla_server::config::Config;
 use bulla_server::logging::{self, STARTUP};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::warn;
+
+/// How often the files of certificates, keys and authorities are looked at; SIGHUP does it at once.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     match run() {
@@ -89,6 +94,20 @@ fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
                 }
             }
         });
+        let mut again = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        let (look, looks) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let mut pause = tokio::time::interval(BETWEEN_LOOKS);
+            loop {
+                tokio::select! {
+                    _ = pause.tick() => {}
+                    _ = again.recv() => {}
+                }
+                if look.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -96,7 +115,7 @@ fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
             }
         };
         let listener = bulla_server::bind(&config.listen.address).await?;
-        bulla_server::run(config, listener, clock, shutdown).await?;
+        bulla_server::run_watching(config, listener, clock, shutdown, looks).await?;
         Ok(())
     })
 }

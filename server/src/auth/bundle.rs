@@ -1,5 +1,8 @@
 //! The certificates that tokens must lead to, and the ways in which a token's key may do so.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use tuf_schema::UtcTime;
@@ -13,6 +16,27 @@ use super::token::TokenError;
 #[derive(Debug)]
 pub struct RootBundle {
     roots: Vec<Root>,
+}
+
+/// The bundle in force, which may be replaced while tokens are checked.
+#[derive(Debug)]
+pub struct SharedBundle(ArcSwap<RootBundle>);
+
+impl SharedBundle {
+    /// Puts a bundle in force.
+    #[must_use]
+    pub fn new(bundle: RootBundle) -> Self {
+        Self(ArcSwap::from_pointee(bundle))
+    }
+
+    /// Puts another one in its place; a token that is being checked is checked against the one it began with.
+    pub fn replace(&self, bundle: RootBundle) {
+        self.0.store(Arc::new(bundle));
+    }
+
+    pub(super) fn current(&self) -> Arc<RootBundle> {
+        self.0.load_full()
+    }
 }
 
 /// Why a bundle cannot be used.

@@ -9,10 +9,12 @@ mod claims;
 mod key;
 mod token;
 
+use std::sync::Arc;
+
 use tuf_schema::UtcTime;
 
 pub use access::{Access, Admin, CatalogAccess, Permit, Pull, Push, Right, Subject};
-pub use bundle::{BundleError, RootBundle};
+pub use bundle::{BundleError, RootBundle, SharedBundle};
 pub use challenge::{Denied, DeniedReason, Wanted};
 pub use token::TokenError;
 
@@ -31,7 +33,7 @@ pub struct TokenRules {
     /// Who must have made the token.
     pub issuer: String,
     /// The certificates a token's key must lead to.
-    pub bundle: RootBundle,
+    pub bundle: Arc<SharedBundle>,
     /// The longest token looked at, in bytes.
     pub token_bytes: usize,
 }
@@ -115,7 +117,7 @@ impl TokenRules {
         if text.len() > self.token_bytes {
             return Err(TokenError::TooLong { bytes: text.len(), limit: self.token_bytes });
         }
-        let claims = SignedToken::parse(text)?.verify(&self.bundle, now)?;
+        let claims = SignedToken::parse(text)?.verify(&self.bundle.current(), now)?;
         claims.check(&self.issuer, &self.service, now)?;
         Ok(claims)
     }

@@ -115,7 +115,7 @@ fn rules(bundle: RootBundle) -> TokenRules {
         auto_redirect: false,
         service: "trust".into(),
         issuer: "issuer".into(),
-        bundle,
+        bundle: Arc::new(SharedBundle::new(bundle)),
         token_bytes: 16_384,
     }
 }
@@ -497,4 +497,17 @@ proptest::proptest! {
             Ok(())
         })?;
     }
+}
+
+#[test]
+fn a_bundle_put_in_the_place_of_another_counts_from_the_next_token_on() {
+    let (before, after) = (service(), service());
+    let rules = rules(before.bundle());
+    let is_let_in = |service: &Service| {
+        let token = service.token("ES256", json!({"x5c": service.x5c()}), &claims());
+        rules.check(credentials(&format!("Bearer {token}")), &[Wanted::repository(GUN, "pull")], now()).is_ok()
+    };
+    assert!(is_let_in(&before) && !is_let_in(&after));
+    rules.bundle.replace(after.bundle());
+    assert!(is_let_in(&after) && !is_let_in(&before));
 }

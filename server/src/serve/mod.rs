@@ -1,7 +1,7 @@
 //! Connections: accepting, TLS, limits of time and number, and a stop that lets requests end.
 
 mod stall;
-mod tls;
+pub(crate) mod tls;
 
 use std::future::Future;
 use std::io;
@@ -16,9 +16,8 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ring::rand::SystemRandom;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info, warn};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{debug, error, info, warn};
 
 use crate::app::{App, StartError};
 use crate::clock::Clock;
@@ -27,7 +26,9 @@ use crate::http;
 use crate::logging::STARTUP;
 use crate::rate::{Client, Share};
 use crate::read::RenewalSettings;
+use crate::watched::{Look, Watched};
 use stall::StallGuard;
+use tls::Tls;
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,26 +44,44 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
-    let acceptor = config.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+    let (_never, no_looks) = mpsc::channel(1);
+    run_watching(config, listener, clock, shutdown, no_looks).await
+}
+
+/// The same, and with each message of `looks` the files of certificates, keys and authorities are read again.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watching(
+    config: Config,
+    listener: TcpListener,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()>,
+    looks: mpsc::Receiver<()>,
+) -> Result<(), StartError> {
+    let (tls, files_of_tls) = config.listen.tls.as_ref().map(Tls::start).transpose()?.unzip();
     let is_open = config.auth.is_none();
-    let app = Arc::new(App::new(config, clock).await?);
+    let (app, mut watched) = App::new(config, clock).await?;
+    let app = Arc::new(app);
+    watched.extend(files_of_tls);
     if is_open {
         warn!(target: STARTUP, "no authentication: who reaches the port may read, publish and delete everything");
     }
     match listener.local_addr() {
-        Ok(address) if acceptor.is_none() && !address.ip().is_loopback() => {
+        Ok(address) if tls.is_none() && !address.ip().is_loopback() => {
             warn!(target: STARTUP, %address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
         }
-        Ok(address) => info!(%address, tls = acceptor.is_some(), "listening"),
+        Ok(address) => info!(%address, tls = tls.is_some(), "listening"),
         Err(error) => warn!(%error, "the address listened on cannot be told"),
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
         async move { app.reader.renew_in_background(RenewalSettings::default(), &SystemRandom::new()).await }
     });
+    let watching = tokio::spawn(look_at_files(watched, looks));
     let connections = GracefulShutdown::new();
     let (stop, stopping) = watch::channel(());
-    accept(&app, listener, acceptor, &connections, stopping, shutdown).await;
+    accept(&app, listener, tls, &connections, stopping, shutdown).await;
     drop(stop);
     info!("stopping: no new connections, requests at work may end");
     if tokio::time::timeout(app.limits.stop, connections.shutdown()).await.is_err() {
@@ -70,6 +89,7 @@ pub async fn run(
     }
     // an update that is half made is not stored
     renewal.abort();
+    watching.abort();
     app.close().await;
     Ok(())
 }
@@ -88,10 +108,29 @@ pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
     }
 }
 
+/// Reads files again whenever it is told to, for as long as somebody may tell.
+async fn look_at_files(watched: Vec<Watched>, mut looks: mpsc::Receiver<()>) {
+    while looks.recv().await.is_some() {
+        for files in &watched {
+            match files.look() {
+                Look::Same => {}
+                Look::Renewed => info!(files = files.keys(), "read again, as they have changed"),
+                Look::Refused(error) => {
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    error!(
+                        files = files.keys(),
+                        error, "these files have changed and cannot be used: what they held before stays in force"
+                    );
+                }
+            }
+        }
+    }
+}
+
 async fn accept(
     app: &Arc<App>,
     listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     connections: &GracefulShutdown,
     stopping: watch::Receiver<()>,
     shutdown: impl Future<Output = ()>,
@@ -114,11 +153,11 @@ async fn accept(
                     debug!(%peer, "more connections from this address than limits.connections_per_address");
                     continue;
                 };
-                let (app, acceptor, watcher) = (Arc::clone(app), acceptor.clone(), connections.watcher());
+                let (app, tls, watcher) = (Arc::clone(app), tls.clone(), connections.watcher());
                 let stopping = stopping.clone();
                 tokio::spawn(async move {
                     let _held = (slot, share);
-                    connection(&app, acceptor, watcher, stopping, stream, peer).await;
+                    connection(&app, tls, watcher, stopping, stream, peer).await;
                 });
             }
             Err(error) => {
@@ -151,7 +190,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 async fn connection(
     app: &Arc<App>,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
     stream: TcpStream,
@@ -160,8 +199,8 @@ async fn connection(
     // answers are written whole; waiting for more would only delay them
     let _best_effort = stream.set_nodelay(true);
     let stream = StallGuard::new(stream, app.limits.request);
-    let Some(acceptor) = acceptor else { return talk(app, watcher, stream, peer).await };
-    let handshake = tokio::time::timeout(app.limits.handshake, acceptor.accept(stream));
+    let Some(tls) = tls else { return talk(app, watcher, stream, peer).await };
+    let handshake = tokio::time::timeout(app.limits.handshake, tls.acceptor().accept(stream));
     let outcome = tokio::select! {
         outcome = handshake => outcome,
         // nothing was asked yet, so nothing is lost

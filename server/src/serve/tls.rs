@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::crypto::ring;
 use rustls::server::NoServerSessionStorage;
 use rustls::server::WebPkiClientVerifier;
@@ -12,10 +13,46 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::app::{self, StartError};
+use crate::app::StartError;
 use crate::config::TlsFiles;
+use crate::watched::{NamedFile, Watched};
 
-pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
+const CERTIFICATE: &str = "server.tls_cert_file";
+const KEY: &str = "server.tls_key_file";
+const CLIENT_CA: &str = "server.client_ca_file";
+
+/// What new connections are accepted with. Those that are open keep what they began with.
+pub(crate) struct Tls(ArcSwap<ServerConfig>);
+
+impl Tls {
+    /// Reads the files, and says how to read them again.
+    pub(crate) fn start(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
+        let named = named(files);
+        let contents: Vec<_> = named.iter().map(NamedFile::read).collect::<Result<_, _>>()?;
+        let tls = Arc::new(Self(ArcSwap::from_pointee(server_config(files, &contents)?)));
+        let (shared, files) = (Arc::clone(&tls), files.clone());
+        let watched = Watched::start(named, move |contents| {
+            shared.0.store(Arc::new(server_config(&files, contents)?));
+            Ok(())
+        })?;
+        Ok((tls, watched))
+    }
+
+    /// An acceptor for one connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
+}
+
+/// The files in the order in which [`server_config`] takes their contents.
+fn named(files: &TlsFiles) -> Vec<NamedFile> {
+    let mut named = vec![NamedFile::new(CERTIFICATE, &files.certificate), NamedFile::new(KEY, &files.key)];
+    named.extend(files.client_ca.as_ref().map(|path| NamedFile::new(CLIENT_CA, path)));
+    named
+}
+
+fn server_config(files: &TlsFiles, contents: &[Vec<u8>]) -> Result<ServerConfig, StartError> {
+    let content = |n: usize| contents.get(n).map(Vec::as_slice).unwrap_or_default();
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
@@ -24,35 +61,33 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates("server.client_ca_file", path)? {
+            for certificate in certificates(CLIENT_CA, path, content(2))? {
                 roots.add(certificate).map_err(|error| StartError::ClientCa(error.into()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             builder.with_client_cert_verifier(verifier.map_err(|error| StartError::ClientCa(error.into()))?)
         }
     };
-    let chain = certificates("server.tls_cert_file", &files.certificate)?;
-    let key = private_key("server.tls_key_file", &files.key)?;
+    let chain = certificates(CERTIFICATE, &files.certificate, content(0))?;
+    let key = private_key(KEY, &files.key, content(1))?;
     let mut config = builder.with_single_cert(chain, key).map_err(StartError::Tls)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // docker opens a connection for each request and resumes none (measured): tickets would be made for nobody.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
 
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, StartError> {
-    let pem = app::read(key, path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+fn certificates(key: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, StartError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         _ => Err(StartError::NoPem { key, path: path.to_owned(), what: "PEM certificate" }),
     }
 }
 
-fn private_key(key: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, StartError> {
-    let pem = app::read(key, path)?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| StartError::NoPem {
+fn private_key(key: &'static str, path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, StartError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| StartError::NoPem {
         key,
         path: path.to_owned(),
         what: "unencrypted PEM private key",

@@ -62,11 +62,16 @@ pub enum GrpcSettingsError {
 
 /// Asks a signer over gRPC. Connects at the first question and again whenever the connection is lost.
 pub struct GrpcSigner {
-    endpoint: Endpoint,
-    channel: Mutex<Channel>,
+    connection: Mutex<Connection>,
     deadline: Duration,
     /// Keys the signer said it holds, so that a publish costs one question for each signature.
     held: Mutex<BoundedMap<KeyId, PublicKey>>,
+}
+
+/// Where the signer is, and the way there at present.
+struct Connection {
+    endpoint: Endpoint,
+    channel: Channel,
 }
 
 impl GrpcSigner {
@@ -75,39 +80,39 @@ impl GrpcSigner {
     /// # Errors
     /// [`GrpcSettingsError`] when the settings cannot be used whatever the signer does.
     pub fn new(settings: GrpcSettings) -> Result<Self, GrpcSettingsError> {
-        let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
-        let mut tls = ClientTlsConfig::new();
-        tls = match &settings.ca_pem {
-            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-            None => tls.ca_certificates(system_authorities()),
-        };
-        if let Some((certificates, key)) = &settings.client {
-            tls = tls.identity(Identity::from_pem(certificates, key));
-        }
-        let endpoint = Endpoint::from_shared(format!("https://{host}:{}", settings.port))?
-            .connect_timeout(settings.deadline)
-            .tcp_nodelay(true)
-            .tls_config(tls)?;
         Ok(Self {
-            channel: Mutex::new(endpoint.connect_lazy()),
-            endpoint,
+            connection: Mutex::new(Connection::prepare(&settings)?),
             deadline: settings.deadline,
             held: Mutex::new(BoundedMap::new(REMEMBERED_KEYS)),
         })
     }
 
-    fn channel(&self) -> MutexGuard<'_, Channel> {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks with other certificates from the next question on; questions at work end as they began.
+    ///
+    /// # Errors
+    /// [`GrpcSettingsError`] when they cannot be used; then those before stay.
+    pub fn replace(&self, settings: GrpcSettings) -> Result<(), GrpcSettingsError> {
+        let connection = Connection::prepare(&settings)?;
+        *self.connection() = connection;
+        Ok(())
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn channel(&self) -> Channel {
+        self.connection().channel.clone()
     }
 
     fn keys(&self) -> KeyManagementClient<Channel> {
-        KeyManagementClient::new(self.channel().clone())
+        KeyManagementClient::new(self.channel())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
 
     fn signer(&self) -> SignerClient<Channel> {
-        SignerClient::new(self.channel().clone())
+        SignerClient::new(self.channel())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
@@ -133,10 +138,30 @@ impl GrpcSigner {
             Err(_) => {
                 // Perhaps the signer moved and the connection leads nowhere, which TCP finds out only after minutes.
                 // Pings would find it sooner, but the reference's signer hangs up on those who ping often.
-                *self.channel() = self.endpoint.connect_lazy();
+                let mut connection = self.connection();
+                connection.channel = connection.endpoint.connect_lazy();
                 Err(Failure::Other(SignerError::Deadline(self.deadline)))
             }
         }
+    }
+}
+
+impl Connection {
+    fn prepare(settings: &GrpcSettings) -> Result<Self, GrpcSettingsError> {
+        let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
+        let mut tls = ClientTlsConfig::new();
+        tls = match &settings.ca_pem {
+            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+            None => tls.ca_certificates(system_authorities()),
+        };
+        if let Some((certificates, key)) = &settings.client {
+            tls = tls.identity(Identity::from_pem(certificates, key));
+        }
+        let endpoint = Endpoint::from_shared(format!("https://{host}:{}", settings.port))?
+            .connect_timeout(settings.deadline)
+            .tcp_nodelay(true)
+            .tls_config(tls)?;
+        Ok(Self { channel: endpoint.connect_lazy(), endpoint })
     }
 }
 
@@ -222,7 +247,7 @@ impl RoleSigner for GrpcSigner {
     async fn check(&self) -> Result<(), SignerError> {
         let answer = self
             .ask(|| {
-                let mut client = HealthClient::new(self.channel().clone());
+                let mut client = HealthClient::new(self.channel());
                 async move { client.check(HealthCheckRequest { service: String::new() }).await }
             })
             .await

@@ -6,6 +6,7 @@ mod binary;
 mod limits;
 mod recorded;
 mod repositories;
+mod rotation;
 mod server;
 mod tls;
 mod tokens;
