@@ -40,7 +40,7 @@ impl CurrentState<'_> {
     pub(super) async fn examine(&mut self) -> Result<(), StoreError> {
         let Some(root) = self.root() else { return Ok(()) };
         let Some(timestamp) = self.newest.timestamp.clone() else {
-            self.note(&Role::Timestamp, None, Trouble::NoFile, self.resigning());
+            self.note(&Role::Timestamp, None, Trouble::NoFile, self.resigning(&Role::Timestamp));
             return Ok(());
         };
         let authority = Authority::of_base(root.model(), BaseRole::Timestamp);
@@ -98,7 +98,7 @@ impl CurrentState<'_> {
         listed: &FileMeta,
         is_read: bool,
     ) -> Result<Option<Stored>, StoreError> {
-        let (gun, next) = (self.gun, self.resigning());
+        let (gun, next) = (self.gun, self.resigning(by));
         let newest = self.store.newest_of(gun, &BTreeSet::from([role.clone()])).await?.remove(role);
         // Decoding demands a SHA-256 of every role.
         let Some(sha256) = listed.digests.sha256() else { return Ok(None) };
@@ -128,15 +128,13 @@ impl CurrentState<'_> {
     fn check_newest(&mut self, by: &Role, role: &Role, stored: &Stored, newest: Option<(Version, Sha256)>, next: Next) {
         let Some((newest, _)) = newest.filter(|(newest, _)| *newest > stored.version) else { return };
         let listed = stored.version;
-        match role {
-            Role::Targets | Role::Delegation(_) => {
-                self.note(role, Some(newest.number().into()), Trouble::OlderListed { listed }, next);
+        let trouble = match (self.hand, role) {
+            (SnapshotHand::Publishers | SnapshotHand::Unknown, Role::Targets | Role::Delegation(_)) => {
+                Trouble::OlderListed { listed }
             }
-            Role::Root | Role::Snapshot | Role::Timestamp => {
-                let trouble = Trouble::NotListed { by: by.clone(), listed };
-                self.note(role, Some(newest.number().into()), trouble, next);
-            }
-        }
+            _ => Trouble::NotListed { by: by.clone(), listed },
+        };
+        self.note(role, Some(newest.number().into()), trouble, next);
     }
 
     /// The document in force, believed under `authority`.
@@ -192,7 +190,7 @@ impl CurrentState<'_> {
     /// A trouble of a stored file that is in force.
     fn at(&mut self, role: &Role, stored: &Stored, trouble: Trouble) {
         let next = match role {
-            Role::Timestamp | Role::Snapshot => self.resigning(),
+            Role::Timestamp | Role::Snapshot => self.resigning(role),
             Role::Root | Role::Targets | Role::Delegation(_) => Next::PublisherOfRole,
         };
         self.note(role, Some(stored.version.number().into()), trouble, next);
@@ -203,12 +201,12 @@ impl CurrentState<'_> {
         self.findings.push(finding);
     }
 
-    /// Who can make a new snapshot.
-    fn resigning(&self) -> Next {
-        match self.hand {
-            SnapshotHand::Ours => Next::Repair,
-            SnapshotHand::Publishers => Next::PublisherSigns,
-            SnapshotHand::Unknown => Next::AskSigner,
+    /// Who can sign `role`, which is snapshot or timestamp, anew.
+    fn resigning(&self, role: &Role) -> Next {
+        match (self.hand, role) {
+            (SnapshotHand::Unknown, _) => Next::AskSigner,
+            (SnapshotHand::Ours, _) | (SnapshotHand::Publishers, Role::Timestamp) => Next::Repair,
+            (SnapshotHand::Publishers, _) => Next::PublisherSigns,
         }
     }
 }

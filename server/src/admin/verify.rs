@@ -8,7 +8,7 @@ use tuf_schema::{Gun, Role, Sha256};
 use super::current::{CurrentState, SnapshotHand};
 use super::error::AdminError;
 use super::files::check_row;
-use super::finding::{Finding, Next, Trouble};
+use super::finding::{Finding, Next, Trouble, Weight};
 use super::keys::held_keys;
 use super::open;
 use super::report::Report;
@@ -16,6 +16,7 @@ use super::roots::RootChain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::roots::TrustedRoots;
+use crate::read::{Reader, RenewError, Repaired};
 use crate::signer::{RoleSigner, SignerError};
 use crate::store::{MetadataStore, StoreError};
 
@@ -92,6 +93,23 @@ struct Examined {
 }
 
 impl Examined {
+    /// Whether signing snapshot and timestamp anew may mend something.
+    fn is_repairable(&self) -> bool {
+        let is_servers = |role: &str| role == Role::Snapshot.as_str() || role == Role::Timestamp.as_str();
+        self.findings.iter().filter(|finding| finding.weight() == Weight::Finding).any(|finding| match finding.next {
+            Next::Repair => true,
+            Next::RestoreOrReplace => is_servers(&finding.role),
+            Next::AskSigner
+            | Next::PublisherSigns
+            | Next::PublisherOfRole
+            | Next::Restore
+            | Next::SignerBackup
+            | Next::MendSigner
+            | Next::Nothing
+            | Next::BeforeGoingBack => false,
+        })
+    }
+
     fn note(&mut self, gun: &Gun, role: &str, version: Option<i64>, trouble: Trouble, next: Next) {
         let is_told = |told: &Finding| told.role == role && told.version == version && told.trouble == trouble;
         if !self.findings.iter().any(is_told) {
@@ -134,14 +152,45 @@ impl Verifier<'_> {
         }
     }
 
-    /// Looks at one repository and says how many files it has.
-    async fn repository(&mut self, gun: &Gun, _repair: bool) -> Result<u64, AdminError> {
-        let examined = self.examined(gun).await?;
+    /// Looks at one repository, mends it where that was asked for and can be, and says how many files it has.
+    async fn repository(&mut self, gun: &Gun, repair: bool) -> Result<u64, AdminError> {
+        let mut examined = self.examined(gun).await?;
+        if repair && examined.is_repairable() && self.repair(gun).await? {
+            examined = self.examined(gun).await?;
+        }
         // Deleted since it was listed.
         if examined.files > 0 {
             self.report.repository(examined.files, &examined.findings)?;
         }
         Ok(examined.files)
+    }
+
+    /// Signs snapshot and timestamp anew, and says whether that changed anything.
+    async fn repair(&mut self, gun: &Gun) -> Result<bool, AdminError> {
+        let Some(signer) = self.signer.clone() else { return Ok(false) };
+        let reader = Reader::new(Arc::clone(&self.store), signer, Arc::clone(&self.clock));
+        match reader.repair(gun).await {
+            Ok(Repaired::NotThere | Repaired::Sound) => Ok(false),
+            Ok(Repaired::Timestamp { version }) => {
+                self.report.repaired(gun, &format_args!("timestamp {version} names what is stored"))?;
+                Ok(true)
+            }
+            Ok(Repaired::Snapshot { version, dropped }) => {
+                self.report.repaired(gun, &format_args!("snapshot {version} and its timestamp list what is stored"))?;
+                for role in dropped {
+                    self.report.say(
+                        "dropped",
+                        &format_args!("{gun}: {role} is not listed any more, as no file of it is stored"),
+                    )?;
+                }
+                Ok(true)
+            }
+            Err(RenewError::Store(error @ StoreError::Unavailable(_))) => Err(error.into()),
+            Err(error) => {
+                self.report.say("not repaired", &format_args!("{gun}: {error}"))?;
+                Ok(false)
+            }
+        }
     }
 
     /// Looks at a repository, again if somebody published meanwhile: what was read may be of two moments then.
