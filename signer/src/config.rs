@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use bulla_database::dsn::{DsnWarning, SourceError};
+
 use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
 
 mod settings;
+mod storage;
 
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
+pub use storage::Storage;
 
 /// The `tracing` target of [`ConfigWarning`]s. They are written at every log level.
 pub const WARNING_TARGET: &str = "configuration";
@@ -27,7 +31,12 @@ const KNOWN: &[&str] = &[
     "server.http_addr",
     "storage.backend",
     "storage.db_url",
+    "storage.db_url_file",
+    "storage.password_file",
+    "storage.max_connections",
+    "storage.timeout_seconds",
     "storage.default_alias",
+    "storage.aliases",
     "default_alias",
     "logging.level",
 ];
@@ -78,15 +87,6 @@ pub enum AllowedClients {
     Named(BTreeSet<String>),
 }
 
-/// Where sealed keys are kept.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Storage {
-    /// In memory: gone when the process ends.
-    Memory,
-    /// In an SQLite file. Our value.
-    Sqlite(PathBuf),
-}
-
 /// What keys are sealed with.
 #[derive(Debug)]
 pub enum Sealing {
@@ -94,10 +94,12 @@ pub enum Sealing {
     Environment {
         /// The alias under whose passphrase new keys are sealed.
         default_alias: Alias,
+        /// Every alias that the configuration names: [`Passphrases::from_environment`] says why.
+        aliases: Vec<Alias>,
         /// Where the passphrase of an alias is looked up.
         environment: Environment,
     },
-    /// With a random passphrase that nobody knows: only for keys in memory, which in the reference need no alias.
+    /// With a random passphrase that nobody knows: keys in memory, which the reference does not seal at all.
     Ephemeral,
 }
 
@@ -125,6 +127,10 @@ pub enum ConfigWarning {
     AnyClient,
     /// The insecure key is set and, as there is an authority, has no effect.
     InsecureKeyWithoutEffect,
+    /// A key that means nothing beside the storage that was chosen.
+    WithoutEffect(&'static str),
+    /// Something in the address of the database.
+    Address(DsnWarning),
 }
 
 /// Why the configuration cannot be used.
@@ -170,15 +176,31 @@ pub enum ConfigError {
     /// Names of certificates that nobody vouches for mean nothing.
     #[error("server.allowed_clients needs server.client_ca_file: without it anybody could claim these names")]
     NamesWithoutAuthority,
+    /// A number that is none, too small or too large.
+    #[error("{name} must be a whole number from {least} to {most}")]
+    OutOfRange {
+        /// The dotted name of the key.
+        name: &'static str,
+        /// The least it may be.
+        least: u32,
+        /// The most it may be.
+        most: u32,
+    },
+    /// The database is not named, or not so that its driver could find it.
+    #[error(transparent)]
+    Address(#[from] SourceError),
     /// A storage this signer does not have.
-    #[error("storage.backend {found:?} is not supported: this signer accepts sqlite and memory")]
+    #[error("storage.backend {found:?} is not supported: this signer accepts postgres, mysql, sqlite and memory")]
     UnknownBackend {
         /// The value found.
         found: String,
     },
     /// An alias that does not fit the reference's column.
-    #[error("storage.default_alias is longer than {limit} characters", limit = Alias::MAX_CHARACTERS)]
-    AliasTooLong,
+    #[error("{name} has an alias that is empty or longer than {limit} characters", limit = Alias::MAX_CHARACTERS)]
+    NoAlias {
+        /// The dotted name of the key.
+        name: &'static str,
+    },
     /// A log level that the reference does not have.
     #[error("logging.level {found:?} is none of panic, fatal, error, warning, info, debug")]
     UnknownLogLevel {
@@ -210,7 +232,7 @@ impl Config {
         let mut warnings: Vec<_> = settings.unknown(KNOWN).into_iter().map(ConfigWarning::UnknownKey).collect();
         let log_level = log_level(&settings)?;
         let clients = client_trust(&settings, &mut warnings)?;
-        let storage = storage(&settings)?;
+        let storage = Storage::read(&settings, &mut warnings)?;
         let sealing = sealing(&settings, &storage, environment)?;
         Ok(Self {
             grpc_address: required(settings.text("server.grpc_addr")?, "server.grpc_addr")?,
@@ -255,6 +277,8 @@ impl fmt::Display for ConfigWarning {
             Self::InsecureKeyWithoutEffect => f.write_str(
                 "server.insecure_allow_any_client has no effect, as server.client_ca_file is set; remove it",
             ),
+            Self::WithoutEffect(name) => write!(f, "{name} has no effect with this storage.backend"),
+            Self::Address(warning) => write!(f, "storage.db_url: {warning}"),
         }
     }
 }
@@ -309,34 +333,23 @@ fn client_trust(settings: &Settings, warnings: &mut Vec<ConfigWarning>) -> Resul
     }
 }
 
-fn storage(settings: &Settings) -> Result<Storage, ConfigError> {
-    let backend = required(settings.text("storage.backend")?, "storage.backend")?;
-    match backend.to_lowercase().as_str() {
-        "memory" => Ok(Storage::Memory),
-        "sqlite" => {
-            let url = required(settings.text("storage.db_url")?, "storage.db_url")?;
-            let path = url.strip_prefix("sqlite:").unwrap_or(&url);
-            let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(Storage::Sqlite(settings.folder().join(path)))
-        }
-        _ => Err(ConfigError::UnknownBackend { found: backend }),
-    }
-}
-
 fn sealing(settings: &Settings, storage: &Storage, environment: &Environment) -> Result<Sealing, ConfigError> {
     // NOTARY_SIGNER_DEFAULT_ALIAS is the older of the reference's two names
-    let alias = match settings.text("storage.default_alias")? {
+    let default_alias = match settings.text("storage.default_alias")? {
         Some(alias) => Some(alias),
         None => settings.text("default_alias")?,
     };
-    match (alias, storage) {
-        (Some(alias), _) => {
-            let default_alias = Alias::parse(&alias).ok_or(ConfigError::AliasTooLong)?;
-            Passphrases::from_environment(environment.clone()).of(&default_alias)?;
-            Ok(Sealing::Environment { default_alias, environment: environment.clone() })
+    let alias = |name| move |text: String| Alias::parse(&text).ok_or(ConfigError::NoAlias { name });
+    let aliases = settings.list("storage.aliases")?.unwrap_or_default();
+    let mut aliases = aliases.into_iter().map(alias("storage.aliases")).collect::<Result<Vec<_>, _>>()?;
+    match default_alias.map(alias("storage.default_alias")).transpose()? {
+        Some(default_alias) if storage.is_durable() => {
+            aliases.push(default_alias.clone());
+            Passphrases::from_environment(environment.clone(), &aliases).of(&default_alias)?;
+            Ok(Sealing::Environment { default_alias, aliases, environment: environment.clone() })
         }
-        (None, Storage::Memory) => Ok(Sealing::Ephemeral),
-        (None, Storage::Sqlite(_)) => Err(ConfigError::Missing("storage.default_alias")),
+        None if storage.is_durable() => Err(ConfigError::Missing("storage.default_alias")),
+        Some(_) | None => Ok(Sealing::Ephemeral),
     }
 }
 

@@ -35,7 +35,7 @@ use metrics::Metrics;
 use seal::passphrase::{Alias, PassphraseError, Passphrases};
 pub use store::OpenStoreError;
 use store::memory::MemoryKeyStore;
-use store::{KeyStore, SqliteKeyStore};
+use store::{KeyStore, open_mysql, open_postgres, open_sqlite};
 pub use tls::TlsError;
 
 /// How often uses of keys are written down and opened keys that were held for too long are dropped.
@@ -91,14 +91,16 @@ impl Signer {
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
         let (alias, passphrases) = match &config.sealing {
-            Sealing::Environment { default_alias, environment } => {
-                (default_alias.clone(), Passphrases::from_environment(environment.clone()))
+            Sealing::Environment { default_alias, aliases, environment } => {
+                (default_alias.clone(), Passphrases::from_environment(environment.clone(), aliases))
             }
             Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
         };
         let store: Arc<dyn KeyStore> = match &config.storage {
             Storage::Memory => Arc::new(MemoryKeyStore::default()),
-            Storage::Sqlite(file) => Arc::new(SqliteKeyStore::open(file).await?),
+            Storage::Sqlite(file) => Arc::new(open_sqlite(file).await?),
+            Storage::MySql(dsn, settings) => Arc::new(open_mysql(dsn, *settings).await?),
+            Storage::Postgres(dsn, settings) => Arc::new(open_postgres(dsn, *settings).await?),
         };
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
         let backend = Box::new(SoftwareKeys::new(passphrases, alias, Arc::clone(&clock), rng));

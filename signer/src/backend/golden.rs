@@ -23,7 +23,7 @@ fn fixture(name: &str) -> String {
 }
 
 fn passphrases() -> Passphrases {
-    Passphrases::from_environment(Environment::new([(VARIABLE.0.to_owned(), VARIABLE.1.to_owned())]))
+    Passphrases::from_environment(Environment::new([(VARIABLE.0.to_owned(), VARIABLE.1.to_owned())]), &[])
 }
 
 /// The rows of `private_keys` in a dump of PostgreSQL.

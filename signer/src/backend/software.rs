@@ -153,7 +153,7 @@ mod tests {
 
     fn keys(variables: &[(&str, &str)], default_alias: &str) -> (SoftwareKeys, Arc<SetClock>) {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let passphrases = Passphrases::from_environment(Environment::new(variables));
+        let passphrases = Passphrases::from_environment(Environment::new(variables), &[]);
         let clock = Arc::new(SetClock(Mutex::new(1000)));
         let alias = Alias::parse(default_alias).unwrap();
         let rng = Arc::new(SystemRandom::new());

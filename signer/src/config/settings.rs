@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -87,6 +88,13 @@ impl Settings {
             Some("true") => Ok(true),
             Some(_) => Err(ConfigError::WrongType { name, expected: "true or false" }),
         }
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn number(&self, name: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>, ConfigError> {
+        let wrong = || ConfigError::OutOfRange { name, least: *range.start(), most: *range.end() };
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse().ok().filter(|number| range.contains(number)).map(Some).ok_or_else(wrong)
     }
 
     /// A list of texts; from the environment, one text with commas.

@@ -95,9 +95,9 @@ fn unknown_keys_are_warned_of_by_name() {
 
 #[test]
 fn an_unknown_backend_is_refused_with_the_accepted_ones() {
-    for backend in ["postgres", "mysql", "rethinkdb", "sqlite3"] {
+    for backend in ["postgresql", "mariadb", "rethinkdb", "sqlite3"] {
         let text = sound_with(r#""sqlite""#, &format!(r#""{backend}""#)).unwrap_err().to_string();
-        assert!(text.contains(backend) && text.contains("accepts sqlite and memory"), "{text}");
+        assert!(text.contains(backend) && text.contains("accepts postgres, mysql, sqlite and memory"), "{text}");
     }
 }
 
@@ -138,6 +138,33 @@ fn the_default_alias_may_come_from_the_environment_under_either_name() {
 fn keys_in_memory_need_no_alias() {
     let insecure = WITHOUT_AUTHORITY.replace(r#""grpc_addr""#, r#""client_ca_file": "c", "grpc_addr""#);
     assert!(matches!(parse(&insecure).unwrap().sealing, Sealing::Ephemeral));
+    // nor the passphrase of one that is left over from a durable store
+    let named = insecure.replace(r#""memory""#, r#""memory", "default_alias": "other""#);
+    assert!(matches!(parse(&named).unwrap().sealing, Sealing::Ephemeral));
+}
+
+#[test]
+fn an_alias_that_ends_like_the_variable_of_a_file_is_its_own_when_it_is_named() {
+    let text = SOUND.replace(r#""default_alias": "k1""#, r#""default_alias": "k1_file", "aliases": ["old_file"]"#);
+    let environment = environment(&[
+        ("NOTARY_SIGNER_K1_FILE", "secret"),
+        ("NOTARY_SIGNER_OLD_FILE", "older"),
+        ("NOTARY_SIGNER_K1", "k"),
+    ]);
+    let config = Config::parse(&text, Path::new(""), &environment).unwrap();
+    assert_eq!(config.warnings, []);
+    let Sealing::Environment { default_alias, aliases, environment } = config.sealing else { panic!("not sealed") };
+    let passphrases = Passphrases::from_environment(environment, &aliases);
+    for (alias, expected) in [(default_alias.as_str(), "secret"), ("old_file", "older"), ("k1", "k")] {
+        let alias = Alias::parse(alias).unwrap();
+        assert_eq!(passphrases.of(&alias).unwrap().expose(), expected.as_bytes(), "{alias}");
+    }
+}
+
+#[test]
+fn an_empty_alias_is_none() {
+    let refusal = sound_with(r#""default_alias": "k1""#, r#""default_alias": "k1", "aliases": [""]"#).unwrap_err();
+    assert!(matches!(refusal, ConfigError::NoAlias { name: "storage.aliases" }), "{refusal}");
 }
 
 #[test]

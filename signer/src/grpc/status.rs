@@ -102,7 +102,7 @@ fn code(error: &KeyringError) -> Code {
         },
         KeyringError::Store(error) => match error {
             StoreError::Unavailable(_) => Code::Unavailable,
-            StoreError::Duplicate(_) => Code::Internal,
+            StoreError::Duplicate(_) | StoreError::DoesNotFit(_) => Code::Internal,
             StoreError::Damaged { .. } => Code::DataLoss,
         },
         KeyringError::Backend(error) => backend_code(error),

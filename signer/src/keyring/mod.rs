@@ -217,8 +217,14 @@ impl Keyring {
             amiss => KeyringError::NotReady(amiss),
         })?;
         let record = self.backend.generate(algorithm, purpose).await?;
-        self.store.insert(&record, self.now()).await.map_err(KeyringError::CreationFailed)?;
-        Ok(record.key)
+        match self.store.insert_unless_pending(&record, self.now()).await.map_err(KeyringError::CreationFailed)? {
+            None => Ok(record.key),
+            Some(of_another_signer) => {
+                self.backend.forget(record.key.id());
+                self.backend.prove(&of_another_signer).await?;
+                Ok(of_another_signer.key)
+            }
+        }
     }
 
     async fn sign_unrecorded(

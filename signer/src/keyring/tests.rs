@@ -49,8 +49,11 @@ impl KeyStore for Watched {
         let _open = self.gate.read().await;
         self.keys.pending(purpose, algorithm).await
     }
-    async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError> {
+    async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
         self.answer()?;
+        self.keys.insert_unless_pending(record, now).await
+    }
+    async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError> {
         self.keys.insert(record, now).await
     }
     async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
@@ -82,7 +85,7 @@ fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Ar
 
 fn software(passphrase: &str) -> SoftwareKeys {
     let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
-    let (passphrases, alias) = (Passphrases::from_environment(environment), Alias::parse("k1").unwrap());
+    let (passphrases, alias) = (Passphrases::from_environment(environment, &[]), Alias::parse("k1").unwrap());
     SoftwareKeys::new(passphrases, alias, Arc::new(SystemClock), Arc::new(SystemRandom::new()))
 }
 
@@ -134,6 +137,24 @@ async fn creations_at_the_same_time_end_with_one_key() {
     for task in tasks {
         assert_eq!(task.await.unwrap(), first);
     }
+}
+
+/// Two signers on one store do not wait for each other, as the tasks of one signer do.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_signers_that_are_asked_at_once_end_with_one_key() {
+    let store = Arc::new(Watched::default());
+    let signers = [keyring(&store, "right"), keyring(&store, "right")];
+    let tasks: Vec<_> = (0..16)
+        .map(|number| {
+            let keyring = Arc::clone(&signers[number % 2]);
+            tokio::spawn(async move { create(&keyring, Role::Timestamp).await.unwrap() })
+        })
+        .collect();
+    let first = create(&signers[0], Role::Timestamp).await.unwrap();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), first);
+    }
+    assert_eq!(store.sealed_under(&Alias::parse("k1").unwrap(), 99).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

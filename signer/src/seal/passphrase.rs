@@ -1,6 +1,6 @@
 //! Passphrases: each has an alias, under which it stands in the environment and in the rows it seals.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,8 @@ pub struct Passphrases(Source);
 enum Source {
     Environment {
         environment: Environment,
+        /// The variables of aliases that the operator named: each holds a passphrase, also one that ends in `_FILE`.
+        named: BTreeSet<String>,
         /// Those found so far, by their variables.
         found: Mutex<HashMap<String, Arc<Passphrase>>>,
     },
@@ -44,7 +46,10 @@ pub enum PassphraseError {
     },
     /// The alias leads to a variable that holds something else, which need not be secret. Rows name aliases too, so
     /// whoever writes to the database would choose what a key is opened with.
-    #[error("{variable:?} holds no passphrase: an alias must lead to a variable of its own")]
+    #[error(
+        "{variable:?} holds no passphrase: an alias must lead to a variable of its own (one whose name ends in _file \
+         also when storage.aliases lists it)"
+    )]
     Reserved {
         /// The variable.
         variable: String,
@@ -111,9 +116,13 @@ impl Alias {
 impl Passphrases {
     /// Passphrases of the environment: `NOTARY_SIGNER_X` for alias `x`, or our `NOTARY_SIGNER_X_FILE`, which names
     /// a file whose first line is the passphrase.
+    ///
+    /// An alias `x_file` has its passphrase in `NOTARY_SIGNER_X_FILE`, as in the reference, if it is among `named`, the
+    /// aliases of the configuration. Rows name aliases too, and such a row would be opened with the name of a file.
     #[must_use]
-    pub fn from_environment(environment: Environment) -> Self {
-        Self(Source::Environment { environment, found: Mutex::default() })
+    pub fn from_environment(environment: Environment, named: &[Alias]) -> Self {
+        let named = named.iter().map(Alias::variable).collect();
+        Self(Source::Environment { environment, named, found: Mutex::default() })
     }
 
     /// A random passphrase that ends with this process.
@@ -132,28 +141,34 @@ impl Passphrases {
     /// # Errors
     /// [`PassphraseError`] names the variable.
     pub fn of(&self, alias: &Alias) -> Result<Arc<Passphrase>, PassphraseError> {
-        let (environment, found) = match &self.0 {
+        let (environment, named, found) = match &self.0 {
             Source::Fixed(passphrase) => return Ok(Arc::clone(passphrase)),
-            Source::Environment { environment, found } => (environment, found),
+            Source::Environment { environment, named, found } => (environment, named, found),
         };
         // whatever is found is whole
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(passphrase) = found.get(&alias.variable()) {
             return Ok(Arc::clone(passphrase));
         }
-        let passphrase = Arc::new(from_environment(environment, alias)?);
+        let passphrase = Arc::new(from_environment(environment, named, alias)?);
         found.insert(alias.variable(), Arc::clone(&passphrase));
         Ok(passphrase)
     }
 }
 
-fn from_environment(environment: &Environment, alias: &Alias) -> Result<Passphrase, PassphraseError> {
+fn from_environment(
+    environment: &Environment,
+    named: &BTreeSet<String>,
+    alias: &Alias,
+) -> Result<Passphrase, PassphraseError> {
     let variable = alias.variable();
     let file_variable = format!("{variable}{FILE}");
-    if variable.ends_with(FILE) || [&variable, &file_variable].into_iter().any(|name| is_anothers(name)) {
+    let is_a_file_s = variable.ends_with(FILE) && !named.contains(&variable);
+    if is_a_file_s || [&variable, &file_variable].into_iter().any(|name| is_anothers(name)) {
         return Err(PassphraseError::Reserved { variable });
     }
-    let file = environment.value(&file_variable).map(PathBuf::from);
+    let is_free = !named.contains(&file_variable);
+    let file = environment.value(&file_variable).filter(|_| is_free).map(PathBuf::from);
     match (environment.value(&variable), file) {
         (Some(text), None) => Ok(Passphrase::from_text(text.to_owned())),
         (None, Some(file)) => from_file(variable, file),
@@ -201,7 +216,7 @@ mod tests {
 
     fn passphrases(variables: &[(&str, &str)]) -> Passphrases {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Passphrases::from_environment(Environment::new(variables))
+        Passphrases::from_environment(Environment::new(variables), &[])
     }
 
     fn alias(text: &str) -> Alias {
@@ -261,11 +276,35 @@ mod tests {
         {
             let alias = alias(name);
             for variable in [alias.variable(), format!("{}_FILE", alias.variable())] {
-                let passphrases = Passphrases::from_environment(Environment::new([value(&variable)]));
+                let passphrases = Passphrases::from_environment(Environment::new([value(&variable)]), &[]);
                 let refusal = passphrases.of(&alias);
                 assert!(matches!(refusal, Err(PassphraseError::Reserved { .. })), "{variable}: {refusal:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_named_alias_that_ends_in_file_has_a_variable_and_a_file_of_its_own() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from a file").unwrap();
+        let named = [alias("K1_File"), alias("k2_file")];
+        let variables =
+            [("NOTARY_SIGNER_K1_FILE", "secret"), ("NOTARY_SIGNER_K2_FILE_FILE", file.path().to_str().unwrap())]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let passphrases = Passphrases::from_environment(Environment::new(variables), &named);
+        assert_eq!(passphrases.of(&alias("k1_file")).unwrap().expose(), b"secret");
+        assert_eq!(passphrases.of(&alias("k2_file")).unwrap().expose(), b"from a file");
+        // the passphrase of one alias is not taken for the file of another
+        assert!(matches!(passphrases.of(&alias("k1")), Err(PassphraseError::Missing { .. })));
+        assert!(matches!(passphrases.of(&alias("k3_file")), Err(PassphraseError::Reserved { .. })));
+    }
+
+    #[test]
+    fn naming_an_alias_does_not_give_it_the_variable_of_a_setting() {
+        let variable = ("NOTARY_SIGNER_STORAGE_PASSWORD_FILE".to_owned(), "/run/secrets/db".to_owned());
+        let named = [alias("storage_password_file")];
+        let passphrases = Passphrases::from_environment(Environment::new([variable]), &named);
+        assert!(matches!(passphrases.of(&named[0]), Err(PassphraseError::Reserved { .. })));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
 use tuf_schema::{Gun, Role, UtcTime};
 
 use super::memory::MemoryKeyStore;
-use super::{Algorithm, KeyRecord, KeyStore, Purpose, SqliteKeyStore, StoreError};
+use super::sql::scratch::Server;
+use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError, open_sqlite};
 use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
 
@@ -68,6 +69,19 @@ async fn of_several_unused_keys_the_lowest_id_is_pending(store: &dyn KeyStore) {
     }
     keys.sort_by(|a, b| a.key.id().cmp(b.key.id()));
     assert_eq!(pending(store, &keys[0]).await.as_ref(), keys.first());
+}
+
+async fn a_key_is_added_unless_one_is_pending(store: &dyn KeyStore) {
+    let (first, second) = (timestamp_key(), timestamp_key());
+    assert_eq!(store.insert_unless_pending(&first, time(1)).await.unwrap(), None);
+    assert_eq!(store.insert_unless_pending(&second, time(1)).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.find(second.key.id()).await.unwrap(), None);
+    store.mark_used(&[(first.key.id().clone(), time(2))]).await.unwrap();
+    assert_eq!(store.insert_unless_pending(&second, time(3)).await.unwrap(), None);
+    assert_eq!(pending(store, &second).await.as_ref(), Some(&second));
+    store.delete(second.key.id(), time(4)).await.unwrap();
+    let refusal = store.insert_unless_pending(&second, time(5)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Duplicate(id) if id == *second.key.id()));
 }
 
 async fn keys_of_another_gun_role_or_algorithm_are_not_pending(store: &dyn KeyStore) {
@@ -133,6 +147,28 @@ async fn keys_are_found_by_the_alias_they_are_sealed_under(store: &dyn KeyStore)
     store.probe().await.unwrap();
 }
 
+/// Signers are asked for the same key at once, over connections of their own.
+async fn of_keys_made_at_once_for_one_purpose_one_is_stored(store: Arc<dyn KeyStore>) {
+    for round in 0..8 {
+        let purpose = purpose(&format!("registry.test/round-{round}"), Some(Role::Timestamp));
+        let makers: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, key) = (Arc::clone(&store), record(purpose.clone()));
+                tokio::spawn(async move {
+                    let pending = store.insert_unless_pending(&key, time(1)).await.unwrap();
+                    pending.unwrap_or(key).key.id().clone()
+                })
+            })
+            .collect();
+        let mut handed_out = Vec::new();
+        for maker in makers {
+            handed_out.push(maker.await.unwrap());
+        }
+        let stored = store.pending(&purpose, Algorithm::Ed25519).await.unwrap().unwrap();
+        assert_eq!(handed_out, vec![stored.key.id().clone(); 8]);
+    }
+}
+
 /// Keys go in from many tasks at once, and each is either stored or said not to be.
 async fn many_writers_at_once_lose_nothing(store: Arc<dyn KeyStore>) {
     let writers: Vec<_> = (0..16)
@@ -162,6 +198,7 @@ macro_rules! suite {
                 an_unknown_id_and_an_empty_one_find_nothing
                 an_id_is_stored_once
                 of_several_unused_keys_the_lowest_id_is_pending
+                a_key_is_added_unless_one_is_pending
                 keys_of_another_gun_role_or_algorithm_are_not_pending
                 a_used_key_is_no_longer_pending
                 the_time_of_use_never_goes_back
@@ -172,8 +209,14 @@ macro_rules! suite {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn many_writers_at_once_lose_nothing() {
-                let (store, _folder) = $empty.await;
+                let Some((store, _place)) = $empty.await else { return };
                 super::many_writers_at_once_lose_nothing(Arc::new(store)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn of_keys_made_at_once_for_one_purpose_one_is_stored() {
+                let Some((store, _place)) = $empty.await else { return };
+                super::of_keys_made_at_once_for_one_purpose_one_is_stored(Arc::new(store)).await;
             }
         }
     };
@@ -181,15 +224,23 @@ macro_rules! suite {
         $(
             #[tokio::test]
             async fn $rule() {
-                let (store, _folder) = $empty.await;
+                let Some((store, _place)) = $empty.await else { return };
                 super::$rule(&store).await;
             }
         )*
     };
 }
 
-suite!(memory, async { (MemoryKeyStore::default(), ()) });
+suite!(memory, async { Some((MemoryKeyStore::default(), ())) });
 suite!(sqlite, async {
     let folder = tempfile::tempdir().unwrap();
-    (SqliteKeyStore::open(&folder.path().join("keys.db")).await.unwrap(), folder)
+    Some((open_sqlite(&folder.path().join("keys.db")).await.unwrap(), folder))
+});
+suite!(postgres, async {
+    let scratch = Server::Postgres.scratch().await?;
+    Some((scratch.open_postgres().await, scratch))
+});
+suite!(mysql, async {
+    let scratch = Server::MySql.scratch().await?;
+    Some((scratch.open_mysql().await, scratch))
 });

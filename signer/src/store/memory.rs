@@ -11,11 +11,14 @@ use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
 use crate::seal::passphrase::Alias;
 
 /// Keys in order of their ids; `None` for a deleted one, whose id stays taken.
+type Keys = BTreeMap<KeyId, Option<KeyRecord>>;
+
+/// Sealed keys in memory.
 #[derive(Default)]
-pub(crate) struct MemoryKeyStore(Mutex<BTreeMap<KeyId, Option<KeyRecord>>>);
+pub(crate) struct MemoryKeyStore(Mutex<Keys>);
 
 impl MemoryKeyStore {
-    fn keys(&self) -> MutexGuard<'_, BTreeMap<KeyId, Option<KeyRecord>>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         // every change below is one step, so a panic elsewhere leaves the map sound
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -28,20 +31,21 @@ impl KeyStore for MemoryKeyStore {
     }
 
     async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
-        let wanted = |record: &&KeyRecord| {
-            record.purpose == *purpose && record.key.key_type().name() == algorithm.name() && record.last_used.is_none()
-        };
-        Ok(self.keys().values().flatten().find(wanted).cloned())
+        Ok(pending(&self.keys(), purpose, algorithm))
     }
 
-    async fn insert(&self, record: &KeyRecord, _now: UtcTime) -> Result<(), StoreError> {
-        let id = record.key.id().clone();
+    async fn insert_unless_pending(&self, record: &KeyRecord, _now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
         let mut keys = self.keys();
-        if keys.contains_key(&id) {
-            return Err(StoreError::Duplicate(id));
+        let algorithm = Algorithm::parse(record.key.key_type().name());
+        match algorithm.and_then(|algorithm| pending(&keys, &record.purpose, algorithm)) {
+            Some(pending) => Ok(Some(pending)),
+            None => insert(&mut keys, record).map(|()| None),
         }
-        keys.insert(id, Some(record.clone()));
-        Ok(())
+    }
+
+    #[cfg(test)]
+    async fn insert(&self, record: &KeyRecord, _now: UtcTime) -> Result<(), StoreError> {
+        insert(&mut self.keys(), record)
     }
 
     async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
@@ -66,4 +70,17 @@ impl KeyStore for MemoryKeyStore {
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+fn pending(keys: &Keys, purpose: &Purpose, algorithm: Algorithm) -> Option<KeyRecord> {
+    keys.values().flatten().find(|record| purpose.is_pending(algorithm, record)).cloned()
+}
+
+fn insert(keys: &mut Keys, record: &KeyRecord) -> Result<(), StoreError> {
+    let id = record.key.id().clone();
+    if keys.contains_key(&id) {
+        return Err(StoreError::Duplicate(id));
+    }
+    keys.insert(id, Some(record.clone()));
+    Ok(())
 }

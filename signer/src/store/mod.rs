@@ -15,7 +15,7 @@ pub(crate) mod memory;
 mod sql;
 
 pub use sql::OpenStoreError;
-pub(crate) use sql::SqliteKeyStore;
+pub(crate) use sql::{open_mysql, open_postgres, open_sqlite};
 
 /// A key at rest. Nothing in it is secret without the passphrase of its alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,13 @@ pub(crate) trait KeyStore: Send + Sync {
     /// The unused key of this purpose and algorithm with the lowest id.
     async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError>;
 
-    /// Adds a key; it is durable on return. [`StoreError::Duplicate`] if its id was ever stored before.
+    /// Adds a key, unless there is an unused one of its purpose and algorithm: then that one is given back, and none
+    /// added. Of several signers that ask at once one adds, and the others get its key. Durable on return.
+    /// [`StoreError::Duplicate`] if the id was ever stored before.
+    async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// Adds a key beside whatever is there, as a signer of the reference may have done.
+    #[cfg(test)]
     async fn insert(&self, record: &KeyRecord, now: UtcTime) -> Result<(), StoreError>;
 
     /// Notes when keys signed; durable on return. Earlier times than the one noted and unknown keys are passed over.
@@ -81,6 +87,9 @@ pub(crate) enum StoreError {
     /// The engine did not answer, or refused.
     #[error("the key store does not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The table cannot hold the key as it is: a text is too long for it, or has a character outside its set.
+    #[error("the key store's table cannot hold the key")]
+    DoesNotFit(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A key of this id is or was stored.
     #[error("key {0} is already stored")]
     Duplicate(KeyId),
@@ -116,6 +125,12 @@ impl Algorithm {
 }
 
 impl Purpose {
+    /// Whether a record is an unused key of this purpose and algorithm, compared byte for byte.
+    #[must_use]
+    pub(crate) fn is_pending(&self, algorithm: Algorithm, record: &KeyRecord) -> bool {
+        record.purpose == *self && record.key.key_type().name() == algorithm.name() && record.last_used.is_none()
+    }
+
     /// The repository as rows and the contract write it: empty for none.
     #[must_use]
     pub(crate) fn gun_text(&self) -> &str {

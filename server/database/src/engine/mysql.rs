@@ -61,8 +61,8 @@ impl Engine for MySql {
         match number {
             // a row that is there, deadlock or failed certification, lock wait, a row changed since the snapshot
             1062 | 1205 | 1213 | 1020 => Class::Conflict,
-            // a character that the column's set lacks, a value that is too long
-            1366 | 1406 | 3988 => Class::DoesNotFit,
+            // a character that the column's set lacks (written, or compared with), a value that is too long
+            1366 | 1267 | 1406 | 3988 => Class::DoesNotFit,
             // shutdown, killed, idle too long, a server that only reads after a failover, a node that is not ready
             1053 | 1927 | 4031 | 1290 | 1836 | 1047 => Class::Broken,
             _ => Class::Unavailable,

@@ -1,6 +1,64 @@
 //! Sealed keys in an SQL database: one table, the reference's, by the reference's column names.
 
-mod sqlite;
+use std::io;
+use std::path::PathBuf;
 
-pub use sqlite::OpenStoreError;
-pub(crate) use sqlite::SqliteKeyStore;
+use bulla_database::{Failure, MigrateError};
+
+mod keys;
+mod record;
+#[cfg(test)]
+pub(crate) mod scratch;
+mod servers;
+mod sqlite;
+mod statements;
+#[cfg(test)]
+mod taken_over;
+
+pub(crate) use servers::{open_mysql, open_postgres};
+pub(crate) use sqlite::open_sqlite;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    /// The file is not there and cannot be made.
+    #[error("key store {file} cannot be made")]
+    Create {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file's first tables cannot be made, or are those of a later release.
+    #[error("the tables of key store {file} cannot be brought up to date")]
+    FirstTables {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database does not open the way it was named.
+    #[error("key store {place} cannot be opened")]
+    Open {
+        /// The file, or the host and the name of the database.
+        place: String,
+        /// What the database said.
+        source: Failure,
+    },
+    /// The tables cannot be made.
+    #[error("the tables of key store {place} cannot be brought up to date")]
+    Migrate {
+        /// The host and the name of the database.
+        place: String,
+        /// What went wrong.
+        source: MigrateError,
+    },
+    /// There is a table with the reference's name, which may be that of a release before 0.6 or not ours to read.
+    #[error("the table private_keys of key store {place} cannot be read as Notary 0.7 leaves it")]
+    Table {
+        /// The file, or the host and the name of the database.
+        place: String,
+        /// What the database said.
+        source: Failure,
+    },
+}

@@ -1,0 +1,3 @@
+-- Rows that signers lock while they make a key, so that two that are asked at once make one: lane is a hash of what the
+-- key is for, turn is counted so that also a cluster notices two writers.
+CREATE TABLE bulla_key_lanes (lane integer PRIMARY KEY, turn bigint NOT NULL);

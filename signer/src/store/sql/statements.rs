@@ -1,0 +1,75 @@
+//! The statements on the reference's table, written once for every engine.
+
+use bulla_database::{Engine, EngineName, Statement};
+
+const COLUMNS: &str =
+    "key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, role, last_used";
+
+/// Everything that is asked of the table.
+pub(super) struct Statements<E> {
+    pub(super) find: Statement<E>,
+    pub(super) pending: Statement<E>,
+    pub(super) sealed_under: Statement<E>,
+    pub(super) is_taken: Statement<E>,
+    pub(super) insert: Statement<E>,
+    pub(super) mark_used: Statement<E>,
+    pub(super) delete: Statement<E>,
+    pub(super) probe: Statement<E>,
+    /// Takes a lane until the transaction ends, where a transaction alone does not keep other writers out.
+    pub(super) take_lane: Option<Statement<E>>,
+}
+
+impl<E: Engine> Statements<E> {
+    pub(super) fn new() -> Self {
+        let statement = |text: String| Statement::new(&text);
+        let (id, gun, role, alias) = (
+            exactly::<E>("key_id", "$1"),
+            exactly::<E>("gun", "$1"),
+            exactly::<E>("role", "$2"),
+            exactly::<E>("passphrase_alias", "$1"),
+        );
+        let marked = exactly::<E>("key_id", "$2");
+        let lane = "INSERT INTO bulla_key_lanes (lane, turn) VALUES ($1, 1) ";
+        Self {
+            find: statement(format!("SELECT {COLUMNS} FROM private_keys WHERE {id} AND deleted_at IS NULL")),
+            pending: statement(format!(
+                "SELECT {COLUMNS} FROM private_keys WHERE {gun} AND {role} AND algorithm = $3 \
+                 AND last_used IS NULL AND deleted_at IS NULL ORDER BY key_id LIMIT 1"
+            )),
+            sealed_under: statement(format!(
+                "SELECT {COLUMNS} FROM private_keys WHERE {alias} AND deleted_at IS NULL ORDER BY key_id LIMIT $2"
+            )),
+            // as the unique index compares, and deleted ones too
+            is_taken: Statement::new("SELECT id FROM private_keys WHERE key_id = $1"),
+            insert: statement(format!(
+                "INSERT INTO private_keys (created_at, updated_at, {COLUMNS}) \
+                 VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            )),
+            mark_used: statement(format!(
+                "UPDATE private_keys SET last_used = $1, updated_at = $1 WHERE {marked} AND deleted_at IS NULL \
+                 AND (last_used IS NULL OR last_used < $1)"
+            )),
+            delete: statement(format!(
+                "UPDATE private_keys SET deleted_at = $2, updated_at = $2 WHERE {id} AND deleted_at IS NULL"
+            )),
+            // of the table, as a node of a cluster that has lost the others still answers what needs none
+            probe: Statement::new("SELECT count(*) FROM private_keys WHERE id = 0"),
+            take_lane: match E::ENGINE {
+                EngineName::Sqlite => None,
+                EngineName::Postgres => {
+                    Some(statement(format!("{lane} ON CONFLICT (lane) DO UPDATE SET turn = bulla_key_lanes.turn + 1")))
+                }
+                EngineName::MySql => Some(statement(format!("{lane} ON DUPLICATE KEY UPDATE turn = turn + 1"))),
+            },
+        }
+    }
+}
+
+/// A comparison byte for byte. The reference's tables on MySQL have a collation that knows neither case nor trailing
+/// blanks: it serves to use the index, and the bytes decide.
+fn exactly<E: Engine>(column: &str, value: &str) -> String {
+    match E::ENGINE {
+        EngineName::Sqlite | EngineName::Postgres => format!("{column} = {value}"),
+        EngineName::MySql => format!("{column} = {value} AND CAST({column} AS BINARY) = CAST({value} AS BINARY)"),
+    }
+}
