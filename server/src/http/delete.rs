@@ -8,6 +8,6 @@ use crate::auth::{Access, Admin};
 pub(super) async fn delete(app: &App, access: Access<Admin>) -> Result<Answer, ApiError> {
     app.rates.count_publish(access.gun())?;
     // a repository that is not there is as gone as one that was
-    app.store.delete(access.gun()).await?;
+    app.publisher.delete(&access).await?;
     Ok(answer::empty())
 }

@@ -10,7 +10,7 @@ use self::parts::Parts;
 use self::regenerate::Maker;
 use self::roots::TrustedRoots;
 use self::validate::OutsidePaths;
-use crate::auth::{Access, Push};
+use crate::auth::{Access, Admin, Push};
 use crate::chance::{Chance, part_of};
 use crate::clock::Clock;
 use crate::gun_turns::GunTurns;
@@ -88,7 +88,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes into `store` what `signer` vouches for; `chance` keeps the replicas of a race apart.
+    /// Publishes into `store` what `signer` vouches for; `chance` keeps apart the replicas that race.
     #[must_use]
     pub fn new(
         store: Arc<dyn MetadataStore>,
@@ -110,14 +110,14 @@ impl Publisher {
         let _turn = self.turns.take(gun).await;
         let mut lost = PublishError::VersionConflict { role: Role::Timestamp, current: None };
         for attempt in 0..MAX_ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(part_of(wait(attempt), &*self.chance)).await;
-            }
+            self.wait(attempt).await;
             // Read before everything else: whatever changes later changes it as well.
             let newest = self.store.newest(gun).await?;
             let update = match self.prepare(gun, &newest, &upload).await {
                 Ok(update) => update,
                 Err(error) if !error.is_refusal() => return Err(error),
+                // Versions only rise, so this holds whatever else changed.
+                Err(stale @ PublishError::VersionConflict { .. }) => return Err(stale),
                 Err(refusal) => {
                     let now = self.store.latest(gun, &Role::Timestamp).await?;
                     let current = now.as_ref().map(|stored| stored.version);
@@ -145,6 +145,30 @@ impl Publisher {
         // Others won again and again: nothing is wrong with the server.
         tracing::warn!(%gun, attempts = MAX_ATTEMPTS, "the repository changed each time an upload was prepared");
         Err(lost)
+    }
+
+    /// Removes every file of a repository and says whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(&self, access: &Access<Admin>) -> Result<bool, StoreError> {
+        let gun = access.gun();
+        let _turn = self.turns.take(gun).await;
+        for attempt in 1..MAX_ATTEMPTS {
+            match self.store.delete(gun).await {
+                // It does not matter what is deleted.
+                Err(StoreError::Conflict { .. }) => self.wait(attempt).await,
+                done => return done,
+            }
+        }
+        self.store.delete(gun).await
+    }
+
+    /// Lets others end that this process does not know of, if some attempts were in vain.
+    async fn wait(&self, attempts: u32) {
+        if attempts > 0 {
+            tokio::time::sleep(part_of(longest_wait(attempts), &*self.chance)).await;
+        }
     }
 
     /// Judges the upload by what is stored now, and completes it with what the server signs.
@@ -177,9 +201,10 @@ impl Publisher {
     }
 }
 
-/// The longest wait before an attempt, of which some lost before it.
-fn wait(attempt: u32) -> Duration {
-    2_u32.checked_pow(attempt).map_or(LONGEST_WAIT, |factor| FIRST_WAIT.saturating_mul(factor)).min(LONGEST_WAIT)
+/// The longest wait after so many attempts in vain.
+fn longest_wait(attempts: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
+    FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT)
 }
 
 /// Does work on an upload of `size` bytes where it does not hold up other requests.

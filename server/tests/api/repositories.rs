@@ -131,6 +131,25 @@ async fn the_feed_tells_what_was_published_and_deleted() {
 }
 
 #[tokio::test]
+async fn after_a_deletion_the_server_goes_on_above_the_deleted_versions() {
+    let server = Server::start().await;
+    let gun = "example.com/app";
+    let publisher = published(&server, gun).await;
+    assert_eq!(server.post(gun, &multipart(&[])).await.status, 200);
+    let path = |name: &str| format!("/v2/{gun}/_trust/tuf/{name}");
+    assert_eq!(server.request("DELETE", &path(""), &[]).await.status, 200);
+    let (root, targets) = (publisher.root_bytes(), publisher.targets_bytes());
+    assert_eq!(server.post(gun, &multipart(&[("root", &root), ("targets", &targets)])).await.status, 200);
+    for role in ["snapshot", "timestamp"] {
+        let current = server.get(&path(&format!("{role}.json"))).await;
+        assert_eq!(current.json()["signed"]["version"], 3, "{role}");
+        assert_eq!(server.get(&path(&format!("3.{role}.json"))).await.body, current.body);
+        server.get(&path(&format!("2.{role}.json"))).await.assert_refused(404, "METADATA_NOT_FOUND");
+    }
+    assert_eq!(server.get(&path("targets.json")).await.body, targets);
+}
+
+#[tokio::test]
 async fn a_key_that_was_asked_for_is_handed_out_again_until_it_signs() {
     let server = Server::start().await;
     let path = "/v2/example.com/app/_trust/tuf/timestamp.key";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::disturbed_store::DisturbedStore;
+use super::disturbed_store::{DisturbedStore, NoWait};
 use super::renewal::{author_published_own_snapshot, expiry_of_timestamp};
 use super::*;
 use crate::read::{RenewError, RenewalSettings};
@@ -269,4 +269,22 @@ async fn a_renewal_asks_the_store_for_what_is_newest_and_hands_it_the_timestamp(
     reader.renewer.round(RenewalSettings::default(), "a").await.unwrap();
     let expected = [("newest", 1), ("commit", 1), ("aging", 2), ("drop_superseded", 1), ("take_lease", 2)];
     assert_eq!(store.questions(), BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn the_background_begins_with_a_round_soon_after_the_start() {
+    let stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(8);
+    let replica = stack.replica();
+    let background = tokio::spawn(async move {
+        replica.renew_in_background(RenewalSettings::default(), &NoWait).await;
+    });
+    let renewed = async {
+        while stack.latest_version(&Role::Timestamp).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.unwrap();
+    background.abort();
 }

@@ -11,7 +11,7 @@ use crate::store::{Aging, FileRow, Lease, Newest};
 pub(super) struct DisturbedStore {
     pub(super) stored: Arc<MemoryStore>,
     pub(super) questions: std::sync::Mutex<BTreeMap<&'static str, u32>>,
-    /// What every update is told.
+    /// What every update is told, and a deletion twice.
     pub(super) conflict: Option<(Role, Option<Version>)>,
     /// How often a lease is lent or lent again.
     pub(super) leases: u32,
@@ -80,6 +80,10 @@ impl MetadataStore for DisturbedStore {
     }
 
     async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
+        match self.conflict.clone() {
+            Some((role, current)) if self.ask("delete") < 3 => return Err(StoreError::Conflict { role, current }),
+            _ => {}
+        }
         self.stored.delete(gun).await
     }
 
@@ -125,15 +129,19 @@ impl MetadataStore for DisturbedStore {
     }
 }
 
-/// Publishes through `store`, which lies over the stack's.
-async fn publish(stack: &Stack, store: &Arc<DisturbedStore>, parts: Vec<UploadPart>) -> Result<(), PublishError> {
+/// A publisher on `store`, which lies over the stack's.
+fn publisher(stack: &Stack, store: &Arc<DisturbedStore>) -> Publisher {
     let (limits, chance) = (PublishLimits::default(), Arc::new(NoWait));
-    let publisher = Publisher::new(store.clone(), stack.signer.clone(), stack.clock.clone(), limits, chance);
-    publisher.publish(&Access::for_tests(stack.gun.clone()), Upload { parts }).await
+    Publisher::new(store.clone(), stack.signer.clone(), stack.clock.clone(), limits, chance)
+}
+
+/// Publishes through `store`.
+async fn publish(stack: &Stack, store: &Arc<DisturbedStore>, parts: Vec<UploadPart>) -> Result<(), PublishError> {
+    publisher(stack, store).publish(&Access::for_tests(stack.gun.clone()), Upload { parts }).await
 }
 
 /// Draws nothing but zeros, so that nobody waits.
-struct NoWait;
+pub(super) struct NoWait;
 
 impl Chance for NoWait {
     fn draw(&self) -> u64 {
@@ -205,4 +213,31 @@ async fn who_loses_every_race_hears_version() {
     let PublishError::VersionConflict { role, current } = error else { panic!("{error}") };
     assert_eq!((role, current), (Role::Timestamp, Some(version(7))));
     assert_eq!(store.questions()["commit"], MAX_ATTEMPTS);
+}
+
+#[tokio::test]
+async fn a_stale_version_is_told_at_once() {
+    let stack = Stack::new();
+    let author = stack.published().await;
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    let error = publish(&stack, &store, vec![targets(&author)]).await.unwrap_err();
+    assert!(matches!(error, PublishError::VersionConflict { role: Role::Targets, .. }), "{error}");
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 1)]));
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_database_calls_a_conflict_is_tried_again() {
+    let stack = Stack::new();
+    stack.published().await;
+    let conflict = Some((Role::Timestamp, None));
+    let store = Arc::new(DisturbedStore { conflict, ..DisturbedStore::over(&stack.store) });
+    assert!(publisher(&stack, &store).delete(&Access::for_tests(stack.gun.clone())).await.unwrap());
+    assert_eq!(store.questions()["delete"], 3);
+    assert_eq!(stack.latest(&Role::Root).await, None);
+}
+
+#[test]
+fn each_loss_doubles_the_longest_wait_up_to_a_third_of_a_second() {
+    let milliseconds = [1, 2, 3, 7, 8, MAX_ATTEMPTS, u32::MAX].map(|attempts| longest_wait(attempts).as_millis());
+    assert_eq!(milliseconds, [5, 10, 20, 320, 320, 320, 320]);
 }
