@@ -291,17 +291,17 @@ async fn expired_documents_are_refused() {
     let expire = |v: &mut Value| v["expires"] = json!("2020-01-02T03:04:05Z");
     let root = target.changed_root(expire);
     target
-        .refuses("root", &[("root", &root)], Invalid("ErrBadRoot", "root expired at Thu Jan  2 03:04:05 UTC 2020"))
+        .refuses("root", &[("root", &root)], Invalid("ErrBadRoot", "root expired at Thu Jan 2 03:04:05 UTC 2020"))
         .await;
     let targets = target.changed_targets(expire);
-    let refusal = Invalid("ErrBadTargets", "targets expired at Thu Jan  2 03:04:05 UTC 2020");
+    let refusal = Invalid("ErrBadTargets", "targets expired at Thu Jan 2 03:04:05 UTC 2020");
     target.refuses_targets("targets", &targets, refusal).await;
     let key = secret_key();
     let delegating = target.changed_targets(|t| t["delegations"] = delegation_to(key.public()));
     let mut delegated = to_value(&target.story.publisher.targets);
     expire(&mut delegated);
     let delegated = signed_value(&delegated, &[&key]);
-    let refusal = Invalid("ErrBadTargets", "targets/a expired at Thu Jan  2 03:04:05 UTC 2020");
+    let refusal = Invalid("ErrBadTargets", "targets/a expired at Thu Jan 2 03:04:05 UTC 2020");
     target.refuses("delegation", &[("targets", &delegating), ("targets/a", &delegated)], refusal).await;
     target.accepts_the_next_publish().await;
 }
@@ -359,7 +359,7 @@ async fn a_snapshot_that_names_files_never_uploaded_is_refused() {
     let other = Invalid("ErrBadSnapshot", "the snapshot lists a targets that was never uploaded");
     assert_refusal("targets", &send(&other_targets).await, other);
     let expired = |v: &mut Value| v["expires"] = json!("2020-01-02T03:04:05Z");
-    let late = Invalid("ErrBadSnapshot", "snapshot expired at Thu Jan  2 03:04:05 UTC 2020");
+    let late = Invalid("ErrBadSnapshot", "snapshot expired at Thu Jan 2 03:04:05 UTC 2020");
     assert_refusal("expired", &send(&expired).await, late);
     let no_root = |v: &mut Value| _ = v["meta"].as_object_mut().unwrap().remove("root");
     let missing = Invalid("ErrBadSnapshot", "snapshot type metadata invalid: missing root sha256 checksum information");

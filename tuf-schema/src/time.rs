@@ -71,7 +71,7 @@ impl UtcTime {
 /// As the reference prints it in messages: `Fri Nov 20 20:51:20 UTC 2026`.
 impl fmt::Display for UtcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.to_utc().format("%a %b %e %H:%M:%S UTC %Y"))
+        write!(f, "{}", self.to_utc().format("%a %b %-d %H:%M:%S UTC %Y"))
     }
 }
 
@@ -123,6 +123,8 @@ mod tests {
     fn messages_show_the_date_as_the_reference_does() {
         let time = UtcTime::parse("2026-11-20T20:51:20Z").unwrap();
         assert_eq!(time.to_string(), "Fri Nov 20 20:51:20 UTC 2026");
+        let early = UtcTime::parse("2020-01-02T03:04:05Z").unwrap();
+        assert_eq!(early.to_string(), "Thu Jan 2 03:04:05 UTC 2020");
     }
 
     #[test]

@@ -130,30 +130,52 @@ fn file_name(headers: &[u8]) -> Result<Option<String>, MultipartError> {
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').ok_or(MultipartError::BadHeaders)?;
         if name.trim_end().eq_ignore_ascii_case("content-disposition") {
-            return Ok(value.split_once(';').and_then(|(_, parameters)| parameter(parameters, "filename")));
+            let kind = value.split_once(';').filter(|(kind, _)| is_token(kind.trim()));
+            return Ok(kind.and_then(|(_, parameters)| parameter(parameters, "filename")));
         }
     }
     Ok(None)
 }
 
-/// The value of `name` among `; name=value` parameters. A value is a word, or a quoted string in which `\` stands
-/// before a character meant as itself.
+/// The value of `name` among parameters `name=value; name=value`, as the reference reads them: a value is a token
+/// (RFC 2045, 5.1), or a quoted string in which `\` stands before a character meant as itself, and where one parameter is
+/// malformed or comes twice there is none.
 fn parameter(parameters: &str, name: &str) -> Option<String> {
-    let mut rest = parameters;
-    loop {
+    let mut found = None;
+    let mut seen = Vec::new();
+    let mut rest = parameters.trim_start();
+    while !rest.is_empty() {
         let (key, after) = rest.split_once('=')?;
-        let (value, tail) = match after.trim_start().strip_prefix('"') {
-            Some(quoted) => unquoted(quoted)?,
-            None => match after.split_once(';') {
-                Some((word, tail)) => (word.trim().to_owned(), tail),
-                None => (after.trim().to_owned(), ""),
-            },
-        };
-        if key.trim_start_matches([';', ' ', '\t']).trim_end().eq_ignore_ascii_case(name) {
-            return Some(value);
+        let key = key.trim_end().to_ascii_lowercase();
+        if !is_token(&key) || seen.contains(&key) {
+            return None;
         }
-        rest = tail;
+        let after = after.trim_start();
+        let (value, tail) = match after.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted)?,
+            None => {
+                let (word, tail) = after.split_at(after.find(|c| !is_token_character(c)).unwrap_or(after.len()));
+                (Some(word).filter(|word| !word.is_empty())?.to_owned(), tail)
+            }
+        };
+        if key == name {
+            found = Some(value);
+        }
+        seen.push(key);
+        rest = tail.trim_start();
+        if !rest.is_empty() {
+            rest = rest.strip_prefix(';')?.trim_start();
+        }
     }
+    found
+}
+
+fn is_token(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(is_token_character)
+}
+
+fn is_token_character(c: char) -> bool {
+    c.is_ascii_graphic() && !r#"()<>@,;:\"/[]?="#.contains(c)
 }
 
 /// A quoted string up to its closing quote, and what follows.
@@ -294,6 +316,21 @@ mod tests {
         assert_eq!(parameter(r#" name="a;b=c"; filename="x\"y\\z""#, "filename").as_deref(), Some("x\"y\\z"));
         assert_eq!(parameter(" filename=root", "filename").as_deref(), Some("root"));
         assert_eq!(parameter(" filename=\"root", "filename"), None);
+        assert_eq!(parameter("Filename = \"root\" ; ", "filename").as_deref(), Some("root"));
+    }
+
+    #[test]
+    fn a_disposition_with_a_fault_names_no_file() {
+        for fault in [
+            " filename=targets/releases", // a slash is no character of a token
+            " filename=root; filename=root",
+            " filename=\"root\" x",
+            " x; filename=root",
+            " filename=root; x=",
+            " =x; filename=root",
+        ] {
+            assert_eq!(parameter(fault, "filename"), None, "{fault}");
+        }
     }
 
     proptest! {

@@ -231,6 +231,20 @@ fn reference_words(error: &SignatureError) -> String {
     }
 }
 
+/// A character as the reference's language quotes it.
+fn reference_quotes(character: char) -> String {
+    match character {
+        '\u{7}' => r"'\a'".to_owned(),
+        '\u{8}' => r"'\b'".to_owned(),
+        '\u{b}' => r"'\v'".to_owned(),
+        '\u{c}' => r"'\f'".to_owned(),
+        '\n' | '\r' | '\t' => format!("{character:?}"),
+        '\0'..='\u{1f}' | '\u{7f}' => format!(r"'\x{:02x}'", u32::from(character)),
+        '\u{80}'..='\u{a0}' | '\u{ad}' => format!(r"'\u{:04x}'", u32::from(character)),
+        _ => format!("{character:?}"),
+    }
+}
+
 fn checksum_words(role: &Role, mismatch: &FileMismatch) -> String {
     match mismatch {
         FileMismatch::Digest(DigestMismatch::Differs { algorithm, expected, .. }) => {

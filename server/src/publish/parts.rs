@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use tuf_schema::dialect::{DecodeError, Document};
 use tuf_schema::envelope::EnvelopeError;
 use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::verify::SignatureError;
-use tuf_schema::{Dialect, Envelope, Role, Unverified, json};
+use tuf_schema::{Dialect, Envelope, Role, Unverified, UtcTime, json};
 
 use super::{MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_ROLES, PublishError, Upload, UploadPart, Violation};
 
@@ -45,7 +46,11 @@ impl Parts {
             let envelope = match Envelope::parse(Dialect::Notary, part.bytes.clone()) {
                 Ok(envelope) => envelope,
                 // What will be dropped anyway may lack what the reference does not miss either.
-                Err(EnvelopeError::Signed(_)) if part.role == Role::Timestamp => continue,
+                Err(EnvelopeError::Signed(_) | EnvelopeError::NotAnObject)
+                    if part.role == Role::Timestamp && only_lacks(part) =>
+                {
+                    continue;
+                }
                 Err(source) => return Err(malformed(part, source)),
             };
             match &part.role {
@@ -98,6 +103,19 @@ fn malformed(part: &UploadPart, source: EnvelopeError) -> PublishError {
         (Role::Snapshot, Some(violation)) => PublishError::BadSnapshot(violation),
         (Role::Timestamp, _) | (_, None) => PublishError::MalformedJson { role: part.role.clone(), source },
     }
+}
+
+/// Whether what is there of a document is of its type; the reference takes null for missing.
+fn only_lacks(part: &UploadPart) -> bool {
+    let Ok(document) = json::parse(&part.bytes) else { return false };
+    let suits = |value: &Value, name: &str, is: fn(&Value) -> bool| value.get(name).is_none_or(|v| v.is_null() || is(v));
+    let signed = document.get("signed").unwrap_or(&Value::Null);
+    (document.is_object() || document.is_null())
+        && (signed.is_object() || signed.is_null())
+        && suits(&document, "signatures", Value::is_array)
+        && suits(signed, "_type", Value::is_string)
+        && suits(signed, "version", Value::is_i64)
+        && suits(signed, "expires", |v| v.as_str().is_some_and(|text| UtcTime::parse(text).is_ok()))
 }
 
 /// Something after the document.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::bytes::WireBytes;
 use crate::dialect::{Fault, MAX_KEYS};
@@ -30,6 +31,15 @@ enum NeverPresent {}
 
 /// The keys of a document by the id under which it lists them; null reads as none.
 pub(super) type WireKeys = Option<BTreeMap<String, WireKey>>;
+
+/// Writes the keys of a delegation; the reference reads null and writes an object.
+#[expect(clippy::ref_option, reason = "the shape that serde calls")]
+pub(super) fn null_as_none<S: Serializer>(keys: &WireKeys, serializer: S) -> Result<S::Ok, S::Error> {
+    match keys {
+        Some(keys) => keys.serialize(serializer),
+        None => serializer.serialize_map(Some(0))?.end(),
+    }
+}
 
 pub(super) fn keys(wire: WireKeys) -> Result<BTreeMap<KeyId, PublicKey>, Fault> {
     let wire = wire.unwrap_or_default();

@@ -30,6 +30,7 @@ struct WireTargets {
 /// Both members can be null: `roles` after the last delegation was removed.
 #[derive(Serialize, Deserialize, Default)]
 struct WireDelegations {
+    #[serde(serialize_with = "grant::null_as_none")]
     keys: WireKeys,
     roles: Option<Vec<WireDelegatedRole>>,
 }

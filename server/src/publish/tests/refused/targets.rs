@@ -64,15 +64,20 @@ async fn what_is_no_strict_json_is_malformed() {
         let error = stack.refusal(vec![root(&author), part(Role::Targets, bytes)]).await;
         assert!(matches!(error, PublishError::MalformedJson { role: Role::Targets, .. }), "{what}: {error}");
     }
-    let error = stack.refusal(vec![root(&author), targets(&author), part(Role::Timestamp, "{")]).await;
-    assert!(matches!(error, PublishError::MalformedJson { role: Role::Timestamp, .. }), "{error}");
+    // A timestamp is dropped, and must be one as far as it goes.
+    for timestamp in ["{", "[]", "{\"signed\":[]}", "{\"signed\":{\"version\":\"1\"}}", "{\"signatures\":1}"] {
+        let error = stack.refusal(vec![root(&author), targets(&author), part(Role::Timestamp, timestamp)]).await;
+        assert!(matches!(error, PublishError::MalformedJson { role: Role::Timestamp, .. }), "{error}");
+    }
     stack.published().await;
 }
 
 #[tokio::test]
 async fn nothing_may_follow_a_document() {
-    for follower in [' ', '\n', 'x', '{'] {
-        let message = format!("invalid character {follower:?} after top-level value");
+    for (follower, quoted) in
+        [(' ', "' '"), ('\n', r"'\n'"), ('x', "'x'"), ('{', "'{'"), ('\0', r"'\x00'"), ('\u{7}', r"'\a'")]
+    {
+        let message = format!("invalid character {quoted} after top-level value");
         refused_first("ErrBadTargets", &message, |author| {
             let bytes = [&author.targets_bytes()[..], &[follower as u8]].concat();
             vec![root(author), part(Role::Targets, bytes)]
@@ -147,6 +152,10 @@ async fn under_the_servers_snapshot_only_the_references_encoding_is_taken() {
     .await;
     refused_first("ErrBadTargets", &words("targets"), |author| {
         with_targets(author, |targets| targets["expires"] = "2027-01-01T00:00:00.500Z".into())
+    })
+    .await;
+    refused_first("ErrBadTargets", &words("targets"), |author| {
+        with_targets(author, |targets| targets["delegations"]["keys"] = Value::Null)
     })
     .await;
     refused_first("ErrBadTargets", &words("targets"), |author| {
