@@ -108,7 +108,8 @@ fn malformed(part: &UploadPart, source: EnvelopeError) -> PublishError {
 /// Whether what is there of a document is of its type; the reference takes null for missing.
 fn only_lacks(part: &UploadPart) -> bool {
     let Ok(document) = json::parse(&part.bytes) else { return false };
-    let suits = |value: &Value, name: &str, is: fn(&Value) -> bool| value.get(name).is_none_or(|v| v.is_null() || is(v));
+    let suits =
+        |value: &Value, name: &str, is: fn(&Value) -> bool| value.get(name).is_none_or(|v| v.is_null() || is(v));
     let signed = document.get("signed").unwrap_or(&Value::Null);
     (document.is_object() || document.is_null())
         && (signed.is_object() || signed.is_null())
