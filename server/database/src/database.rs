@@ -112,6 +112,11 @@ impl<E: Engine> Database<E> {
         self.writes.close().await;
     }
 
+    /// The driver's pool of the connections that write.
+    pub(crate) fn writes(&self) -> &Pool<E> {
+        &self.writes
+    }
+
     /// A connection that has just answered. The broken ones that come first are thrown away; after a restart of the
     /// database these may be all that the pool has.
     async fn tested(&self, pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {

@@ -30,7 +30,7 @@ mod value;
 pub use database::{Database, PoolSettings};
 pub use engine::{Engine, EngineName};
 pub use failure::{Class, Failure};
-pub use migrations::{MigrateError, Part, Step, migrate};
+pub use migrations::{MigrateError, Part, Step, first_sqlite_step, has_table, migrate, steps_done};
 pub use session::{Session, Transaction};
 pub use sqlx::{MySql, Postgres, Sqlite};
 pub use statement::Statement;

@@ -1,6 +1,9 @@
 //! Bringing tables up to date. Steps only add, and what a later build has added is no reason to stop: the build before
 //! still works on the tables.
 
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
 use crate::database::Database;
 use crate::engine::{Engine, EngineName};
 use crate::failure::Failure;
@@ -60,7 +63,7 @@ pub async fn migrate<E: Engine>(
     component: &'static str,
     steps: &[Step],
 ) -> Result<(), MigrateError> {
-    if done(database, component).await?.is_some_and(|done| missing(steps, &done).next().is_none()) {
+    if missing(steps, &steps_done(database, component).await?).next().is_none() {
         return Ok(());
     }
     let mut transaction = database.begin().await?;
@@ -80,18 +83,46 @@ pub async fn migrate<E: Engine>(
     Ok(())
 }
 
-fn missing<'a>(steps: &'a [Step], done: &'a [i64]) -> impl Iterator<Item = &'a Step> {
-    steps.iter().filter(|step| !done.contains(&step.version))
+/// Runs the first step of a SQLite file, which stands in the driver's own table: the first release wrote it there, and
+/// does not start when it finds others beside it.
+///
+/// # Errors
+/// [`MigrateError::Step`] when it fails.
+pub async fn first_sqlite_step(
+    database: &Database<sqlx::Sqlite>,
+    name: &'static str,
+    sql: &'static str,
+) -> Result<(), MigrateError> {
+    let step = Migration::new(1, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    let done = Migrator::with_migrations(vec![step]).run(database.writes()).await;
+    done.map_err(|error| MigrateError::Step {
+        version: 1,
+        name,
+        source: Failure::Unavailable(sqlx::Error::Migrate(Box::new(error))),
+    })
 }
 
-/// The versions that the database has had; `None` when nothing is written down at all.
-async fn done<E: Engine>(database: &Database<E>, component: &str) -> Result<Option<Vec<i64>>, Failure> {
-    let exists = database.fetch(&exists::<E>(), &[Value::Text(BOOKKEEPING)]).await?;
-    if exists.is_empty() {
-        return Ok(None);
+/// The versions of the steps that the database has had.
+///
+/// # Errors
+/// [`Failure`] says in which of its classes.
+pub async fn steps_done<E: Engine>(database: &Database<E>, component: &str) -> Result<Vec<i64>, Failure> {
+    if !has_table(database, BOOKKEEPING).await? {
+        return Ok(Vec::new());
     }
-    let rows = database.fetch(&Statement::new(DONE), &[Value::Text(component)]).await?;
-    Ok(Some(versions(&rows)?))
+    versions(&database.fetch(&Statement::new(DONE), &[Value::Text(component)]).await?)
+}
+
+/// Whether the database has a table.
+///
+/// # Errors
+/// [`Failure`] says in which of its classes.
+pub async fn has_table<E: Engine>(database: &Database<E>, table: &str) -> Result<bool, Failure> {
+    Ok(!database.fetch(&exists::<E>(), &[Value::Text(table)]).await?.is_empty())
+}
+
+fn missing<'a>(steps: &'a [Step], done: &'a [i64]) -> impl Iterator<Item = &'a Step> {
+    steps.iter().filter(|step| !done.contains(&step.version))
 }
 
 async fn done_in<E: Engine>(session: &mut Session<'_, E>, component: &str) -> Result<Vec<i64>, Failure> {

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Acquire as _, Sqlite, Transaction};
+use bulla_database::{Database, Engine, Failure, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::sqlite::write_update;
+use super::statements::Statements;
 use super::unavailable;
+use super::write::write_update;
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::StoreError;
@@ -31,9 +31,13 @@ struct Job {
 
 impl GroupCommit {
     /// Starts the writer, which ends when this value is dropped.
-    pub(super) fn start(writer: SqlitePool, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start<E: Engine>(
+        database: Database<E>,
+        statements: Arc<Statements<E>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (queue, jobs) = mpsc::channel(MAX_GROUP);
-        tokio::spawn(write_groups(writer, clock, jobs));
+        tokio::spawn(write_groups(database, statements, clock, jobs));
         Self { queue }
     }
 
@@ -55,10 +59,15 @@ fn ended() -> StoreError {
     unavailable("the writer of the database has ended")
 }
 
-async fn write_groups(writer: SqlitePool, clock: Arc<dyn Clock>, mut jobs: mpsc::Receiver<Job>) {
+async fn write_groups<E: Engine>(
+    database: Database<E>,
+    statements: Arc<Statements<E>>,
+    clock: Arc<dyn Clock>,
+    mut jobs: mpsc::Receiver<Job>,
+) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while jobs.recv_many(&mut group, MAX_GROUP).await > 0 {
-        match write_group(&writer, &*clock, &group).await {
+        match write_group(&database, &statements, &*clock, &group).await {
             Ok(outcomes) => {
                 for (job, outcome) in group.drain(..).zip(outcomes) {
                     // A publisher who went away is told nothing; the update stands.
@@ -66,25 +75,30 @@ async fn write_groups(writer: SqlitePool, clock: Arc<dyn Clock>, mut jobs: mpsc:
                 }
             }
             Err(error) => {
-                let message = error.to_string();
+                let shared = Arc::new(error);
                 for job in group.drain(..) {
-                    let _ = job.done.send(Err(unavailable(message.clone())));
+                    let _ = job.done.send(Err(unavailable(SharedFailure(shared.clone()))));
                 }
             }
         }
     }
 }
 
+/// One failure of all updates of a group.
+#[derive(Debug, thiserror::Error)]
+#[error("the updates of a group could not be written")]
+struct SharedFailure(#[source] Arc<Failure>);
+
 /// Writes a group in one transaction; an outcome for each of its updates, or one error for all of them.
-async fn write_group(
-    writer: &SqlitePool,
+async fn write_group<E: Engine>(
+    database: &Database<E>,
+    statements: &Statements<E>,
     clock: &dyn Clock,
     group: &[Job],
-) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
-    // IMMEDIATE takes the write lock before the first read, so what is compared is what is there at the commit.
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+) -> Result<Vec<Result<(), StoreError>>, Failure> {
+    let mut transaction = database.begin().await?;
     if let [job] = group {
-        let outcome = write_update(&mut transaction, &job.update, clock.now()).await;
+        let outcome = write_update(&mut transaction.session()?, statements, &job.update, clock.now()).await;
         match outcome {
             Ok(()) => transaction.commit().await?,
             Err(_) => transaction.rollback().await?,
@@ -93,22 +107,24 @@ async fn write_group(
     }
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
-        outcomes.push(write_behind_savepoint(&mut transaction, &job.update, clock).await?);
+        outcomes.push(write_behind_savepoint(&mut transaction, statements, &job.update, clock).await?);
     }
     transaction.commit().await?;
     Ok(outcomes)
 }
 
-async fn write_behind_savepoint(
-    transaction: &mut Transaction<'_, Sqlite>,
+async fn write_behind_savepoint<E: Engine>(
+    transaction: &mut Transaction<E>,
+    statements: &Statements<E>,
     update: &ValidatedUpdate,
     clock: &dyn Clock,
-) -> Result<Result<(), StoreError>, sqlx::Error> {
-    let mut savepoint = transaction.begin().await?;
-    let outcome = write_update(&mut savepoint, update, clock.now()).await;
-    match outcome {
-        Ok(()) => savepoint.commit().await?,
-        Err(_) => savepoint.rollback().await?,
+) -> Result<Result<(), StoreError>, Failure> {
+    let mut session = transaction.session()?;
+    session.run("SAVEPOINT one").await?;
+    let outcome = write_update(&mut session, statements, update, clock.now()).await;
+    if outcome.is_err() {
+        session.run("ROLLBACK TO one").await?;
     }
+    session.run("RELEASE one").await?;
     Ok(outcome)
 }

@@ -1,38 +1,46 @@
 //! Metadata in SQL; the only place of the server that knows a database.
+//!
+//! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words ([`words`]) and in how a
+//! transaction begins ([`group`] on SQLite), not in rules.
 
 mod group;
-mod sqlite;
+mod open;
+mod rows;
 mod statements;
+mod store;
+#[cfg(test)]
+mod tests;
+mod words;
+mod write;
 
-pub use sqlite::SqliteStore;
+pub use open::{MySqlStore, PostgresStore, SqliteStore};
+pub use store::SqlStore;
 
-use sqlx::error::ErrorKind;
-use tuf_schema::{Sha256, UtcTime, Version};
+use bulla_database::Failure;
+use tuf_schema::{Gun, Role};
 
-use super::StoreError;
+use super::{Misfit, StoreError};
 
-/// Microseconds since 1970, as time columns hold them.
-fn to_micros(time: UtcTime) -> i64 {
-    time.to_utc().timestamp_micros()
+/// What a write that failed comes to.
+fn write_failed(failure: Failure, gun: &Gun) -> StoreError {
+    match failure {
+        // Who was first and with which version is asked afterwards.
+        Failure::Conflict(_) => StoreError::Conflict { role: Role::Timestamp, current: None },
+        Failure::DoesNotFit(error) => match gun.as_str().chars().find(|character| !character.is_ascii()) {
+            Some(character) => {
+                StoreError::DoesNotFit { reason: Misfit::Character { character, set: "of the database".to_owned() } }
+            }
+            None => unavailable(Failure::DoesNotFit(error)),
+        },
+        other => unavailable(other),
+    }
 }
 
-fn from_micros(micros: i64) -> Result<UtcTime, StoreError> {
-    let time = chrono::DateTime::from_timestamp_micros(micros);
-    time.map(UtcTime::from_utc).ok_or_else(|| StoreError::Corrupt { what: format!("time {micros}") })
-}
-
-fn to_version(number: i64) -> Result<Version, StoreError> {
-    Version::new(number).map_err(|error| StoreError::Corrupt { what: error.to_string() })
-}
-
-fn to_sha256(text: &str) -> Result<Sha256, StoreError> {
-    Sha256::from_hex(text).ok_or_else(|| StoreError::Corrupt { what: format!("sha256 {text:?}") })
+/// What a read that failed comes to.
+fn read_failed(failure: Failure) -> StoreError {
+    unavailable(failure)
 }
 
 fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Unavailable(error.into())
-}
-
-fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::UniqueViolation)
 }

@@ -1,96 +1,281 @@
-//! The statements, for SQLite. Columns are listed, never `*`; rows marked deleted are not there.
+//! The statements, for every engine. Columns are listed, never `*`; rows marked deleted are not there.
 
-pub(super) const LATEST: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = $2 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+use std::sync::Arc;
 
-/// One row for each of root, targets, snapshot and timestamp that is there.
-pub(super) const NEWEST: &str = "\
-     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = 'root' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
-     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = 'targets' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
-     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = 'snapshot' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) UNION ALL \
-     SELECT * FROM (SELECT role, version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1)";
+use bulla_database::{Engine, EngineName, Statement};
 
-pub(super) const BY_VERSION: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = $2 AND version = $3 AND deleted_at IS NULL";
+use super::words::{
+    Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun, same_own_gun,
+};
 
-pub(super) const BY_SHA256: &str = "SELECT version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND role = $2 AND sha256 = $3 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+/// The most roles that one statement asks for.
+pub(super) const MAX_ROLES: usize = 64;
 
-/// Uses the partial index `tuf_files_timestamps_idx`, which holds nothing but timestamps.
-pub(super) const AGING: &str = "SELECT t.gun FROM tuf_files t LEFT JOIN bulla_repositories r ON r.gun = t.gun \
-     WHERE t.role = 'timestamp' AND t.deleted_at IS NULL AND t.gun > $1 AND (r.gun IS NULL OR r.used_at >= $4) \
-     GROUP BY t.gun HAVING max(t.created_at) < $2 ORDER BY t.gun LIMIT $3";
+/// The columns of a file, in the order in which `rows` reads them.
+const FILE: &str = "version, sha256, data, created_at";
 
-pub(super) const INSERT_FILE: &str = "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
-     VALUES ($1, $1, $2, $3, $4, $5, $6)";
+/// Statements that do not depend on how many there are of something.
+pub(super) struct Statements<E> {
+    pub(super) names: Names,
+    /// $1 GUN, $2 role.
+    pub(super) latest: Statement<E>,
+    /// $1 GUN, $2 GUN for our tables. A row for each base role that is there and two for the floors: what it is, then
+    /// the columns of a file, the floor in place of the version.
+    pub(super) newest: Statement<E>,
+    /// $1 GUN, $2 role, $3 version.
+    pub(super) by_version: Statement<E>,
+    /// $1 GUN, $2 role, $3 digest.
+    pub(super) by_sha256: Statement<E>,
+    /// $1 GUN, $2 ... roles; for 1, 2, 4 ... [`MAX_ROLES`] of them. Role, version, digest.
+    newest_of: Vec<(usize, Arc<Statement<E>>)>,
+    /// $1 GUN for our tables, $2 now, $3 the use. Writes the repository's row, and holds it until the transaction ends.
+    pub(super) take_repository: Statement<E>,
+    /// $1 GUN. Another GUN that the collation calls equal.
+    pub(super) equal_name: Statement<E>,
+    /// $1 time, $2 GUN, $3 version, $4 digest, $5 category.
+    pub(super) insert_change: Statement<E>,
+    /// $1 GUN for our tables, $2 version.
+    pub(super) insert_renewal: Statement<E>,
+    /// $1 GUN, $2 GUN for our tables.
+    pub(super) raise_floors: Statement<E>,
+    /// $1 GUN.
+    pub(super) delete_files: Statement<E>,
+    /// $1 GUN for our tables.
+    pub(super) delete_renewals: Statement<E>,
+    /// $1 id, $2 limit; $3 GUN.
+    pub(super) forward: Statement<E>,
+    pub(super) forward_of_gun: Statement<E>,
+    pub(super) backward: Statement<E>,
+    pub(super) backward_of_gun: Statement<E>,
+    /// $1 now. A row for every repository that has none.
+    pub(super) adopt: Statement<E>,
+    /// $1 after this name, $2 used since, $3 stored before, $4 limit.
+    pub(super) aging: Statement<E>,
+    /// $1 GUN for our tables, $2 time, $3 GUN.
+    pub(super) note_use: Statement<E>,
+    /// $1 name, $2 holder, $3 until, $4 now.
+    pub(super) prolong_lease: Statement<E>,
+    pub(super) new_lease: Statement<E>,
+    /// $1 time, $2 limit. The GUN, and the version.
+    pub(super) superseded: Statement<E>,
+    /// $1 GUN, $2 version.
+    pub(super) drop_timestamp: Statement<E>,
+    /// $1 GUN for our tables, $2 version.
+    pub(super) drop_renewal: Statement<E>,
+    /// $1 after this name, $2 limit.
+    pub(super) guns: Statement<E>,
+    /// $1 GUN, $2 after this id, $3 limit.
+    pub(super) files: Statement<E>,
+    pub(super) check: Statement<E>,
+}
 
-pub(super) const INSERT_CHANGE: &str =
-    "INSERT INTO changefeed (created_at, gun, version, sha256, category) VALUES ($1, $2, $3, $4, $5)";
+impl<E: Engine> Statements<E> {
+    pub(super) fn new(names: Names) -> Self {
+        let (gun, role) = (is::<E>("gun", 1), is::<E>("role", 2));
+        let live = format!("FROM tuf_files WHERE {gun} AND {role} AND deleted_at IS NULL");
+        let (insert, leave) = insert_or_leave::<E>();
+        let same_gun = same_gun::<E>(&names);
+        Self {
+            latest: Statement::new(&format!("SELECT {FILE} {live} ORDER BY version DESC LIMIT 1")),
+            newest: Statement::new(&newest::<E>()),
+            by_version: Statement::new(&format!("SELECT {FILE} {live} AND version = $3")),
+            by_sha256: Statement::new(&format!(
+                "SELECT {FILE} {live} AND {} ORDER BY version DESC LIMIT 1",
+                is_sha256::<E>(3)
+            )),
+            newest_of: (0..=MAX_ROLES.ilog2())
+                .map(|power| 1_usize << power)
+                .map(|count| (count, Arc::new(Statement::new(&newest_of::<E>(count)))))
+                .collect(),
+            take_repository: Statement::new(&format!(
+                "INSERT INTO bulla_repositories (gun, used_at, writes) VALUES ($1, $2, 1) {} used_at = {}, \
+                 writes = bulla_repositories.writes + 1",
+                or_update::<E>("gun"),
+                greater::<E>("bulla_repositories.used_at", "$3")
+            )),
+            equal_name: Statement::new(match E::ENGINE {
+                EngineName::Sqlite | EngineName::Postgres => "SELECT gun FROM tuf_files WHERE gun = $1 AND gun <> $1",
+                EngineName::MySql => {
+                    "SELECT gun FROM tuf_files WHERE gun = $1 AND CAST(gun AS BINARY) <> CAST($1 AS BINARY) LIMIT 1"
+                }
+            }),
+            insert_change: Statement::new(&insert_change(["$1", "$2", "$3", "$4", "$5"])),
+            insert_renewal: Statement::new(&format!("{insert} bulla_renewals (gun, version) VALUES ($1, $2) {leave}")),
+            raise_floors: Statement::new(&raise_floors::<E>()),
+            delete_files: Statement::new(&format!("DELETE FROM tuf_files WHERE {gun}")),
+            delete_renewals: Statement::new("DELETE FROM bulla_renewals WHERE gun = $1"),
+            forward: Statement::new(&changes("id > $1", "ASC")),
+            forward_of_gun: Statement::new(&changes(&format!("id > $1 AND {}", is::<E>("gun", 3)), "ASC")),
+            backward: Statement::new(&changes("id < $1", "DESC")),
+            backward_of_gun: Statement::new(&changes(&format!("id < $1 AND {}", is::<E>("gun", 3)), "DESC")),
+            adopt: Statement::new(&format!(
+                "{insert} bulla_repositories (gun, used_at) SELECT DISTINCT {}, {} FROM tuf_files t \
+                 WHERE t.role = 'timestamp' AND t.deleted_at IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM bulla_repositories r WHERE {}) {leave}",
+                bytewise::<E>("t.gun"),
+                number::<E>("$1"),
+                same_own_gun::<E>()
+            )),
+            aging: Statement::new(&format!(
+                "SELECT r.gun FROM bulla_repositories r WHERE r.gun > $1 AND r.used_at >= $2 \
+                 AND (SELECT t.created_at FROM tuf_files t WHERE {same_gun} AND t.role = 'timestamp' \
+                 AND t.deleted_at IS NULL ORDER BY t.version DESC LIMIT 1) < $3 ORDER BY r.gun LIMIT $4"
+            )),
+            note_use: Statement::new(&format!(
+                "INSERT INTO bulla_repositories (gun, used_at) SELECT {}, {} \
+                 FROM (SELECT 1 AS number FROM tuf_files WHERE {} LIMIT 1) AS there WHERE number = 1 {} used_at = {}",
+                own_parameter::<E>("$1"),
+                number::<E>("$2"),
+                is::<E>("gun", 3),
+                or_update::<E>("gun"),
+                greater::<E>("bulla_repositories.used_at", "$2"),
+            )),
+            prolong_lease: Statement::new(
+                "UPDATE bulla_leases SET holder = $2, until = $3 WHERE name = $1 AND (holder = $2 OR until <= $4)",
+            ),
+            new_lease: Statement::new(&format!(
+                "{insert} bulla_leases (name, holder, until) VALUES ($1, $2, $3) {leave}"
+            )),
+            superseded: Statement::new(&format!(
+                "SELECT r.gun, r.version FROM bulla_renewals r WHERE (SELECT t.created_at FROM tuf_files t \
+                 WHERE {same_gun} AND t.role = 'timestamp' AND t.version > r.version AND t.deleted_at IS NULL \
+                 ORDER BY t.version LIMIT 1) < $1 ORDER BY r.gun, r.version LIMIT $2"
+            )),
+            drop_timestamp: Statement::new(&format!(
+                "DELETE FROM tuf_files WHERE {gun} AND role = 'timestamp' AND version = $2"
+            )),
+            drop_renewal: Statement::new("DELETE FROM bulla_renewals WHERE gun = $1 AND version = $2"),
+            guns: Statement::new(&guns::<E>()),
+            files: Statement::new(&format!(
+                "SELECT id, role, {FILE} FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
+                 ORDER BY id LIMIT $3"
+            )),
+            check: Statement::new("SELECT count(*) FROM change_category"),
+            names,
+        }
+    }
 
-pub(super) const DELETE_FILES: &str = "DELETE FROM tuf_files WHERE gun = $1";
+    /// The statement for `roles` roles, at most [`MAX_ROLES`], and for how many it really is.
+    pub(super) fn newest_of(&self, roles: usize) -> Option<(usize, Arc<Statement<E>>)> {
+        self.newest_of.iter().find(|(count, _)| *count >= roles).cloned()
+    }
+}
 
-pub(super) const CHANGES_FORWARD: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
-     WHERE id > $1 ORDER BY id ASC LIMIT $2";
+/// Writes `files` files: $1 time, $2 GUN, then role, version, digest and bytes of each.
+pub(super) fn insert_files<E: Engine>(files: usize) -> Statement<E> {
+    Statement::new(&insert_files_text(files))
+}
 
-pub(super) const CHANGES_FORWARD_OF_GUN: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
-     WHERE id > $1 AND gun = $3 ORDER BY id ASC LIMIT $2";
+/// The same, and the change record with the version, digest and category that follow; for engines that can write to
+/// several tables at once.
+pub(super) fn insert_files_and_change<E: Engine>(files: usize, is_renewal: bool) -> Statement<E> {
+    let next = 3 + 4 * files;
+    let (version, sha256, category) = (format!("${next}"), format!("${}", next + 1), format!("${}", next + 2));
+    let (insert, leave) = insert_or_leave::<E>();
+    let renewal = if is_renewal {
+        format!(", renewal AS ({insert} bulla_renewals (gun, version) VALUES ($2, {version}) {leave})")
+    } else {
+        String::new()
+    };
+    Statement::new(&format!(
+        "WITH files AS ({}){renewal} {}",
+        insert_files_text(files),
+        insert_change(["$1", "$2", &version, &sha256, &category])
+    ))
+}
 
-pub(super) const CHANGES_BACKWARD: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
-     WHERE id < $1 ORDER BY id DESC LIMIT $2";
+fn insert_files_text(files: usize) -> String {
+    let row = |file: usize| {
+        let first = 3 + 4 * file;
+        format!("($1, $1, $2, ${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3)
+    };
+    let rows: Vec<String> = (0..files).map(row).collect();
+    format!(
+        "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) VALUES {}",
+        rows.join(", ")
+    )
+}
 
-pub(super) const CHANGES_BACKWARD_OF_GUN: &str = "SELECT id, created_at, gun, version, sha256, category FROM changefeed \
-     WHERE id < $1 AND gun = $3 ORDER BY id DESC LIMIT $2";
+fn insert_change([time, gun, version, sha256, category]: [&str; 5]) -> String {
+    format!(
+        "INSERT INTO changefeed (created_at, gun, version, sha256, category) \
+         VALUES ({time}, {gun}, {version}, {sha256}, {category})"
+    )
+}
 
-pub(super) const CHECK: &str = "SELECT count(*) FROM change_category";
+fn newest<E: Engine>() -> String {
+    let gun = is::<E>("gun", 1);
+    let file = |role: &str| {
+        format!(
+            "SELECT '{role}' AS part, {FILE} FROM tuf_files WHERE {gun} AND role = '{role}' AND deleted_at IS NULL \
+             ORDER BY version DESC LIMIT 1"
+        )
+    };
+    let floor = |role: &str| {
+        format!(
+            "SELECT '{role} floor' AS part, {role}_floor AS version, NULL AS sha256, NULL AS data, NULL AS created_at \
+             FROM bulla_repositories WHERE gun = $2"
+        )
+    };
+    let mut parts: Vec<String> = ["root", "targets", "snapshot", "timestamp"].map(file).into();
+    parts.extend(["snapshot", "timestamp"].map(floor));
+    all_of::<E>(&parts)
+}
 
-pub(super) const FLOORS: &str = "SELECT snapshot_floor, timestamp_floor FROM bulla_repositories WHERE gun = $1";
+fn newest_of<E: Engine>(count: usize) -> String {
+    let one = |place: usize| {
+        format!(
+            "SELECT role, version, sha256 FROM tuf_files WHERE {} AND {} AND deleted_at IS NULL \
+             ORDER BY version DESC LIMIT 1",
+            is::<E>("gun", 1),
+            is::<E>("role", place)
+        )
+    };
+    let selections: Vec<String> = (2..count + 2).map(one).collect();
+    all_of::<E>(&selections)
+}
 
-pub(super) const NEWEST_OF: &str = "SELECT version, sha256 FROM tuf_files \
-     WHERE gun = $1 AND role = $2 AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+fn raise_floors<E: Engine>() -> String {
+    let raised = |role: &str| {
+        let highest = format!(
+            "coalesce((SELECT max(version) FROM tuf_files WHERE {} AND role = '{role}'), 0)",
+            is::<E>("gun", 1)
+        );
+        format!("{role}_floor = {}", greater::<E>(&format!("{role}_floor"), &highest))
+    };
+    format!("UPDATE bulla_repositories SET {}, {} WHERE gun = $2", raised("snapshot"), raised("timestamp"))
+}
 
-pub(super) const NOTE_USE: &str = "INSERT INTO bulla_repositories (gun, used_at) \
-     SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM tuf_files WHERE gun = $1) \
-     ON CONFLICT (gun) DO UPDATE SET used_at = max(used_at, excluded.used_at)";
+fn changes(condition: &str, order: &str) -> String {
+    format!(
+        "SELECT id, created_at, gun, version, sha256, category FROM changefeed WHERE {condition} \
+         ORDER BY id {order} LIMIT $2"
+    )
+}
 
-pub(super) const RAISE_FLOORS: &str = "INSERT INTO bulla_repositories (gun, used_at, snapshot_floor, timestamp_floor) \
-     SELECT $1, $2, coalesce(max(CASE role WHEN 'snapshot' THEN version END), 0), \
-     coalesce(max(CASE role WHEN 'timestamp' THEN version END), 0) FROM tuf_files WHERE gun = $1 HAVING count(*) > 0 \
-     ON CONFLICT (gun) DO UPDATE SET snapshot_floor = max(snapshot_floor, excluded.snapshot_floor), \
-     timestamp_floor = max(timestamp_floor, excluded.timestamp_floor)";
+fn guns<E: Engine>() -> String {
+    let gun = bytewise::<E>("gun");
+    let after = match E::ENGINE {
+        EngineName::Sqlite | EngineName::Postgres => "$1",
+        EngineName::MySql => "CAST($1 AS BINARY)",
+    };
+    format!(
+        "SELECT DISTINCT {gun} AS name FROM tuf_files WHERE {gun} > {after} AND deleted_at IS NULL \
+         ORDER BY name LIMIT $2"
+    )
+}
 
-pub(super) const INSERT_RENEWAL: &str =
-    "INSERT INTO bulla_renewals (gun, version) VALUES ($1, $2) ON CONFLICT (gun, version) DO NOTHING";
+/// A number among selected columns, whose type PostgreSQL cannot tell otherwise.
+fn number<E: Engine>(parameter: &str) -> String {
+    match E::ENGINE {
+        EngineName::Sqlite | EngineName::MySql => parameter.to_owned(),
+        EngineName::Postgres => format!("{parameter}::bigint"),
+    }
+}
 
-pub(super) const DELETE_RENEWALS: &str = "DELETE FROM bulla_renewals WHERE gun = $1";
-
-pub(super) const TAKE_LEASE: &str = "INSERT INTO bulla_leases (name, holder, until) VALUES ($1, $2, $3) \
-     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
-     WHERE bulla_leases.holder = excluded.holder OR bulla_leases.until <= $4";
-
-/// Renewals whose next timestamp was stored before $1.
-pub(super) const SUPERSEDED: &str = "SELECT r.gun, r.version FROM bulla_renewals r WHERE \
-     (SELECT t.created_at FROM tuf_files t WHERE t.gun = r.gun AND t.role = 'timestamp' AND t.version > r.version \
-     ORDER BY t.version LIMIT 1) < $1 ORDER BY r.gun, r.version LIMIT $2";
-
-pub(super) const DROP_TIMESTAMP: &str = "DELETE FROM tuf_files WHERE gun = $1 AND role = 'timestamp' AND version = $2";
-
-pub(super) const DROP_RENEWAL: &str = "DELETE FROM bulla_renewals WHERE gun = $1 AND version = $2";
-
-pub(super) const GUNS: &str = "SELECT DISTINCT gun FROM tuf_files \
-     WHERE gun > $1 AND deleted_at IS NULL ORDER BY gun LIMIT $2";
-
-pub(super) const FILES: &str = "SELECT id, role, version, sha256, data, created_at FROM tuf_files \
-     WHERE gun = $1 AND id > $2 AND deleted_at IS NULL ORDER BY id LIMIT $3";
-
-pub(super) const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS bulla_migrations (component TEXT NOT NULL, \
-     version INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (component, version))";
-
-pub(super) const NOTE_MIGRATION: &str = "INSERT INTO bulla_migrations (component, version, name) \
-     VALUES ('server', $1, $2) ON CONFLICT DO NOTHING";
-
-pub(super) const NOTE_UNKNOWN: &str =
-    "INSERT INTO bulla_repositories (gun, used_at) VALUES ($1, $2) ON CONFLICT (gun) DO NOTHING";
+fn own_parameter<E: Engine>(parameter: &str) -> String {
+    match E::ENGINE {
+        EngineName::Sqlite | EngineName::MySql => parameter.to_owned(),
+        EngineName::Postgres => format!("{parameter}::varchar"),
+    }
+}

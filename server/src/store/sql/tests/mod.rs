@@ -1,0 +1,3 @@
+//! What only one engine can show.
+
+mod sqlite;
