@@ -19,9 +19,6 @@ use crate::store::{
     Aging, Change, ChangeQuery, ChangeWindow, FileRow, Lease, MetadataStore, Misfit, Newest, StoreError, Stored,
 };
 
-/// How often a deletion is begun again when it met another writer.
-const MAX_ATTEMPTS: u32 = 3;
-
 /// For how long a number that is missing in the feed may belong to a writer that has not come to its end. Longer than
 /// any transaction of ours lives: the database ends what takes longer.
 const UNSETTLED_SECONDS: i64 = 15;
@@ -111,19 +108,6 @@ impl<E: Engine> SqlStore<E> {
         let found = equal_name(&mut session, &self.statements, gun).await?;
         transaction.rollback().await.map_err(unavailable)?;
         Ok(found)
-    }
-
-    async fn delete_once(&self, gun: &Gun) -> Result<bool, StoreError> {
-        let mut transaction = self.database.begin().await.map_err(unavailable)?;
-        let mut session = transaction.session().map_err(unavailable)?;
-        let removed = write_deletion(&mut session, &self.statements, gun, self.clock.now()).await;
-        match removed {
-            Ok(true) => transaction.commit().await.map_err(|failure| write_failed(failure, gun))?,
-            Ok(false) | Err(_) => {
-                let _ = transaction.rollback().await;
-            }
-        }
-        removed
     }
 
     /// The GUNs that a statement answers page by page; `values` gives its values for the name after which a page
@@ -252,16 +236,16 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         if self.statements.names.fit(gun).is_err() {
             return Ok(false);
         }
-        let mut attempts = 1;
-        loop {
-            match self.delete_once(gun).await {
-                Err(StoreError::Conflict { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
-                Err(StoreError::Conflict { role, current }) => {
-                    return Err(unavailable(StoreError::Conflict { role, current }));
-                }
-                done => return done,
+        let mut transaction = self.database.begin().await.map_err(unavailable)?;
+        let mut session = transaction.session().map_err(unavailable)?;
+        let removed = write_deletion(&mut session, &self.statements, gun, self.clock.now()).await;
+        match removed {
+            Ok(true) => transaction.commit().await.map_err(|failure| write_failed(failure, gun))?,
+            Ok(false) | Err(_) => {
+                let _ = transaction.rollback().await;
             }
         }
+        removed
     }
 
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
