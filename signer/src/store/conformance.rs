@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bulla_database::PoolSettings;
+use bulla_database::dsn::{MySqlDsn, PostgresDsn};
 use ring::rand::SystemRandom;
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
@@ -9,7 +11,7 @@ use tuf_schema::{Gun, Role, UtcTime};
 
 use super::memory::MemoryKeyStore;
 use super::sql::scratch::Server;
-use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError, open_sqlite};
+use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError, open_mysql, open_postgres, open_sqlite};
 use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
 
@@ -238,9 +240,11 @@ suite!(sqlite, async {
 });
 suite!(postgres, async {
     let scratch = Server::Postgres.scratch().await?;
-    Some((scratch.open_postgres().await, scratch))
+    let dsn = PostgresDsn::parse(&scratch.address()).unwrap();
+    Some((open_postgres(&dsn, PoolSettings::default()).await.unwrap(), scratch))
 });
 suite!(mysql, async {
     let scratch = Server::MySql.scratch().await?;
-    Some((scratch.open_mysql().await, scratch))
+    let dsn = MySqlDsn::parse(&scratch.address()).unwrap();
+    Some((open_mysql(&dsn, PoolSettings::default()).await.unwrap(), scratch))
 });

@@ -166,7 +166,7 @@ async fn health_is_serving_by_the_reference_s_names_and_no_other() {
 
 #[tokio::test]
 async fn keys_in_memory_sign_too() {
-    let signer = Running::with(&Settings { backend: "memory", ..Settings::default() }).await;
+    let signer = Running::with(&Settings { storage: r#""backend": "memory""#.to_owned(), ..Settings::default() }).await;
     let client = signer.client().await;
     let key = client.create(GUN, "timestamp").await.unwrap();
     client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();

@@ -6,4 +6,7 @@ mod clients;
 mod keys;
 mod pki;
 mod process;
+#[path = "../../src/store/sql/scratch.rs"]
+mod scratch;
 mod signer;
+mod taken_over;

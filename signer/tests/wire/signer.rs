@@ -43,7 +43,8 @@ pub(crate) struct Settings {
     /// Members of the `server` section, after those of the certificate.
     pub(crate) server: String,
     pub(crate) passphrase: &'static str,
-    pub(crate) backend: &'static str,
+    /// The members of the `storage` section.
+    pub(crate) storage: String,
 }
 
 impl Place {
@@ -60,16 +61,18 @@ impl Place {
 
     /// The configuration as a file would hold it.
     pub(crate) fn config_text(&self, settings: &Settings) -> String {
-        let Settings { server, backend, .. } = settings;
+        let Settings { server, storage, .. } = settings;
         let Pair { certificate, key } = &self.server;
         format!(
             r#"{{"server": {{"grpc_addr": "127.0.0.1:0", "tls_cert_file": {certificate:?}, "tls_key_file": {key:?}{server}}},
-                "storage": {{"backend": "{backend}", "db_url": "keys.db", "default_alias": "k1"}}}}"#
+                "storage": {{{storage}}}}}"#
         )
     }
 
     pub(crate) fn config(&self, settings: &Settings) -> Config {
-        let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), settings.passphrase.to_owned())]);
+        let variables =
+            [("NOTARY_SIGNER_K1", settings.passphrase), ("NOTARY_SIGNER_ALIAS_ONE", "fixture-alias-pass-1")];
+        let environment = Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Config::parse(&self.config_text(settings), self.path(), &environment).unwrap()
     }
 }
@@ -80,7 +83,7 @@ impl Default for Settings {
         Self {
             server: r#", "client_ca_file": "ca.crt", "allowed_clients": ["server.test"]"#.to_owned(),
             passphrase: "right",
-            backend: "sqlite",
+            storage: r#""backend": "sqlite", "db_url": "keys.db", "default_alias": "k1""#.to_owned(),
         }
     }
 }

@@ -120,7 +120,7 @@ enum Tls {
     /// Always, whoever answers.
     Unverified,
     /// Always, with the host's name and an authority of the system.
-    Verified,
+    Checked,
 }
 
 impl MySqlDsn {
@@ -173,7 +173,7 @@ impl MySqlDsn {
                 Tls::Offered => MySqlSslMode::Preferred,
                 Tls::Never => MySqlSslMode::Disabled,
                 Tls::Unverified => MySqlSslMode::Required,
-                Tls::Verified => MySqlSslMode::VerifyIdentity,
+                Tls::Checked => MySqlSslMode::VerifyIdentity,
             })
             .enable_cleartext_plugin(self.plain_password);
         let options = match &self.place {
@@ -186,7 +186,7 @@ impl MySqlDsn {
             None => options,
         };
         match self.tls {
-            Tls::Verified => options.ssl_ca_from_pem(authorities::of_the_system()),
+            Tls::Checked => options.ssl_ca_from_pem(authorities::of_the_system()),
             Tls::Offered | Tls::Never | Tls::Unverified => options,
         }
     }
@@ -264,7 +264,7 @@ impl MySqlDsn {
         self.tls = match wanted.as_deref() {
             None => Tls::Offered,
             Some(value) => match (boolean(value), value.to_lowercase().as_str()) {
-                (Some(true), _) => Tls::Verified,
+                (Some(true), _) => Tls::Checked,
                 (Some(false), _) => Tls::Never,
                 (None, "skip-verify") => Tls::Unverified,
                 (None, "preferred") => Tls::Offered,
@@ -278,10 +278,10 @@ impl MySqlDsn {
         match self.tls {
             Tls::Unverified => self.warnings.push(DsnWarning::NotVerified { verified: "tls=true" }),
             Tls::Offered if wanted.is_some() => self.warnings.push(DsnWarning::MayBePlain),
-            Tls::Offered | Tls::Never | Tls::Verified => {}
+            Tls::Offered | Tls::Never | Tls::Checked => {}
         }
         self.plain_password = boolean_of(parameters, "allowCleartextPasswords")?.unwrap_or(false);
-        if self.plain_password && self.tls != Tls::Verified {
+        if self.plain_password && self.tls != Tls::Checked {
             self.warnings.push(DsnWarning::PlainPassword);
         }
         Ok(())

@@ -71,7 +71,12 @@ impl<E: Engine> SqlKeyStore<E> {
         session.execute(&self.statements.insert, &values).await.map(|_| ())
     }
 
-    async fn try_mark(&self, uses: &[&(KeyId, UtcTime)]) -> Result<(), Failure> {
+    async fn try_mark(&self, uses: &[&(KeyId, UtcTime)], attempts: &Attempts) -> Result<(), Failure> {
+        // a first use, which a signature waits for: one way to the database and back
+        if let ([(id, at)], 0) = (uses, attempts.0) {
+            let values = [time::<E>(Some(*at)), Value::Text(id.as_str())];
+            return self.database.execute(&self.statements.mark_used, &values).await.map(|_| ());
+        }
         let mut transaction = self.database.begin().await?;
         let mut session = transaction.session()?;
         for (id, at) in uses {
@@ -147,7 +152,7 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         for uses in uses.chunks(USES_AT_ONCE) {
             let mut attempts = Attempts::default();
             loop {
-                let marked = self.try_mark(uses).await;
+                let marked = self.try_mark(uses, &attempts).await;
                 if !attempts.go_on(&marked) {
                     break marked?;
                 }

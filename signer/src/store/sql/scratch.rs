@@ -6,11 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
-use bulla_database::{MySql, PoolSettings, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
-
-use super::keys::SqlKeyStore;
-use super::{open_mysql, open_postgres};
 
 /// A database that ends with the value.
 pub(crate) struct Scratch {
@@ -65,16 +61,6 @@ impl Scratch {
         let (account, parameters) = self.account.split_once('?').unwrap_or((&self.account, ""));
         let (server, _) = account.rsplit_once('/').unwrap();
         format!("{server}/{}?{parameters}", self.name)
-    }
-
-    pub(crate) async fn open_postgres(&self) -> SqlKeyStore<Postgres> {
-        let dsn = PostgresDsn::parse(&self.address()).unwrap();
-        open_postgres(&dsn, PoolSettings::default()).await.unwrap()
-    }
-
-    pub(crate) async fn open_mysql(&self) -> SqlKeyStore<MySql> {
-        let dsn = MySqlDsn::parse(&self.address()).unwrap();
-        open_mysql(&dsn, PoolSettings::default()).await.unwrap()
     }
 
     /// Runs statements on the database.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla_database::{Engine, Statement};
+use bulla_database::dsn::{MySqlDsn, PostgresDsn};
+use bulla_database::{Database, Engine, MySql, PoolSettings, Postgres, Row, Statement};
 use ring::rand::SystemRandom;
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
@@ -36,6 +37,16 @@ async fn recorded_mysql() -> Option<Scratch> {
     let scratch = Server::MySql.scratch().await?;
     scratch.run(&recorded("notarysigner.mariadb.sql")).await;
     Some(scratch)
+}
+
+async fn postgres(scratch: &Scratch) -> SqlKeyStore<Postgres> {
+    let dsn = PostgresDsn::parse(&scratch.address()).unwrap();
+    open_postgres(&dsn, PoolSettings::default()).await.unwrap()
+}
+
+async fn mysql(scratch: &Scratch) -> SqlKeyStore<MySql> {
+    let dsn = MySqlDsn::parse(&scratch.address()).unwrap();
+    open_mysql(&dsn, PoolSettings::default()).await.unwrap()
 }
 
 fn time(seconds: i64) -> UtcTime {
@@ -89,7 +100,7 @@ async fn is_as_expected(store: &dyn KeyStore) {
 #[tokio::test]
 async fn every_key_of_the_recorded_postgres_signs() {
     let Some(scratch) = recorded_postgres().await else { return };
-    let store = scratch.open_postgres().await;
+    let store = postgres(&scratch).await;
     every_key_signs(&store, 27).await;
     is_as_expected(&store).await;
 }
@@ -97,14 +108,14 @@ async fn every_key_of_the_recorded_postgres_signs() {
 #[tokio::test]
 async fn every_key_of_the_recorded_mariadb_signs() {
     let Some(scratch) = recorded_mysql().await else { return };
-    every_key_signs(&scratch.open_mysql().await, 5).await;
+    every_key_signs(&mysql(&scratch).await, 5).await;
 }
 
 /// Two of the recorded keys have never signed; the reference would hand out these, and so do we.
 #[tokio::test]
 async fn a_pending_key_of_the_reference_is_handed_out() {
     let Some(scratch) = recorded_postgres().await else { return };
-    let store = scratch.open_postgres().await;
+    let store = postgres(&scratch).await;
     let keys = store.sealed_under(&alias(), 100).await.unwrap();
     let unused: Vec<_> = keys.iter().filter(|key| key.last_used.is_none()).collect();
     assert_eq!(unused.len(), 2);
@@ -120,7 +131,7 @@ async fn a_pending_key_of_the_reference_is_handed_out() {
 }
 
 /// What is in the reference's table, as far as it does not change by being used.
-async fn content<E: Engine>(store: &SqlKeyStore<E>) -> Vec<bulla_database::Row> {
+async fn content<E: Engine>(store: &SqlKeyStore<E>) -> Vec<Row> {
     let statement = "SELECT id, created_at, updated_at, deleted_at, key_id, encryption_alg, keywrap_alg, algorithm, \
                      passphrase_alias, public, private, gun, role, last_used FROM private_keys ORDER BY id";
     store.database.fetch(&Statement::new(statement), &[]).await.unwrap()
@@ -137,36 +148,36 @@ async fn opening_a_recorded_database_changes_no_row_of_the_reference() {
     if let Some(scratch) = recorded_mysql().await {
         // as the dump leaves them, before anything of ours is there
         let before = open_raw(&scratch).await;
-        let store = scratch.open_mysql().await;
+        let store = mysql(&scratch).await;
         assert_eq!(content(&store).await, content(&before).await);
         let names = store.database.fetch(&Statement::new(tables), &[]).await.unwrap();
         let names: Vec<_> = names.iter().map(|row| row.text(0).unwrap().unwrap()).collect();
         assert_eq!(names, ["bulla_key_lanes", "bulla_migrations", "private_keys", "schema_migrations"]);
         assert_eq!(noted(&store).await, [Some(2)]);
-        scratch.open_mysql().await;
+        mysql(&scratch).await;
     }
     if let Some(scratch) = recorded_postgres().await {
-        let store = scratch.open_postgres().await;
+        let store = postgres(&scratch).await;
         assert_eq!(content(&store).await.len(), 27);
         assert_eq!(noted(&store).await, [Some(1)]);
-        scratch.open_postgres().await;
+        postgres(&scratch).await;
     }
 }
 
 /// The database without our tables.
-async fn open_raw(scratch: &Scratch) -> SqlKeyStore<bulla_database::MySql> {
-    let dsn = bulla_database::dsn::MySqlDsn::parse(&scratch.address()).unwrap();
-    SqlKeyStore::new(bulla_database::Database::mysql(&dsn, bulla_database::PoolSettings::default()).await.unwrap())
+async fn open_raw(scratch: &Scratch) -> SqlKeyStore<MySql> {
+    let dsn = MySqlDsn::parse(&scratch.address()).unwrap();
+    SqlKeyStore::new(Database::mysql(&dsn, PoolSettings::default()).await.unwrap())
 }
 
 #[tokio::test]
 async fn a_new_database_has_the_reference_s_table_and_its_note() {
     if let Some(scratch) = Server::Postgres.scratch().await {
-        let store = scratch.open_postgres().await;
+        let store = postgres(&scratch).await;
         assert_eq!((content(&store).await.len(), noted(&store).await), (0, vec![Some(1)]));
     }
     if let Some(scratch) = Server::MySql.scratch().await {
-        let store = scratch.open_mysql().await;
+        let store = mysql(&scratch).await;
         assert_eq!((content(&store).await.len(), noted(&store).await), (0, vec![Some(2)]));
     }
 }
@@ -175,11 +186,11 @@ async fn a_new_database_has_the_reference_s_table_and_its_note() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_are_made_once() {
     if let Some(scratch) = Server::Postgres.scratch().await {
-        let stores = tokio::join!(scratch.open_postgres(), scratch.open_postgres(), scratch.open_postgres());
+        let stores = tokio::join!(postgres(&scratch), postgres(&scratch), postgres(&scratch));
         assert_eq!(noted(&stores.0).await, [Some(1)]);
     }
     if let Some(scratch) = Server::MySql.scratch().await {
-        let stores = tokio::join!(scratch.open_mysql(), scratch.open_mysql(), scratch.open_mysql());
+        let stores = tokio::join!(mysql(&scratch), mysql(&scratch), mysql(&scratch));
         assert_eq!(noted(&stores.0).await, [Some(2)]);
     }
 }
@@ -188,7 +199,7 @@ async fn tables_are_made_once() {
 #[tokio::test]
 async fn on_a_table_that_knows_no_case_names_are_compared_byte_for_byte() {
     let Some(scratch) = recorded_mysql().await else { return };
-    let store = scratch.open_mysql().await;
+    let store = mysql(&scratch).await;
     let key = record("registry.test/app", Role::Timestamp);
     store.insert(&key, time(1)).await.unwrap();
     for gun in ["Registry.test/app", "registry.test/APP", "registry.test/app "] {
@@ -212,7 +223,7 @@ async fn on_a_table_that_knows_no_case_names_are_compared_byte_for_byte() {
 #[tokio::test]
 async fn a_name_outside_the_table_s_set_of_characters_does_not_fit() {
     let Some(scratch) = recorded_mysql().await else { return };
-    let store = scratch.open_mysql().await;
+    let store = mysql(&scratch).await;
     let key = record("registry.test/\u{1f511}", Role::Timestamp);
     let refusal = store.insert_unless_pending(&key, time(1)).await;
     assert!(matches!(refusal, Err(StoreError::DoesNotFit(_))), "{refusal:?}");
@@ -271,22 +282,22 @@ async fn a_table_that_is_not_the_reference_s_is_named() {
     let table = "CREATE TABLE private_keys (id int, key_id varchar(255))";
     if let Some(scratch) = Server::Postgres.scratch().await {
         scratch.run(table).await;
-        let dsn = bulla_database::dsn::PostgresDsn::parse(&scratch.address()).unwrap();
-        let refusal = open_postgres(&dsn, bulla_database::PoolSettings::default()).await.err().unwrap();
+        let dsn = PostgresDsn::parse(&scratch.address()).unwrap();
+        let refusal = open_postgres(&dsn, PoolSettings::default()).await.err().unwrap();
         assert!(matches!(refusal, OpenStoreError::Table { .. }), "{refusal:?}");
     }
     if let Some(scratch) = Server::MySql.scratch().await {
         scratch.run(table).await;
-        let dsn = bulla_database::dsn::MySqlDsn::parse(&scratch.address()).unwrap();
-        let refusal = open_mysql(&dsn, bulla_database::PoolSettings::default()).await.err().unwrap();
+        let dsn = MySqlDsn::parse(&scratch.address()).unwrap();
+        let refusal = open_mysql(&dsn, PoolSettings::default()).await.err().unwrap();
         assert!(matches!(refusal, OpenStoreError::Table { .. }), "{refusal:?}");
     }
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_named_without_its_password() {
-    let dsn = bulla_database::dsn::MySqlDsn::parse("u:hunter2@tcp(127.0.0.1:1)/notarysigner?timeout=1s").unwrap();
-    let refusal = open_mysql(&dsn, bulla_database::PoolSettings::default()).await.err().unwrap();
+    let dsn = MySqlDsn::parse("u:hunter2@tcp(127.0.0.1:1)/notarysigner?timeout=1s").unwrap();
+    let refusal = open_mysql(&dsn, PoolSettings::default()).await.err().unwrap();
     let text = format!("{refusal} {refusal:?}");
     assert!(text.contains("127.0.0.1:1/notarysigner") && !text.contains("hunter2"), "{text}");
 }
@@ -321,11 +332,11 @@ async fn stores_with_one_key() -> Vec<(PlaceOfStore, Box<dyn Changeable>)> {
     let sqlite = open_sqlite(&folder.path().join("keys.db")).await.unwrap();
     stores.push((PlaceOfStore::Folder { _folder: folder }, Box::new(sqlite)));
     if let Some(scratch) = Server::Postgres.scratch().await {
-        let store = scratch.open_postgres().await;
+        let store = postgres(&scratch).await;
         stores.push((PlaceOfStore::Scratch { _scratch: scratch }, Box::new(store)));
     }
     if let Some(scratch) = Server::MySql.scratch().await {
-        let store = scratch.open_mysql().await;
+        let store = mysql(&scratch).await;
         stores.push((PlaceOfStore::Scratch { _scratch: scratch }, Box::new(store)));
     }
     for (_, store) in &stores {
