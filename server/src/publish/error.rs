@@ -86,10 +86,10 @@ impl PublishError {
 impl From<StoreError> for PublishError {
     fn from(error: StoreError) -> Self {
         match error {
-            // Whoever loses a race is told so, wherever the database notices it.
-            StoreError::Conflict { role, current } => Self::VersionConflict { role, current },
             StoreError::DoesNotFit { reason } => Self::DoesNotFit { reason },
-            error @ (StoreError::Unavailable(_) | StoreError::Corrupt { .. }) => Self::Store(error),
+            error @ (StoreError::Conflict { .. } | StoreError::Unavailable(_) | StoreError::Corrupt { .. }) => {
+                Self::Store(error)
+            }
         }
     }
 }

@@ -111,40 +111,46 @@ impl Publisher {
         let mut lost = PublishError::VersionConflict { role: Role::Timestamp, current: None };
         for attempt in 0..MAX_ATTEMPTS {
             self.wait(attempt).await;
-            // Read before everything else: whatever changes later changes it as well.
-            let newest = self.store.newest(gun).await?;
-            let update = match self.prepare(gun, &newest, &upload).await {
-                Ok(update) => update,
-                Err(error) if !error.is_refusal() => return Err(error),
-                // Versions only rise, so this holds whatever else changed.
-                Err(stale @ PublishError::VersionConflict { .. }) => return Err(stale),
-                Err(refusal) => {
-                    let now = self.store.latest(gun, &Role::Timestamp).await?;
-                    let current = now.as_ref().map(|stored| stored.version);
-                    if now.map(|stored| stored.sha256) == newest.timestamp.map(|stored| stored.sha256) {
-                        return Err(refusal);
-                    }
-                    // Judged by a mixture of two states.
-                    lost = PublishError::VersionConflict { role: Role::Timestamp, current };
-                    continue;
-                }
-            };
-            match self.store.commit(&update).await {
-                Ok(()) => return Ok(()),
-                Err(StoreError::Conflict { role, current }) => {
-                    let uploaded = upload.parts.iter().any(|part| part.role == role && role != Role::Timestamp);
-                    if uploaded {
-                        return Err(PublishError::VersionConflict { role, current });
-                    }
+            match self.attempt(gun, &upload).await {
+                Err(PublishError::Store(StoreError::Conflict { role, current })) => {
                     tracing::debug!(%gun, %role, "somebody else published; preparing again");
                     lost = PublishError::VersionConflict { role, current };
                 }
-                Err(error) => return Err(error.into()),
+                done => return done,
             }
         }
         // Others won again and again: nothing is wrong with the server.
         tracing::warn!(%gun, attempts = MAX_ATTEMPTS, "the repository changed each time an upload was prepared");
         Err(lost)
+    }
+
+    /// Judges, completes and stores the upload by one state of the repository; [`StoreError::Conflict`] when that state is
+    /// gone and the upload is not to blame.
+    async fn attempt(&self, gun: &Gun, upload: &Upload) -> Result<(), PublishError> {
+        // Read before everything else: whatever changes later changes it as well.
+        let newest = self.store.newest(gun).await?;
+        let update = match self.prepare(gun, &newest, upload).await {
+            Ok(update) => update,
+            // Versions only rise, so it is stale whatever else changed.
+            Err(stale @ PublishError::VersionConflict { .. }) => return Err(stale),
+            Err(refusal) if refusal.is_refusal() => {
+                let now = self.store.latest(gun, &Role::Timestamp).await?;
+                let current = now.as_ref().map(|stored| stored.version);
+                if now.map(|stored| stored.sha256) == newest.timestamp.map(|stored| stored.sha256) {
+                    return Err(refusal);
+                }
+                // Judged by a mixture of two states.
+                return Err(PublishError::Store(StoreError::Conflict { role: Role::Timestamp, current }));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let is_uploaded = |role: &Role| upload.parts.iter().any(|part| part.role == *role && *role != Role::Timestamp);
+        match self.store.commit(&update).await {
+            Err(StoreError::Conflict { role, current }) if is_uploaded(&role) => {
+                Err(PublishError::VersionConflict { role, current })
+            }
+            done => Ok(done?),
+        }
     }
 
     /// Removes every file of a repository and says whether there was one.

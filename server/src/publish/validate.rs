@@ -291,7 +291,8 @@ mod tests {
         let meta = delegations(1..stored).chain([Role::Targets]).map(|role| (role, file.clone())).collect();
         let known = Known { carried: meta, ..Known::default() };
         let new = delegations(stored..stored + shown).chain([Role::Targets]);
-        list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known, PublishLimits::default()).map(|meta| meta.len())
+        list(&new.map(|role| (role, Bytes::from_static(b"new"))).collect(), &known, PublishLimits::default())
+            .map(|meta| meta.len())
     }
 
     #[test]

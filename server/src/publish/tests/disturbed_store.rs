@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tuf_schema::Sha256;
 
 use super::*;
-use crate::store::{Aging, FileRow, Lease, Newest};
+use crate::store::{Aging, FileRow, Lease, Misfit, Newest};
 
 /// Counts what it is asked, and may refuse some of it.
 pub(super) struct DisturbedStore {
@@ -13,8 +13,12 @@ pub(super) struct DisturbedStore {
     pub(super) questions: std::sync::Mutex<BTreeMap<&'static str, u32>>,
     /// What every update is told, and a deletion twice.
     pub(super) conflict: Option<(Role, Option<Version>)>,
+    /// How often reading what is newest ends in a deadlock.
+    pub(super) deadlocks: u32,
     /// How often a lease is lent or lent again.
     pub(super) leases: u32,
+    /// The tables hold another name that they do not tell from this one.
+    pub(super) has_no_room: bool,
     /// Updates cannot be written.
     pub(super) is_read_only: bool,
 }
@@ -23,7 +27,15 @@ impl DisturbedStore {
     /// One that only counts.
     pub(super) fn over(stored: &Arc<MemoryStore>) -> Self {
         let questions = std::sync::Mutex::default();
-        Self { stored: stored.clone(), questions, conflict: None, leases: u32::MAX, is_read_only: false }
+        Self {
+            stored: stored.clone(),
+            questions,
+            conflict: None,
+            deadlocks: 0,
+            leases: u32::MAX,
+            has_no_room: false,
+            is_read_only: false,
+        }
     }
 
     /// How often each question was asked; those that were not are missing.
@@ -47,7 +59,9 @@ impl MetadataStore for DisturbedStore {
     }
 
     async fn newest(&self, gun: &Gun) -> Result<Newest, StoreError> {
-        self.ask("newest");
+        if self.ask("newest") <= self.deadlocks {
+            return Err(StoreError::Conflict { role: Role::Timestamp, current: None });
+        }
         self.stored.newest(gun).await
     }
 
@@ -74,6 +88,9 @@ impl MetadataStore for DisturbedStore {
         self.ask("commit");
         match self.conflict.clone() {
             Some((role, current)) => Err(StoreError::Conflict { role, current }),
+            None if self.has_no_room => {
+                Err(StoreError::DoesNotFit { reason: Misfit::EqualName { stored: "example.com/APP".to_owned() } })
+            }
             None if self.is_read_only => Err(StoreError::Unavailable("disk full".into())),
             None => self.stored.commit(update).await,
         }
@@ -213,6 +230,26 @@ async fn who_loses_every_race_hears_version() {
     let PublishError::VersionConflict { role, current } = error else { panic!("{error}") };
     assert_eq!((role, current), (Role::Timestamp, Some(version(7))));
     assert_eq!(store.questions()["commit"], MAX_ATTEMPTS);
+}
+
+#[tokio::test]
+async fn an_upload_that_meets_a_deadlock_is_prepared_again() {
+    let stack = Stack::new();
+    let mut author = stack.published().await;
+    author.next_targets();
+    let store = Arc::new(DisturbedStore { deadlocks: 2, ..DisturbedStore::over(&stack.store) });
+    publish(&stack, &store, vec![targets(&author)]).await.unwrap();
+    assert_eq!(store.questions(), BTreeMap::from([("newest", 3), ("commit", 1)]));
+}
+
+#[tokio::test]
+async fn a_name_that_the_tables_cannot_hold_is_the_uploads_fault_and_not_the_servers() {
+    let stack = Stack::new();
+    let author = stack.author().await;
+    let store = Arc::new(DisturbedStore { has_no_room: true, ..DisturbedStore::over(&stack.store) });
+    let error = publish(&stack, &store, vec![root(&author), targets(&author)]).await.unwrap_err();
+    let reason = Misfit::EqualName { stored: "example.com/APP".to_owned() };
+    assert!(matches!(&error, PublishError::DoesNotFit { reason: told } if *told == reason), "{error}");
 }
 
 #[tokio::test]
