@@ -129,6 +129,10 @@ pub enum ConfigWarning {
     InsecureKeyWithoutEffect,
     /// A key that means nothing beside the storage that was chosen.
     WithoutEffect(&'static str),
+    /// A key of the file that a variable for another key takes the place of.
+    Overridden(&'static str),
+    /// A file with a secret that every account of the machine may read.
+    ReadableByAll(&'static str),
     /// Something in the address of the database.
     Address(DsnWarning),
 }
@@ -278,6 +282,12 @@ impl fmt::Display for ConfigWarning {
                 "server.insecure_allow_any_client has no effect, as server.client_ca_file is set; remove it",
             ),
             Self::WithoutEffect(name) => write!(f, "{name} has no effect with this storage.backend"),
+            Self::Overridden(name) => {
+                write!(f, "{name} of the file has no effect, as the environment names the database")
+            }
+            Self::ReadableByAll(name) => {
+                write!(f, "the file that {name} names can be read by every account of this machine; chmod 600 it")
+            }
             Self::Address(warning) => write!(f, "storage.db_url: {warning}"),
         }
     }

@@ -78,6 +78,11 @@ impl Settings {
         Ok(self.text(name)?.map(|path| self.folder.join(path)))
     }
 
+    /// Whether the environment sets it.
+    pub(super) fn is_of_environment(&self, name: &str) -> bool {
+        self.environment.value(&variable(name)).is_some()
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -1,11 +1,12 @@
 //! `storage`: where sealed keys are kept, and how a database of another machine is named and used.
 
 use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bulla_database::PoolSettings;
-use bulla_database::dsn::{DsnWarning, MySqlDsn, PostgresDsn, Secret, Source};
+use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError};
 
 use super::settings::Settings;
 use super::{ConfigError, ConfigWarning, required};
@@ -14,8 +15,8 @@ use super::{ConfigError, ConfigWarning, required};
 const OF_SERVERS: [&str; 4] =
     ["storage.db_url_file", "storage.password_file", "storage.max_connections", "storage.timeout_seconds"];
 
-const CONNECTIONS: RangeInclusive<u32> = 1..=1000;
-const SECONDS: RangeInclusive<u32> = 1..=600;
+const CONNECTIONS: RangeInclusive<u32> = 1..=10_000;
+const SECONDS: RangeInclusive<u32> = 1..=3600;
 
 /// Where sealed keys are kept.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,13 +53,13 @@ impl Storage {
                 Ok(Self::Sqlite(settings.folder().join(path)))
             }
             "mysql" => {
-                let dsn = source(settings)?.mysql()?;
+                let dsn = source(settings, warnings)?.mysql()?;
                 warnings.extend(dsn.warnings().iter().cloned().map(ConfigWarning::Address));
                 let pool = pool_settings(settings)?;
                 Ok(Self::MySql(dsn, pool))
             }
             "postgres" => {
-                let dsn = source(settings)?.postgres()?;
+                let dsn = source(settings, warnings)?.postgres()?;
                 warnings.extend(dsn.warnings().iter().cloned().map(ConfigWarning::Address));
                 let pool = pool_settings(settings)?;
                 Ok(Self::Postgres(dsn, pool))
@@ -68,12 +69,33 @@ impl Storage {
     }
 }
 
-fn source(settings: &Settings) -> Result<Source, ConfigError> {
-    Ok(Source {
-        url: settings.text("storage.db_url")?.map(Secret::new),
-        url_file: settings.path("storage.db_url_file")?,
-        password_file: settings.path("storage.password_file")?,
-    })
+/// Where the address stands. What the environment says counts before what the file says, also where the one names a file
+/// and the other is the address itself.
+fn source(settings: &Settings, warnings: &mut Vec<ConfigWarning>) -> Result<Source, ConfigError> {
+    let mut url = settings.text("storage.db_url")?.map(Secret::new);
+    let mut url_file = settings.path("storage.db_url_file")?;
+    let of_environment = |name| settings.is_of_environment(name);
+    if url.is_some() && url_file.is_some() {
+        match (of_environment("storage.db_url"), of_environment("storage.db_url_file")) {
+            (true, false) => {
+                url_file = None;
+                warnings.push(ConfigWarning::Overridden("storage.db_url_file"));
+            }
+            (false, true) => {
+                url = None;
+                warnings.push(ConfigWarning::Overridden("storage.db_url"));
+            }
+            (true, true) | (false, false) => return Err(SourceError::Both.into()),
+        }
+    }
+    let password_file = settings.path("storage.password_file")?;
+    for (name, file) in [("storage.db_url_file", &url_file), ("storage.password_file", &password_file)] {
+        let mode = file.as_ref().and_then(|file| std::fs::metadata(file).ok()).map(|data| data.permissions().mode());
+        if mode.is_some_and(|mode| mode & 0o004 != 0) {
+            warnings.push(ConfigWarning::ReadableByAll(name));
+        }
+    }
+    Ok(Source { url, url_file, password_file })
 }
 
 /// `storage.timeout_seconds` is how long a connection, and then the answer to a statement, is waited for.
@@ -97,16 +119,11 @@ fn warn_of_what_servers_need(settings: &Settings, warnings: &mut Vec<ConfigWarni
     Ok(())
 }
 
-/// What the warning of an address is called in a configuration's warnings.
-impl From<DsnWarning> for ConfigWarning {
-    fn from(warning: DsnWarning) -> Self {
-        Self::Address(warning)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use bulla_database::dsn::DsnWarning;
 
     use super::super::settings::Environment;
     use super::*;
@@ -151,16 +168,25 @@ mod tests {
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             path.to_str().unwrap().to_owned()
         };
         let (address, password) = (file("url", "u@tcp(db)/n\n"), file("password", "hush\n"));
-        let expected = Storage::MySql(mysql("u:hush@tcp(db)/n"), PoolSettings::default());
+        let expected = || Storage::MySql(mysql("u:hush@tcp(db)/n"), PoolSettings::default());
         let section = format!(r#""backend": "mysql", "db_url_file": "{address}", "password_file": "{password}""#);
-        assert_eq!(read(&section, &[]).unwrap().0, expected);
+        assert_eq!(read(&section, &[]).unwrap(), (expected(), vec![]));
         let variables =
             [("NOTARY_SIGNER_STORAGE_DB_URL_FILE", &*address), ("NOTARY_SIGNER_STORAGE_PASSWORD_FILE", &*password)];
-        assert_eq!(read(r#""backend": "mysql""#, &variables).unwrap().0, expected);
-        assert!(!format!("{expected:?}").contains("hush"));
+        assert_eq!(read(r#""backend": "mysql""#, &variables).unwrap(), (expected(), vec![]));
+        // over the address of a stock file
+        let overridden = vec![ConfigWarning::Overridden("storage.db_url")];
+        let stock = r#""backend": "mysql", "db_url": "other@/o""#;
+        assert_eq!(read(stock, &variables).unwrap(), (expected(), overridden));
+        let both = format!(r#"{stock}, "db_url_file": "{address}""#);
+        assert!(matches!(read(&both, &[]), Err(ConfigError::Address(SourceError::Both))));
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(read(&section, &[]).unwrap().1, [ConfigWarning::ReadableByAll("storage.password_file")]);
+        assert!(!format!("{:?}", expected()).contains("hush"));
     }
 
     #[test]
@@ -190,7 +216,7 @@ mod tests {
 
     #[test]
     fn bounds_have_bounds() {
-        for member in [r#""max_connections": 0"#, r#""max_connections": 1001"#, r#""max_connections": "many""#] {
+        for member in [r#""max_connections": 0"#, r#""max_connections": 10001"#, r#""max_connections": "many""#] {
             let refusal = read(&format!(r#""backend": "mysql", "db_url": "u@/n", {member}"#), &[]).unwrap_err();
             assert!(
                 matches!(refusal, ConfigError::OutOfRange { name: "storage.max_connections", .. }),

@@ -29,14 +29,6 @@ pub enum OpenStoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file's first tables cannot be made, or are those of a later release.
-    #[error("the tables of key store {file} cannot be brought up to date")]
-    FirstTables {
-        /// The file.
-        file: PathBuf,
-        /// What went wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// The database does not open the way it was named.
     #[error("key store {place} cannot be opened")]
     Open {
@@ -45,15 +37,15 @@ pub enum OpenStoreError {
         /// What the database said.
         source: Failure,
     },
-    /// The tables cannot be made.
+    /// The tables cannot be made, or the first ones of a file are those of another release.
     #[error("the tables of key store {place} cannot be brought up to date")]
     Migrate {
-        /// The host and the name of the database.
+        /// The file, or the host and the name of the database.
         place: String,
         /// What went wrong.
         source: MigrateError,
     },
-    /// There is a table with the reference's name, which may be that of a release before 0.6 or not ours to read.
+    /// There is a table with the reference's name and other columns, such as an older release's, or no right to read it.
     #[error("the table private_keys of key store {place} cannot be read as Notary 0.7 leaves it")]
     Table {
         /// The file, or the host and the name of the database.

@@ -5,17 +5,13 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use bulla_database::{Database, Sqlite};
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqlStr};
+use bulla_database::{Database, Sqlite, first_sqlite_step};
 
 use super::OpenStoreError;
 use super::keys::SqlKeyStore;
 
-/// The tables of the first release, which keeps its own books: it would not start on a file with others in them.
-const FIRST: (i64, &str, SqlStr) =
-    (1, "private_keys", SqlStr::from_static(include_str!("../../../migrations/sqlite/0001_private_keys.sql")));
+/// The tables of the first release.
+const FIRST: &str = include_str!("../../../migrations/sqlite/0001_private_keys.sql");
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -26,12 +22,12 @@ const READERS: u32 = 4;
 /// [`OpenStoreError`] names the file.
 pub(crate) async fn open_sqlite(file: &Path) -> Result<SqlKeyStore<Sqlite>, OpenStoreError> {
     create(file).map_err(|source| OpenStoreError::Create { file: file.to_owned(), source })?;
-    make_tables(file)
-        .await
-        .map_err(|source| OpenStoreError::FirstTables { file: file.to_owned(), source: source.into() })?;
     let place = file.display().to_string();
     let database = Database::sqlite(file, READERS).await;
     let database = database.map_err(|source| OpenStoreError::Open { place: place.clone(), source })?;
+    first_sqlite_step(&database, "private_keys", FIRST)
+        .await
+        .map_err(|source| OpenStoreError::Migrate { place: place.clone(), source })?;
     let store = SqlKeyStore::new(database);
     store.read_table().await.map_err(|source| OpenStoreError::Table { place, source })?;
     Ok(store)
@@ -48,19 +44,6 @@ fn create(file: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-async fn make_tables(file: &Path) -> Result<(), MigrateError> {
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    let mut connection = options.connect().await?;
-    let (version, name, sql) = FIRST;
-    let first = Migration::new(version, name.into(), MigrationType::Simple, sql, false);
-    Migrator::with_migrations(vec![first]).run(&mut connection).await?;
-    Ok(connection.close().await?)
 }
 
 #[cfg(test)]
@@ -92,7 +75,7 @@ mod tests {
         store.database.execute(&Statement::new("UPDATE _sqlx_migrations SET version = 99"), &[]).await.unwrap();
         drop(store);
         let refusal = open_sqlite(&file).await.err().unwrap();
-        assert!(matches!(refusal, OpenStoreError::FirstTables { .. }), "{refusal}");
+        assert!(matches!(refusal, OpenStoreError::Migrate { .. }), "{refusal}");
     }
 
     #[tokio::test]
@@ -120,7 +103,7 @@ mod tests {
         let file = folder.path().join("keys.db");
         std::fs::write(&file, "this is a letter to my mother, and not a database at all").unwrap();
         let refusal = open_sqlite(&file).await.err().unwrap();
-        assert!(matches!(refusal, OpenStoreError::FirstTables { .. }), "{refusal}");
+        assert!(matches!(refusal, OpenStoreError::Open { .. } | OpenStoreError::Migrate { .. }), "{refusal}");
         assert!(std::fs::read_to_string(&file).unwrap().starts_with("this is a letter"));
     }
 }
