@@ -116,6 +116,16 @@ pub(crate) struct App {
     database: Option<Arc<SqliteStore>>,
 }
 
+/// What an [`App`] stands on.
+pub(crate) struct Foundations {
+    pub(crate) store: Arc<dyn MetadataStore>,
+    pub(crate) signer: Arc<dyn RoleSigner>,
+    /// Of the keys that the signer is asked for.
+    pub(crate) algorithm: KeyAlgorithm,
+    pub(crate) health: Health,
+    pub(crate) database: Option<Arc<SqliteStore>>,
+}
+
 impl App {
     /// Puts the parts together. Reads the files that `config` names, and says which of them may be read again.
     ///
@@ -133,9 +143,22 @@ impl App {
             Some(database) => Arc::clone(database) as _,
             None => Arc::new(MemoryStore::new(Arc::clone(&clock))),
         };
-        let limits = config.limits;
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
-        let app = Self {
+        let health = Health::new(database.is_some(), is_remote);
+        let app = Self::on(Foundations { store, signer, algorithm, health, database }, config, clock, &mut watched)?;
+        Ok((app, watched))
+    }
+
+    /// The same on a store and a signer that are there.
+    pub(crate) fn on(
+        foundations: Foundations,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        watched: &mut Vec<Watched>,
+    ) -> Result<Self, StartError> {
+        let Foundations { store, signer, algorithm, health, database } = foundations;
+        let limits = config.limits;
+        Ok(Self {
             publisher: Publisher::new(
                 Arc::clone(&store),
                 Arc::clone(&signer),
@@ -147,7 +170,7 @@ impl App {
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
             signer,
-            authenticator: authenticator(config.auth, &limits, &mut watched)?,
+            authenticator: authenticator(config.auth, &limits, watched)?,
             gun_prefixes: config.gun_prefixes,
             cache_ages: config.cache_ages,
             upload_memory: UploadMemory::new(&limits),
@@ -157,11 +180,10 @@ impl App {
             started_at: clock.now().unix_seconds(),
             clock,
             metrics: Metrics::default(),
-            health: Health::new(database.is_some(), is_remote),
+            health,
             requests: AtomicU64::new(0),
             database,
-        };
-        Ok((app, watched))
+        })
     }
 
     /// A name for a request, to find its lines in the log by.

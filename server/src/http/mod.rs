@@ -11,6 +11,8 @@ mod keys;
 mod multipart;
 mod path;
 mod publish;
+#[cfg(test)]
+mod replay;
 mod router;
 mod upload;
 

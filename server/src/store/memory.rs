@@ -51,6 +51,20 @@ impl MemoryStore {
         Self { clock, state: Mutex::default() }
     }
 
+    /// Takes over a row of another database.
+    #[cfg(test)]
+    pub(crate) fn take_over(&self, gun: &Gun, role: &Role, stored: Stored) {
+        self.state().keep(gun, role, stored);
+    }
+
+    /// Takes over a change record of another database, its id included.
+    #[cfg(test)]
+    pub(crate) fn take_over_change(&self, change: Change) {
+        let mut state = self.state();
+        state.last_change_id = state.last_change_id.max(change.id);
+        state.changes.push(change);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change of the state is made in one step after all checks, so a poisoned state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
