@@ -91,6 +91,17 @@ impl<E: Engine> Database<E> {
         }
     }
 
+    /// Begins a transaction that sees the database as it is at one moment, however long it reads.
+    ///
+    /// # Errors
+    /// [`Failure`] says in which of its classes.
+    pub async fn begin_reading(&self) -> Result<Transaction<E>, Failure> {
+        match Transaction::begin_reading(acquired(&self.reads).await?, self.timeout).await {
+            Err(Failure::Broken(_)) => Transaction::begin_reading(self.tested(&self.reads).await?, self.timeout).await,
+            begun => begun,
+        }
+    }
+
     /// Runs one statement that writes, by itself.
     ///
     /// # Errors

@@ -64,8 +64,23 @@ pub struct Transaction<E: Engine> {
 
 impl<E: Engine> Transaction<E> {
     pub(crate) async fn begin(connection: PoolConnection<E>, timeout: Option<Duration>) -> Result<Self, Failure> {
+        Self::begun_by(E::BEGIN, connection, timeout).await
+    }
+
+    pub(crate) async fn begin_reading(
+        connection: PoolConnection<E>,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        Self::begun_by(E::BEGIN_READING, connection, timeout).await
+    }
+
+    async fn begun_by(
+        text: &'static str,
+        connection: PoolConnection<E>,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Failure> {
         let mut transaction = Self { connection: Lent(Some(connection)), timeout };
-        transaction.session()?.run(E::BEGIN).await?;
+        transaction.session()?.run(text).await?;
         Ok(transaction)
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use bulla_database::Failure;
 use tuf_schema::Gun;
 
 use crate::StartError;
 use crate::store::StoreError;
+use crate::store::sql::CopyError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,18 @@ pub enum AdminError {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The databases cannot be opened for a copy.
+    #[error("cannot open the {which} of the copy")]
+    Open {
+        /// `source` or `target`.
+        which: &'static str,
+        /// Why.
+        #[source]
+        source: Failure,
+    },
+    /// Nothing was copied.
+    #[error("nothing is copied")]
+    Copy(#[from] CopyError),
     /// What was found cannot be told.
     #[error("cannot write the output")]
     Output(#[from] std::io::Error),

@@ -1,5 +1,6 @@
 //! Looking after a database by hand: whether everything in it can be read, and its way into another one.
 
+mod copy;
 mod current;
 mod error;
 mod files;
@@ -10,5 +11,6 @@ mod report;
 mod roots;
 mod verify;
 
+pub use copy::copy;
 pub use error::AdminError;
 pub use verify::{Verdict, VerifyRequest, verify};

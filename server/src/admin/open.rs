@@ -2,23 +2,41 @@
 
 use std::sync::Arc;
 
+use bulla_database::PoolSettings;
+
 use super::error::AdminError;
-use crate::app::{self, StartError};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::{StorageConfig, TrustConfig};
 use crate::signer::RoleSigner;
 use crate::store::MetadataStore;
+use crate::store::sql::{MySqlStore, PostgresStore};
 
 /// Opens a database that is there; its tables are brought up to date as at a start.
+pub(super) async fn existing(
+    storage: &StorageConfig,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn MetadataStore>, AdminError> {
+    match storage {
+        StorageConfig::Sqlite { path } if !path.exists() => Err(AdminError::NoDatabase(path.clone())),
+        _ => store(storage, clock).await,
+    }
+}
+
+/// Opens a database; a SQLite file that is missing is made.
 pub(super) async fn store(
     storage: &StorageConfig,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn MetadataStore>, AdminError> {
     match storage {
         StorageConfig::Memory => Err(AdminError::Memory),
-        StorageConfig::Sqlite { path } if !path.exists() => Err(AdminError::NoDatabase(path.clone())),
         StorageConfig::Sqlite { path } => Ok(app::open(path, clock).await?),
-        StorageConfig::Postgres(_) | StorageConfig::MySql(_) => Err(StartError::NoSuchStorage.into()),
+        StorageConfig::Postgres(database) => {
+            Ok(Arc::new(PostgresStore::open(&database.dsn, PoolSettings::default(), Arc::clone(clock)).await?))
+        }
+        StorageConfig::MySql(database) => {
+            Ok(Arc::new(MySqlStore::open(&database.dsn, PoolSettings::default(), Arc::clone(clock)).await?))
+        }
     }
 }
 

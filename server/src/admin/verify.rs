@@ -61,7 +61,7 @@ pub async fn verify(
     clock: Arc<dyn Clock>,
     output: &mut (dyn Write + Send),
 ) -> Result<Verdict, AdminError> {
-    let store = open::store(&config.storage, &clock).await?;
+    let store = open::existing(&config.storage, &clock).await?;
     let signer = open::signer(&config.trust)?;
     let mut verifier =
         Verifier { store, signer, clock, roots: TrustedRoots::new(), report: Report::new(output, request.json) };

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use bulla_server::admin::{self, Verdict, VerifyRequest};
 use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
+use bulla_server::logging::STARTUP;
 use tuf_schema::Gun;
 
 /// What to do with the database.
@@ -62,8 +63,13 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
             })
         }
         AdminVerb::Copy { to_config } => {
-            let _ = to_config;
-            anyhow::bail!("this verb is not there yet")
+            // The environment is laid over --config alone: over both, it would make them the same database.
+            let (to, warnings) = Config::load(&to_config, std::iter::empty())?;
+            for warning in warnings {
+                tracing::warn!(target: STARTUP, "{warning}");
+            }
+            admin::copy(&config.storage, &to.storage, clock, output).await?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -62,6 +62,9 @@ pub trait Engine: sqlx::Database {
 
     /// The statement that opens a transaction for writing.
     const BEGIN: &'static str;
+
+    /// The statements that open a transaction which sees one moment of the database and writes nothing.
+    const BEGIN_READING: &'static str;
 }
 
 /// The three ways of running a statement, which the driver's bounds do not let us write once.

@@ -16,6 +16,9 @@ impl Engine for MySql {
 
     const BEGIN: &'static str = "START TRANSACTION";
 
+    const BEGIN_READING: &'static str =
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
     fn bind(arguments: &mut MySqlArguments, value: Value<'_>) -> Result<(), BoxDynError> {
         match value {
             Value::Text(text) => arguments.add(text),

@@ -14,6 +14,8 @@ impl Engine for Postgres {
 
     const BEGIN: &'static str = "BEGIN";
 
+    const BEGIN_READING: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
     fn bind(arguments: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynError> {
         match value {
             Value::Text(text) => arguments.add(text),

@@ -14,6 +14,9 @@ impl Engine for Sqlite {
     // Takes the write lock before the first read, so what is compared is what is there at the commit.
     const BEGIN: &'static str = "BEGIN IMMEDIATE";
 
+    // The first read makes the moment; the writer goes on.
+    const BEGIN_READING: &'static str = "BEGIN";
+
     fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDynError> {
         match value {
             Value::Text(text) => arguments.add(text.to_owned()),

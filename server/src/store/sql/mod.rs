@@ -3,6 +3,7 @@
 //! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words ([`words`]) and in how a
 //! transaction begins ([`group`] on SQLite), not in rules.
 
+pub(crate) mod copy;
 mod group;
 mod open;
 mod rows;
@@ -13,6 +14,7 @@ mod tests;
 mod words;
 mod write;
 
+pub use copy::CopyError;
 pub use open::{MySqlStore, PostgresStore, SqliteStore};
 pub use store::SqlStore;
 
