@@ -5,6 +5,7 @@ mod app;
 pub mod auth;
 mod bounded;
 pub mod chance;
+pub mod check;
 pub mod clock;
 pub mod config;
 mod gun_turns;
@@ -23,4 +24,4 @@ pub mod store;
 mod watched;
 
 pub use app::StartError;
-pub use serve::{bind, run, run_watching};
+pub use serve::{bind, make_tables, run, run_watching};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use arguments::{Arguments, ConfigVerb, Verb};
+use bulla_server::check;
 use bulla_server::clock::{Clock, SystemClock};
 use bulla_server::config::Config;
 use bulla_server::logging::{self, STARTUP};
@@ -59,6 +60,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     match arguments.verb {
         Some(Verb::Admin(verb)) => arguments::admin::run(verb, &config),
+        _ if arguments.bootstrap => bootstrap(config, clock).map(|()| ExitCode::SUCCESS),
         Some(Verb::Config(_)) | None => serve(config, clock).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -69,18 +71,29 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
-fn check(file: &Path, _connect: bool) -> anyhow::Result<ExitCode> {
-    let (_, warnings) = Config::load(file, environment())?;
-    for warning in warnings {
-        writeln!(std::io::stdout(), "warning: {warning}")?;
-    }
-    Ok(ExitCode::SUCCESS)
+/// Prints what a start would make of the configuration.
+fn check(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
+    let report = runtime()?.block_on(check::check(file, environment(), connect, SystemClock.now()));
+    write!(std::io::stdout(), "{report}")?;
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes the tables of the database, which is what the reference's flag is for, and serves nothing.
+fn bootstrap(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    runtime()?.block_on(bulla_server::make_tables(config, clock))?;
+    writeln!(
+        std::io::stdout(),
+        "bulla-server: the tables are there; every start makes them too, so -bootstrap is not needed"
+    )?;
+    Ok(())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
 fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
         // the reference raises and lowers its log level by these; untaken they would end the process

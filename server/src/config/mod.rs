@@ -2,11 +2,13 @@
 
 mod document;
 mod error;
+mod examine;
 mod json;
 mod key;
 mod limits;
 mod network;
 mod rates;
+mod renewal;
 mod sections;
 mod storage;
 
@@ -14,6 +16,7 @@ use std::path::Path;
 
 pub use document::{ENVIRONMENT_PREFIX, Origin};
 pub use error::{ConfigError, Warning};
+pub use examine::{Examination, Setting};
 pub use limits::Limits;
 pub use network::Network;
 pub use rates::Rates;
@@ -23,6 +26,7 @@ pub use sections::{
 };
 pub use storage::{Database, StorageConfig};
 
+use crate::read::RenewalSettings;
 use document::Document;
 
 /// The whole configuration of a server.
@@ -44,6 +48,8 @@ pub struct Config {
     pub auth: Option<TokenAuthConfig>,
     /// `limits`: our own bounds on what a client may use.
     pub limits: Limits,
+    /// `renewal`: what is signed anew in the background.
+    pub renewal: RenewalSettings,
 }
 
 impl Config {
@@ -72,7 +78,8 @@ impl Config {
         let listen = ListenConfig::read(document)?;
         let auth = TokenAuthConfig::read(document)?;
         let limits = Limits::read(document)?;
-        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits })
+        let renewal = renewal::read(document)?;
+        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits, renewal })
     }
 
     /// Everything that is refused, not only the first; sections do not depend on each other.
@@ -86,6 +93,7 @@ impl Config {
             ListenConfig::read(document).err(),
             TokenAuthConfig::read(document).err(),
             Limits::read(document).err(),
+            renewal::read(document).err(),
         ];
         refused.into_iter().flatten().collect()
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla_database::PoolSettings;
 use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError};
 
 use super::document::{Document, Origin};
@@ -25,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(URL_FILE, "not set"),
     Key::new(PASSWORD_FILE, "not set"),
     Key::new(MAX_CONNECTIONS, "16"),
-    Key::new(TIMEOUT, "30"),
+    Key::new(TIMEOUT, "10"),
 ];
 
 /// `storage`: where metadata is kept.
@@ -50,14 +51,13 @@ pub struct Database<D> {
     /// Where it is, and how it is told who asks.
     pub dsn: Arc<D>,
     /// `storage.max_connections`: how many connections this process may have open to it. Default 16.
-    pub max_connections: u32,
-    /// `storage.timeout_seconds`: how long a free connection is waited for, and an answer. Default 30 seconds.
-    pub timeout: Duration,
+    /// `storage.timeout_seconds`: how long an answer is waited for, and half of that for a free connection. Default 10.
+    pub pool: PoolSettings,
 }
 
 impl<D> Clone for Database<D> {
     fn clone(&self) -> Self {
-        Self { dsn: Arc::clone(&self.dsn), max_connections: self.max_connections, timeout: self.timeout }
+        Self { dsn: Arc::clone(&self.dsn), pool: self.pool }
     }
 }
 
@@ -103,15 +103,30 @@ impl StorageConfig {
     }
 }
 
+impl StorageConfig {
+    /// Where the metadata is, without any password.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Memory => "memory".to_owned(),
+            Self::Sqlite { path } => path.display().to_string(),
+            Self::Postgres(database) => database.dsn.to_string(),
+            Self::MySql(database) => database.dsn.to_string(),
+        }
+    }
+}
+
 impl<D> Database<D> {
     fn read(dsn: D, document: &Document) -> Result<Self, ConfigError> {
-        let max_connections = document.number(MAX_CONNECTIONS, 1, 10_000)?.and_then(|n| u32::try_from(n).ok());
-        let timeout = document.number(TIMEOUT, 1, 3600)?.map(Duration::from_secs);
-        Ok(Self {
-            dsn: Arc::new(dsn),
-            max_connections: max_connections.unwrap_or(16),
-            timeout: timeout.unwrap_or(Duration::from_secs(30)),
-        })
+        let mut pool = PoolSettings::default();
+        if let Some(most) = document.number(MAX_CONNECTIONS, 1, 10_000)?.and_then(|n| u32::try_from(n).ok()) {
+            pool.max_connections = most;
+        }
+        if let Some(seconds) = document.number(TIMEOUT, 1, 3600)? {
+            pool.statement_timeout = Duration::from_secs(seconds);
+            pool.acquire_timeout = pool.statement_timeout / 2;
+        }
+        Ok(Self { dsn: Arc::new(dsn), pool })
     }
 }
 

@@ -204,14 +204,14 @@ fn a_database_is_named_as_in_the_reference() {
             .unwrap();
     let StorageConfig::MySql(database) = &config.storage else { panic!("{:?}", config.storage) };
     assert_eq!(database.dsn.to_string(), "mysql mysql:3306/notaryserver");
-    assert_eq!((database.max_connections, database.timeout.as_secs()), (16, 30));
+    assert_eq!(database.pool, bulla_database::PoolSettings::default());
     assert_eq!(warnings, []);
     let section = r#"{"backend": "postgres", "db_url": "postgres://u:p@db:5433/notaryserver?sslmode=disable",
         "max_connections": 3, "timeout_seconds": "7"}"#;
     let (config, _) = load(&storage(section)).unwrap();
     let StorageConfig::Postgres(database) = &config.storage else { panic!("{:?}", config.storage) };
     assert_eq!(database.dsn.to_string(), "postgres db:5433/notaryserver");
-    assert_eq!((database.max_connections, database.timeout.as_secs()), (3, 7));
+    assert_eq!((database.pool.max_connections, database.pool.statement_timeout.as_secs()), (3, 7));
 }
 
 #[test]
@@ -395,5 +395,65 @@ fn a_file_that_is_not_json_says_so() {
         let said = Config::load(&path, []).unwrap_err().to_string();
         let expected = format!("is {format}, which this server does not read: write the same keys as JSON");
         assert!(said.ends_with(&expected), "{said}");
+    }
+}
+
+#[test]
+fn the_defaults_that_are_told_are_the_ones_that_count() {
+    let mut told: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+    for setting in examine(GOOD, &[]).settings {
+        let Ok(number) = setting.value.parse::<u64>() else { continue };
+        let (section, name) = setting.key.rsplit_once('.').unwrap();
+        let place = section.split('.').fold(&mut told, |place, name| {
+            place.as_object_mut().unwrap().entry(name).or_insert_with(|| serde_json::json!({}))
+        });
+        place.as_object_mut().unwrap().insert(name.to_owned(), number.into());
+    }
+    let (told, _) = load(&told.to_string()).unwrap();
+    let (silent, _) = load(GOOD).unwrap();
+    assert_eq!(told.limits, silent.limits);
+    assert_eq!(told.cache_ages, silent.cache_ages);
+    assert_eq!(told.renewal, silent.renewal);
+}
+
+fn examine(json: &str, environment: &[(&str, &str)]) -> Examination {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.json");
+    std::fs::write(&path, json).unwrap();
+    Config::examine(&path, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))).unwrap()
+}
+
+#[test]
+fn each_value_is_told_with_where_it_comes_from() {
+    let settings = examine(GOOD, &[("NOTARY_SERVER_LOGGING_LEVEL", "debug")]).settings;
+    let told = |key| settings.iter().find(|setting| setting.key == key).map(|s| (s.value.as_str(), s.origin.clone()));
+    let variable = Origin::Environment("NOTARY_SERVER_LOGGING_LEVEL".to_owned());
+    assert_eq!(told("logging.level"), Some(("debug", variable)));
+    assert_eq!(told("server.http_addr"), Some((":4443", Origin::File)));
+    assert_eq!(told("limits.parts"), Some(("1000", Origin::Default)));
+}
+
+#[test]
+fn everything_that_is_refused_is_told_and_not_only_the_first() {
+    let mut bad: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+    bad["logging"] = serde_json::json!({"level": "loud"});
+    bad["server"] = serde_json::json!({});
+    bad["limits"] = serde_json::json!({"parts": 0});
+    let errors = examine(&bad.to_string(), &[]).outcome.unwrap_err();
+    let keys: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    for (said, key) in keys.iter().zip(["logging.level", "server.http_addr", "limits.parts"]) {
+        assert!(said.contains(key), "{keys:?}");
+    }
+    assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[test]
+fn an_examination_shows_no_password() {
+    for backend in ["mysql", "postgres", "rethinkdb"] {
+        for url in ["u:geheim@tcp(h)/d", "postgres://u:geheim@h/d"] {
+            let json = with("storage", serde_json::json!({"backend": backend, "db_url": url}));
+            let examination = examine(&json, &[]);
+            assert!(!format!("{examination:?}").contains("geheim"), "{backend} {url}");
+        }
     }
 }

@@ -25,7 +25,6 @@ use crate::config::Config;
 use crate::http;
 use crate::logging::STARTUP;
 use crate::rate::{Client, Share};
-use crate::read::RenewalSettings;
 use crate::watched::{Look, Watched};
 use stall::StallGuard;
 use tls::Tls;
@@ -60,7 +59,7 @@ pub async fn run_watching(
     looks: mpsc::Receiver<()>,
 ) -> Result<(), StartError> {
     let (tls, files_of_tls) = config.listen.tls.as_ref().map(Tls::start).transpose()?.unzip();
-    let is_open = config.auth.is_none();
+    let (is_open, renewal) = (config.auth.is_none(), config.renewal);
     let (app, mut watched) = App::new(config, clock).await?;
     let app = Arc::new(app);
     watched.extend(files_of_tls);
@@ -76,7 +75,7 @@ pub async fn run_watching(
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { app.reader.renew_in_background(RenewalSettings::default(), &SystemRandom::new()).await }
+        async move { app.reader.renew_in_background(renewal, &SystemRandom::new()).await }
     });
     let watching = tokio::spawn(look_at_files(watched, looks));
     let connections = GracefulShutdown::new();
@@ -90,6 +89,16 @@ pub async fn run_watching(
     // an update that is half made is not stored
     renewal.abort();
     watching.abort();
+    app.close().await;
+    Ok(())
+}
+
+/// Opens the database, which makes its tables, and closes it again.
+///
+/// # Errors
+/// As [`run`].
+pub async fn make_tables(config: Config, clock: Arc<dyn Clock>) -> Result<(), StartError> {
+    let (app, _watched) = App::new(config, clock).await?;
     app.close().await;
     Ok(())
 }

@@ -57,6 +57,24 @@ fn warnings_of_the_start_are_written_at_every_log_level() {
 }
 
 #[test]
+fn flags_without_effect_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.json");
+    let config = json!({
+        "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local", "ephemeral": true},
+        "storage": {"backend": "sqlite", "db_url": "server.db"},
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let output = run(&["-debug", "-bootstrap", "-config", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("the flag -debug has no effect"), "{told}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "bulla-server: the tables are there; every start makes them too, so -bootstrap is not needed\n");
+    assert!(folder.path().join("server.db").is_file());
+}
+
+#[test]
 fn what_stops_the_start_is_one_line() {
     let good = json!({
         "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},

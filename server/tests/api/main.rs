@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
 mod binary;
+mod check;
 mod limits;
 mod recorded;
 mod repositories;
