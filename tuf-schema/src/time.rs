@@ -16,12 +16,17 @@ pub struct UtcTime(DateTime<FixedOffset>);
 pub struct TimeError(pub String);
 
 impl UtcTime {
-    /// Reads an RFC 3339 time, with any zone and up to nine digits of a second's fraction.
+    /// Reads an RFC 3339 time, with any zone and up to nine digits of a second's fraction; `T` and `Z` in capitals and
+    /// no leap second, as the reference reads it.
     ///
     /// # Errors
     /// [`TimeError`] holds the text.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        DateTime::parse_from_rfc3339(text).map(Self).map_err(|_| TimeError(text.to_owned()))
+        let read = DateTime::parse_from_rfc3339(text).ok();
+        let strict = text.as_bytes().get(10) == Some(&b'T') && !text.ends_with('z');
+        // chrono keeps a leap second as more than a second's fraction
+        let read = read.filter(|time| strict && time.nanosecond() < 1_000_000_000);
+        read.map(Self).ok_or_else(|| TimeError(text.to_owned()))
     }
 
     /// A time that a clock gave.
@@ -128,7 +133,22 @@ mod tests {
     }
 
     #[test]
-    fn a_date_alone_is_no_time() {
-        assert_eq!(UtcTime::parse("2026-11-20"), Err(TimeError("2026-11-20".into())));
+    fn what_the_reference_writes_otherwise_is_no_time() {
+        for text in ["2036-01-01T1:00:00Z", "2036-01-01T00:00:00,5Z", "2036-01-01T00:00:00+24:00"] {
+            assert_eq!(UtcTime::parse(text), Err(TimeError(text.into())));
+        }
+    }
+
+    #[test]
+    fn what_the_reference_does_not_read_is_no_time() {
+        for text in [
+            "2026-11-20",
+            "2026-11-20 20:51:20Z",
+            "2026-11-20t20:51:20Z",
+            "2026-11-20T20:51:20z",
+            "2016-12-31T23:59:60Z",
+        ] {
+            assert_eq!(UtcTime::parse(text), Err(TimeError(text.into())));
+        }
     }
 }

@@ -33,7 +33,6 @@ enum NeverPresent {}
 pub(super) type WireKeys = Option<BTreeMap<String, WireKey>>;
 
 /// Writes the keys of a delegation; the reference reads null and writes an object.
-#[expect(clippy::ref_option, reason = "the shape that serde calls")]
 pub(super) fn null_as_none<S: Serializer>(keys: &WireKeys, serializer: S) -> Result<S::Ok, S::Error> {
     match keys {
         Some(keys) => keys.serialize(serializer),

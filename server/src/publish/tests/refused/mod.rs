@@ -7,6 +7,7 @@ use super::*;
 
 mod roots;
 mod server_roles;
+mod shapes;
 mod signatures;
 mod snapshots;
 mod targets;
