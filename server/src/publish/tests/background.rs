@@ -81,16 +81,31 @@ async fn after_an_outage_of_the_signer_the_background_goes_on() {
     assert_eq!(stack.renewed().await, 1);
 }
 
-#[tokio::test]
+/// So many repositories of so many authors. What costs is to make their keys and certificates.
+async fn many_repositories(stack: &mut Stack, count: usize) {
+    let mut making = Vec::new();
+    for number in 0..count {
+        let gun = Gun::parse(&format!("example.com/{number}")).unwrap();
+        let key = |role| stack.signer.create_key(&gun, role, KeyAlgorithm::Ed25519);
+        let (snapshot, timestamp) = (key(ServerRole::Snapshot).await.unwrap(), key(ServerRole::Timestamp).await.unwrap());
+        let now = stack.clock.now();
+        making.push(tokio::task::spawn_blocking(move || Author::new(&gun, &snapshot, &timestamp, now)));
+    }
+    for author in making {
+        let author = author.await.unwrap();
+        stack.gun = author.gun.clone();
+        stack.publish(vec![root(&author), targets(&author)]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_replicas_renew_a_thousand_repositories_once_each() {
     let mut stack = Stack::new();
-    for number in 0..1_000 {
-        stack.published_as(&format!("example.com/{number}")).await;
-    }
+    many_repositories(&mut stack, 1_000).await;
     stack.clock.advance_days(8);
     let before = stack.signer.signatures.load(Ordering::SeqCst);
-    let (one, other) = (stack.replica(), stack.replica());
-    let round = |replica: Reader, name: &'static str| {
+    let rounds = |name: &'static str| {
+        let replica = stack.replica();
         tokio::spawn(async move {
             let mut renewed = 0;
             for _ in 0..20 {
@@ -100,7 +115,7 @@ async fn two_replicas_renew_a_thousand_repositories_once_each() {
             renewed
         })
     };
-    let (one, other) = (round(one, "one"), round(other, "other"));
+    let (one, other) = (rounds("one"), rounds("other"));
     assert_eq!(one.await.unwrap() + other.await.unwrap(), 1_000);
     assert_eq!(stack.signer.signatures.load(Ordering::SeqCst) - before, 1_000);
     let query = ChangeQuery { gun: None, change_id: 0, records: 10_000 };
