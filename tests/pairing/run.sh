@@ -6,8 +6,9 @@
 #
 #   tests/pairing/run.sh [PAIRING ...]
 #
-# A pairing is SERVER+SIGNER; without any named: bulla+reference and
-# reference+bulla.  reference+reference shows what the story itself is worth.
+# A pairing is SERVER+SIGNER@ENGINE; without any named: bulla+reference and
+# reference+bulla, on postgres and on mariadb.  reference+reference shows what
+# the story itself is worth.
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
 #   CI=true         what is missing is a failure, not a skip
@@ -23,9 +24,9 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 require_peers
 pairings=("$@")
-[ ${#pairings[@]} != 0 ] || pairings=(bulla+reference reference+bulla)
+[ ${#pairings[@]} != 0 ] || pairings=({bulla+reference,reference+bulla}@{postgres,mariadb})
 for pairing in "${pairings[@]}"; do
-  case $pairing in
+  case ${pairing%@*} in
     bulla+bulla) require_bulla bulla-server bulla-signer ;;
     bulla+reference) require_bulla bulla-server ;;
     reference+bulla) require_bulla bulla-signer ;;
@@ -37,6 +38,7 @@ peer_versions
 
 stories_begin pairing
 for pairing in "${pairings[@]}"; do
-  tell "$pairing" "server+signer $pairing: first publish, rotations, updates, restart" story "${pairing%+*}" "${pairing#*+}"
+  IFS=+@ read -r server signer engine <<<"$pairing"
+  tell "$pairing" "server+signer@engine $pairing: first publish, rotations, updates, restart" story "$server" "$signer" "$engine"
 done
 stories_end

@@ -17,18 +17,18 @@ expect_tags() { # home tags...
   expect "$TAGS" "$wanted" "tags that $home sees"
 }
 
-# storage_of HALF KIND: the storage section; the reference's half gets its database
-storage_of() {
-  if [ "$2" = bulla ]; then sqlite_storage "$1"; else reference_database "$1" && engine_storage "$1"; fi
+# database_of HALF KIND: a new database; the reference finds its tables there, ours makes its own
+database_of() {
+  if [ "$2" = bulla ]; then engine_database "$1"; else reference_database "$1"; fi
 }
 
-# story SERVER SIGNER
+# story SERVER SIGNER ENGINE
 story() {
   GUN=pairing.test/team/app
   trust_address
-  if [ "$1$2" != bullabulla ]; then engine_start postgres "$TRUST_STATE/postgres" || fail "PostgreSQL did not start"; fi
-  SIGNER_STORAGE=$(storage_of signer "$2") || fail "no storage for the signer"
-  SERVER_STORAGE=$(storage_of server "$1") || fail "no storage for the server"
+  engine_start "$3" "$TRUST_STATE/$3" || fail "$3 did not start"
+  database_of signer "$2" && database_of server "$1" || fail "no databases"
+  SIGNER_STORAGE=$(engine_storage signer) SERVER_STORAGE=$(engine_storage server)
   start_halves "$1" "$2"
 
   echo "## a key that has not signed yet is handed out again"

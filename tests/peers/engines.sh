@@ -23,10 +23,11 @@ engine_sql() { "${ENGINE}_sql" "$1"; }
 
 # engine_storage server|signer: the storage section that leads to its database
 engine_storage() {
-  local backend=$ENGINE parameters=
-  [ "$ENGINE" != sqlite ] || { sqlite_storage "$1"; return; }
-  [ "$ENGINE" != mariadb ] || backend=mysql parameters='?parseTime=True'
-  printf '{"backend": "%s", "default_alias": "%s", "db_url": "%s"}' "$backend" "${SIGNER_ALIAS:-k1}" "$("${ENGINE}_url" "notary$1")$parameters"
+  case $ENGINE in
+    sqlite) sqlite_storage "$1" ;;
+    postgres) storage "$1" postgres "$(postgres_url "notary$1")" ;;
+    mariadb) storage "$1" mysql "$(mariadb_url "notary$1")?parseTime=True" ;;
+  esac
 }
 
 # engine_database server|signer: a new database without tables, for those who make their own

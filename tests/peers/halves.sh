@@ -17,6 +17,14 @@ start_halves() {
   start_server "$(program server "$1")" "$LISTEN" "$SERVER_STORAGE" "$(remote_trust)" || fail "the server ($1) did not start"
 }
 
+# admin_verify [ARGS]: our administrator's look at the database of the server; FINDINGS are its lines
+admin_verify() {
+  local status=0
+  FINDINGS=$("$BULLA_BIN_DIR/bulla-server" -config "$TRUST_STATE/server.json" admin verify "$@" 2>&1) || status=$?
+  echo "$FINDINGS"
+  return $status
+}
+
 # the passphrases of the client's keys
 PASSPHRASES=(NOTARY_ROOT_PASSPHRASE=root-passphrase NOTARY_TARGETS_PASSPHRASE=other-passphrase
   NOTARY_SNAPSHOT_PASSPHRASE=other-passphrase NOTARY_DELEGATION_PASSPHRASE=other-passphrase)

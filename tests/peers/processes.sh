@@ -7,7 +7,20 @@
 # the limits section for Bulla.  CHILDREN holds the processes started.
 CHILDREN=()
 
-free_port() { python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])'; }
+# free_port: one below those that the system gives to connections, which could
+# take it before the server does
+free_port() {
+  python3 -c '
+import random, socket
+while True:
+    port = random.randrange(15000, 32000)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
+}
 
 # wait_port PORT PID NAME: until PORT on loopback accepts, at most 30 s; fails
 # when the process PID ends before that.
@@ -37,11 +50,17 @@ JSON
   wait_port "$SIGNER_PORT" "$SIGNER_PID" "$1" || { tail -5 "$TRUST_STATE/signer.log" >&2; return 1; }
 }
 
+# storage server|signer BACKEND URL: the storage section; the signer's names the
+# alias of its passphrase
+storage() {
+  local alias=
+  [ "$1" = server ] || alias=', "default_alias": "'${SIGNER_ALIAS:-k1}'"'
+  printf '{"backend": "%s", "db_url": "%s"%s}' "$2" "$3" "$alias"
+}
+
 # sqlite_storage server|signer: the storage section for a SQLite file, which
 # only Bulla knows.
-sqlite_storage() {
-  printf '{"backend": "sqlite", "db_url": "%s/bulla-%s.db", "default_alias": "k1"}' "$TRUST_STATE" "$1"
-}
+sqlite_storage() { storage "$1" sqlite "$TRUST_STATE/bulla-$1.db"; }
 
 # remote_trust: the trust_service section for the signer that was started.
 remote_trust() {
@@ -76,6 +95,10 @@ JSON
   CHILDREN+=("$SERVER_PID")
   wait_port "${2##*:}" "$SERVER_PID" "$1" || { tail -5 "$TRUST_STATE/$name.log" >&2; return 1; }
 }
+
+# clock_mover: the library that moves a program's clock by FAKETIME.  Go's
+# programs do not ask libc for the time, so the reference's stays where it is.
+clock_mover() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1'; }
 
 # stop_children: ends them by SIGTERM, the last started first.  One that does
 # not end within 10 s is killed, and that is said: it is a defect of the program.

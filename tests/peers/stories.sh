@@ -36,8 +36,8 @@ tell() {
   else
     echo "not ok $STORIES - $title: $(grep '^FAILED: ' "$log" | tail -1)"
     UNTRUE=$((UNTRUE + 1))
-    tail -20 "$log" | sed 's/^/#   /'
-    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | cut -c1-400 | sed "s/^/#   $half: /"; done
+    tail -12 "$log" | cut -c1-200 | sed 's/^/#   /'
+    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | cut -c1-200 | sed "s/^/#   $half: /"; done
   fi
   grep '^NOTE: ' "$log" | sed 's/^NOTE: /# /'
   printf '# %s took %.1f s\n' "$name" "$(bc <<<"$EPOCHREALTIME - $start")"

@@ -21,13 +21,15 @@ mend_broken() {
 
   echo "## ours finds it, and mends what needs nobody else's key"
   start_halves "$OURS" "$OURS"
-  verify; expect $? 2 "the status of admin verify"
+  admin_verify
+  expect $? 2 "the status of admin verify"
   expect_found "${BREACHES[@]/%//repair}" "${BREACHES[@]/%//publish}"
-  for breach in "${BREACHES[@]}"; do verify --gun "broken.test/$breach/repair" --repair; done
+  for breach in "${BREACHES[@]}"; do admin_verify --gun "broken.test/$breach/repair" --repair; done
   expect_tags_of spaced-targets/repair first second
   expect_tags_of unknown-member/repair first second
   expect_tags_of spaced-root/repair first
-  verify; expect $? 2 "the status of admin verify after the repair"
+  admin_verify
+  expect $? 2 "the status of admin verify after the repair"
   expect_found unsent-targets/repair "${BREACHES[@]/%//publish}"
 
   echo "## the publishers mend the rest"
@@ -37,7 +39,7 @@ mend_broken() {
     done
   done
   expect_mended
-  verify || fail "admin verify still finds something"
+  admin_verify || fail "admin verify still finds something"
   stop_children
 
   echo "## and the reference reads all of it"
@@ -61,14 +63,6 @@ send_upload() {
   local parts=() file
   for file in "$2"/*; do parts+=(-F "files=@$file;filename=${file##*/};type=application/octet-stream"); done
   must curl -sS --fail-with-body --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 10 "${parts[@]}" "$URL/v2/broken.test/$1/_trust/tuf/"
-}
-
-# verify [ARGS]: the administrator's look at the database; FINDINGS are its lines
-verify() {
-  local status=0
-  FINDINGS=$("$(program server "$OURS")" -config "$TRUST_STATE/server.json" admin verify "$@" 2>&1) || status=$?
-  echo "$FINDINGS"
-  return $status
 }
 
 # expect_found NAME...: findings name exactly these repositories

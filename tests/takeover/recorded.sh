@@ -6,11 +6,11 @@ PASSPHRASES=(NOTARY_ROOT_PASSPHRASE=fixture-root-pass NOTARY_TARGETS_PASSPHRASE=
 # the alias that the signer's keys are sealed under, and its passphrase
 export SIGNER_ALIAS=alias_one NOTARY_SIGNER_ALIAS_ONE=fixture-alias-pass-1
 
-# take_over ENGINE RECORDING: on one database the reference, ours, the reference
-# and ours again.  RECORDING names the engine of the recorded rows: the smaller
+# lay_out ENGINE RECORDING: the databases, the owner's trust directory, and what
+# is known of them.  RECORDING names the engine of the recorded rows: the smaller
 # one of MariaDB has other keys than the fixtures' client, so that its
 # repositories can only be read.
-take_over() {
+lay_out() {
   SEEN=(example.com/fix/{simple,delegations,all-rotated,server-snapshot})
   SIGNED=("${SEEN[@]}" example.com/fix/made-by-ours)
   [ "$2" = postgres ] || { SEEN=(example.com/fix/{simple,server-snapshot}); SIGNED=(example.com/fix/made-by-ours); }
@@ -22,6 +22,12 @@ take_over() {
   cp -r "$FIXTURES/trust-dir" "$TRUST_STATE/home/owner/trust"
   recorded_files "$2" >"$TRUST_STATE/files"
   feed_stored >"$TRUST_STATE/feed"
+}
+
+# take_over ENGINE RECORDING: on one database the reference, ours, the reference
+# and ours again
+take_over() {
+  lay_out "$1" "$2"
 
   echo "## the reference, as it was left"
   start_halves reference reference
@@ -54,8 +60,32 @@ take_over() {
   expect_seen "newcomer-reference-2" "${SIGNED[@]}"
   publish_to_all ours-3
   expect_feed_goes_on
-  [ "$OURS" = reference ] || expect_nothing_found
+  [ "$OURS" = reference ] || admin_verify || fail "admin verify finds something"
   note "$(wc -l <"$TRUST_STATE/feed") records in the change feed, ids without a gap"
+}
+
+# take_over_late ENGINE RECORDING: ours comes when every recorded timestamp has expired
+take_over_late() {
+  lay_out "$1" "$2"
+
+  echo "## ours, 20 days from now"
+  LD_PRELOAD=$(clock_mover) FAKETIME=+20d FAKETIME_DONT_FAKE_MONOTONIC=1 start_halves "$OURS" "$OURS"
+  expect_served "$TRUST_STATE/files"
+  remember_tags "${SEEN[@]}"
+  for GUN in "${SEEN[@]}"; do
+    [[ $(role timestamp | jq -r .signed.expires) > $(date -u -d '+21 days' +%Y-%m-%d) ]] || fail "the timestamp of $GUN was not renewed"
+  done
+  GUN=${SIGNED[-1]}
+  must notary_as owner init -p "$GUN"
+  remember_tags "$GUN"
+  publish_to_all ours-1
+  stop_children
+
+  echo "## the reference, now"
+  start_halves reference reference
+  expect_seen newcomer "${SIGNED[@]}"
+  publish_to_all reference-2
+  expect_feed_goes_on
 }
 
 # load_recording RECORDING server|signer: the recorded rows into tables of the engine's own
