@@ -52,7 +52,7 @@ async fn the_background_renews_the_servers_snapshot_at_half_life_too() {
     let stack = Stack::new();
     stack.published().await;
     stack.clock.advance_days(550);
-    stack.store.note_use(&[stack.gun.clone()], stack.clock.now()).await.unwrap();
+    stack.store.note_use(std::slice::from_ref(&stack.gun), stack.clock.now()).await.unwrap();
     assert_eq!(stack.renewed().await, 1);
     assert_eq!(stack.latest_version(&Role::Snapshot).await, 2);
     assert!(stack.current(&Role::Targets).await.is_some());
@@ -87,7 +87,8 @@ async fn many_repositories(stack: &mut Stack, count: usize) {
     for number in 0..count {
         let gun = Gun::parse(&format!("example.com/{number}")).unwrap();
         let key = |role| stack.signer.create_key(&gun, role, KeyAlgorithm::Ed25519);
-        let (snapshot, timestamp) = (key(ServerRole::Snapshot).await.unwrap(), key(ServerRole::Timestamp).await.unwrap());
+        let (snapshot, timestamp) =
+            (key(ServerRole::Snapshot).await.unwrap(), key(ServerRole::Timestamp).await.unwrap());
         let now = stack.clock.now();
         making.push(tokio::task::spawn_blocking(move || Author::new(&gun, &snapshot, &timestamp, now)));
     }
