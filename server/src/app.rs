@@ -10,7 +10,7 @@ use ring::rand::SystemRandom;
 use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
 use crate::clock::Clock;
 use crate::config::{CacheAges, Config, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig};
-use crate::http::{Health, UploadMemory};
+use crate::http::{AnswerMemory, Health, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
@@ -106,6 +106,7 @@ pub(crate) struct App {
     pub(crate) cache_ages: CacheAges,
     pub(crate) limits: Limits,
     pub(crate) upload_memory: UploadMemory,
+    pub(crate) answer_memory: AnswerMemory,
     pub(crate) rates: RateLimits,
     pub(crate) connection_shares: Shares<Client>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -174,6 +175,7 @@ impl App {
             gun_prefixes: config.gun_prefixes,
             cache_ages: config.cache_ages,
             upload_memory: UploadMemory::new(&limits),
+            answer_memory: AnswerMemory::new(&limits),
             rates: RateLimits::new(&limits.rates, &clock),
             connection_shares: Shares::default(),
             limits,

@@ -13,7 +13,8 @@ use crate::publish::PublishLimits;
 pub(super) const KEYS: &[Key] = &[
     Key::new("limits.document_bytes", "67108864"),
     Key::new("limits.upload_memory_bytes", "268435456"),
-    Key::new("limits.upload_share_percent", "50"),
+    Key::new("limits.answer_memory_bytes", "268435456"),
+    Key::new("limits.memory_share_percent", "50"),
     Key::new("limits.parts", "1000"),
     Key::new("limits.token_bytes", "65536"),
     Key::new("limits.version_step", "10000"),
@@ -39,9 +40,12 @@ pub struct Limits {
     /// `upload_memory_bytes`: what the bodies of all uploads at work may hold together; who comes later gets 503.
     /// Default 256 MiB.
     pub upload_memory_bytes: usize,
-    /// `upload_share_percent`: how much of that one repository may hold, and one subject; never less than one upload of
-    /// the largest size. Default 50.
-    pub upload_share_percent: usize,
+    /// `answer_memory_bytes`: what all answers may hold together while clients read them, those of 64 KiB and less left
+    /// out; who comes later gets 503. Default 256 MiB, and never less than the largest document.
+    pub answer_memory_bytes: usize,
+    /// `memory_share_percent`: how much of the memory for uploads one repository may hold and one subject, and of that
+    /// for answers one subject; never less than one of the largest size. Default 50.
+    pub memory_share_percent: usize,
     /// `parts`: the number of parts of one upload. Default 1000.
     pub parts: usize,
     /// `token_bytes`: the longest bearer token. Default 64 KiB.
@@ -74,7 +78,8 @@ impl Default for Limits {
         Self {
             document_bytes: 64 << 20,
             upload_memory_bytes: 256 << 20,
-            upload_share_percent: 50,
+            answer_memory_bytes: 256 << 20,
+            memory_share_percent: 50,
             parts: 1000,
             token_bytes: 64 << 10,
             publish: PublishLimits::default(),
@@ -108,7 +113,14 @@ impl Limits {
         Ok(Self {
             document_bytes,
             upload_memory_bytes: given.max(usize::try_from(least_memory).unwrap_or(usize::MAX)),
-            upload_share_percent: size("limits.upload_share_percent", default.upload_share_percent, 1, 100)?,
+            answer_memory_bytes: size(
+                "limits.answer_memory_bytes",
+                default.answer_memory_bytes,
+                64 << 10,
+                1024 * 1024 * MEBIBYTE,
+            )?
+            .max(document_bytes),
+            memory_share_percent: size("limits.memory_share_percent", default.memory_share_percent, 1, 100)?,
             parts: size("limits.parts", default.parts, 1, 100_000)?,
             token_bytes: size("limits.token_bytes", default.token_bytes, 1024, MEBIBYTE)?,
             publish: publish_limits(document)?,

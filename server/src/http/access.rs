@@ -45,10 +45,11 @@ impl Caller<'_> {
     }
 
     /// Access for a read, counted as one of the repository.
-    pub(super) fn reader(&self, name: &str) -> Result<Access<Pull>, ApiError> {
-        let access = self.access(name)?;
+    pub(super) fn reader(&self, name: &str) -> Result<(Access<Pull>, Client), ApiError> {
+        let access: Access<Pull> = self.access(name)?;
         self.app.rates.count_read(access.gun())?;
-        Ok(access)
+        let client = self.client(access.subject());
+        Ok((access, client))
     }
 
     /// Access for an upload, which is told what is wrong with the name.

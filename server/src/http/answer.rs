@@ -32,8 +32,13 @@ pub(super) fn text(body: Bytes) -> Answer {
 
 /// A document of ours in JSON, under the type that the reference sends.
 pub(super) fn json(document: &impl serde::Serialize) -> Answer {
+    text(to_json(document))
+}
+
+/// A document of ours in JSON.
+pub(super) fn to_json(document: &impl serde::Serialize) -> Bytes {
     // derived documents of texts and numbers always serialise
-    text(serde_json::to_vec(document).unwrap_or_default().into())
+    serde_json::to_vec(document).unwrap_or_default().into()
 }
 
 /// The state of health as JSON.

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::{Answer, answer};
 use crate::app::App;
 use crate::auth::{Access, CatalogAccess, Pull};
+use crate::rate::Client;
 use crate::store::{Change, ChangeQuery};
 
 /// The most records of one page, so that no query makes an answer of the whole feed. Who wants more goes on from the
@@ -38,19 +39,25 @@ struct WireRecord {
     category: &'static str,
 }
 
-pub(super) async fn all(app: &App, _access: CatalogAccess, query: &str) -> Result<Answer, ApiError> {
-    feed(app, None, query).await
+pub(super) async fn all(app: &App, _access: CatalogAccess, client: Client, query: &str) -> Result<Answer, ApiError> {
+    feed(app, None, client, query).await
 }
 
-pub(super) async fn of_repository(app: &App, access: Access<Pull>, query: &str) -> Result<Answer, ApiError> {
-    feed(app, Some(access.gun().clone()), query).await
+pub(super) async fn of_repository(
+    app: &App,
+    access: Access<Pull>,
+    client: Client,
+    query: &str,
+) -> Result<Answer, ApiError> {
+    feed(app, Some(access.gun().clone()), client, query).await
 }
 
-async fn feed(app: &App, gun: Option<Gun>, query: &str) -> Result<Answer, ApiError> {
+async fn feed(app: &App, gun: Option<Gun>, client: Client, query: &str) -> Result<Answer, ApiError> {
     let (change_id, records) = parameters(query)?;
     let changes = app.store.changes(&ChangeQuery { gun, change_id, records }).await?;
     let records: Vec<WireRecord> = changes.into_iter().map(WireRecord::from).collect();
-    Ok(answer::json(&WireFeed { count: records.len(), records }))
+    let page = answer::to_json(&WireFeed { count: records.len(), records });
+    Ok(answer::text(app.answer_memory.hold(client, page)?))
 }
 
 /// `change_id` and `records` of a query: whole numbers of 32 bits. `records` must be there, and counts up to

@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod answer_memory;
 mod changefeed;
 mod delete;
 mod error;
@@ -13,6 +14,8 @@ mod path;
 mod publish;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod replicas;
 mod router;
 mod upload;
 
@@ -26,6 +29,7 @@ use hyper::header::EXPECT;
 use hyper::{Method, Request, Response};
 use tracing::{error, info};
 
+pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use health::Health;
 pub(crate) use upload::UploadMemory;
 

@@ -189,16 +189,29 @@ where
         Route::Ping => caller.catalog().map(|_| answer::text("{}".into())),
         Route::Health => Ok(health::health(app).await),
         Route::Metrics => Ok(answer::metrics(app.metrics.text())),
-        Route::AllChanges => changefeed::all(app, caller.catalog()?, query).await,
+        Route::AllChanges => {
+            let access = caller.catalog()?;
+            let client = caller.client(access.subject());
+            changefeed::all(app, access, client, query).await
+        }
         Route::Publish { name } => {
             let access = caller.publisher(&name)?;
             let client = caller.client(access.subject());
             publish::publish(app, access, client, head, body).await
         }
         Route::Delete { name } => delete::delete(app, caller.access(&name)?).await,
-        Route::Current { name, role } => fetch::current(app, caller.reader(&name)?, role).await,
-        Route::ByVersion { name, version, role } => fetch::by_version(app, caller.reader(&name)?, version, role).await,
-        Route::ByHash { name, role, sha256 } => fetch::by_hash(app, caller.reader(&name)?, role, sha256).await,
+        Route::Current { name, role } => {
+            let (access, client) = caller.reader(&name)?;
+            fetch::current(app, access, client, role).await
+        }
+        Route::ByVersion { name, version, role } => {
+            let (access, client) = caller.reader(&name)?;
+            fetch::by_version(app, access, client, version, role).await
+        }
+        Route::ByHash { name, role, sha256 } => {
+            let (access, client) = caller.reader(&name)?;
+            fetch::by_hash(app, access, client, role, sha256).await
+        }
         Route::PublicKey { name, role } => {
             let access = caller.access(&name)?;
             let client = caller.client(access.subject());
@@ -209,7 +222,10 @@ where
             let client = caller.client(access.subject());
             keys::rotate(app, access, client, role).await
         }
-        Route::Changes { name } => changefeed::of_repository(app, caller.reader(&name)?, query).await,
+        Route::Changes { name } => {
+            let (access, client) = caller.reader(&name)?;
+            changefeed::of_repository(app, access, client, query).await
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl UploadMemory {
             units: Arc::new(Semaphore::new(units)),
             of_guns: Shares::default(),
             of_clients: Shares::default(),
-            share_bytes: (bytes / 100).saturating_mul(limits.upload_share_percent).max(largest),
+            share_bytes: (bytes / 100).saturating_mul(limits.memory_share_percent).max(largest),
             address_bytes: bytes.saturating_sub(largest).max(largest),
         }
     }
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_share_is_never_less_than_the_largest_upload() {
-        let limits = Limits { upload_memory_bytes: 3 << 20, upload_share_percent: 1, ..limits(1 << 19) };
+        let limits = Limits { upload_memory_bytes: 3 << 20, memory_share_percent: 1, ..limits(1 << 19) };
         assert!(charge(&UploadMemory::new(&limits), "g", "alice").grow(longest_charge(&limits)).is_ok());
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::repositories::published;
+use crate::repositories::{published, unpublished};
 use crate::server::{Answer, BOUNDARY, Server, multipart};
 
 const GUN: &str = "example.com/app";
@@ -239,4 +239,39 @@ async fn one_address_cannot_hold_every_connection() {
         }
         assert!(attempt < 1000, "closed connections count still");
     }
+}
+
+#[tokio::test]
+async fn slow_readers_at_one_address_leave_memory_for_another() {
+    let limits = json!({"limits": {"document_bytes": 1_048_576, "answer_memory_bytes": 3_145_728}});
+    let server = Server::start_with(limits, &[]).await;
+    let mut publisher = unpublished(&server, GUN).await;
+    for number in 0..1500 {
+        publisher.tag(&format!("{number}-{}", "x".repeat(300)), b"content");
+    }
+    let (root, targets) = (publisher.root_bytes(), publisher.targets_bytes());
+    assert!(targets.len() > 500_000, "larger than what sockets take at once");
+    assert_eq!(server.post(GUN, &multipart(&[("root", &root), ("targets", &targets)])).await.status, 200);
+    let path = format!("/v2/{GUN}/_trust/tuf/targets.json");
+    let mut slow = Vec::new();
+    let refused = loop {
+        assert!(slow.len() < 50, "answers that nobody reads hold no memory");
+        // asks again and again on one connection, so that its buffers are full, and reads nothing
+        let mut stream = server.connect_from(1).await;
+        for _ in 0..20 {
+            let asked = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            stream.write_all(asked.as_bytes()).await.unwrap();
+        }
+        stream.peek(&mut [0]).await.unwrap();
+        slow.push(stream);
+        let answer = server.send_from(1, &get(&path)).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    let detail = "other answers to this client hold its share of the memory for answers; try again later";
+    assert_too_many(&refused, detail, "5");
+    assert_eq!(server.send_from(2, &get(&path)).await.status, 200);
+    let small = format!("/v2/{GUN}/_trust/tuf/timestamp.json");
+    assert_eq!(server.send_from(1, &get(&small)).await.status, 200, "small answers are not counted");
 }

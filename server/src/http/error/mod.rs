@@ -100,6 +100,17 @@ impl ApiError {
         Self::unavailable("time", "the request was not done in time")
     }
 
+    /// Answers that others read hold all the memory that there is for answers.
+    pub(super) fn answers() -> Self {
+        Self::unavailable("answers", "the memory for answers is in use")
+    }
+
+    /// Answers that this client has not read yet hold its share of the memory for answers.
+    pub(super) fn answers_of_client() -> Self {
+        let detail = "other answers to this client hold its share of the memory for answers; try again later";
+        Self::too_many(detail.to_owned(), RETRY_AFTER_SECONDS)
+    }
+
     /// The answer that tells the client.
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body()));
