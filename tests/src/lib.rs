@@ -4,5 +4,6 @@
 
 pub mod http;
 pub mod process;
+pub mod scratch;
 pub mod stack;
 pub mod upload;
