@@ -2,54 +2,44 @@
 //!
 //! It stands inside the crate because only `publish` can make updates, and tests must not open that door for others.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, Version};
 
-use super::memory::MemoryStore;
-use super::sql::SqliteStore;
-use super::{Aging, Change, ChangeCategory, ChangeQuery, MetadataStore, Newest, StoreError};
-use crate::clock::{Clock as _, TestClock};
+use super::{Change, ChangeCategory, ChangeQuery, Newest, StoreError};
+use crate::clock::Clock as _;
 use crate::publish::{NewFile, ValidatedUpdate};
 
-/// An empty store and what it needs to live.
-struct Subject {
-    store: Arc<dyn MetadataStore>,
-    clock: Arc<TestClock>,
-    _directory: Option<tempfile::TempDir>,
-}
-
-async fn memory() -> Subject {
-    let clock = TestClock::at("2026-11-21T21:05:00.123456Z");
-    Subject { store: Arc::new(MemoryStore::new(clock.clone())), clock, _directory: None }
-}
-
-async fn sqlite() -> Subject {
-    let clock = TestClock::at("2026-11-21T21:05:00.123456Z");
-    let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&directory.path().join("server.db"), clock.clone()).await.unwrap();
-    Subject { store: Arc::new(store), clock, _directory: Some(directory) }
-}
-
-macro_rules! every_store {
+macro_rules! on_every_store {
     ($($rule:ident),* $(,)?) => {
-        mod in_memory {
+        on_a_store!(memory: $($rule),*);
+        on_a_store!(sqlite: $($rule),*);
+        on_a_store!(postgres: $($rule),*);
+        on_a_store!(postgres_taken_over: $($rule),*);
+        on_a_store!(mariadb: $($rule),*);
+        on_a_store!(mariadb_taken_over: $($rule),*);
+    };
+}
+
+macro_rules! on_a_store {
+    ($store:ident: $($rule:ident),*) => {
+        mod $store {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() {
-                super::$rule(super::memory().await).await;
-            })*
-        }
-        mod in_sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $rule() {
-                super::$rule(super::sqlite().await).await;
+                if let Some(subject) = crate::store::conformance::subject::$store().await {
+                    super::$rule(subject).await;
+                }
             })*
         }
     };
 }
 
-every_store!(
+mod races;
+mod subject;
+mod upkeep;
+
+use subject::Subject;
+
+on_every_store!(
     an_unknown_gun_has_nothing,
     what_was_committed_is_read_back_as_it_came,
     the_latest_is_the_highest_version,
@@ -60,9 +50,6 @@ every_store!(
     a_conflict_leaves_nothing_of_the_update,
     an_update_that_was_prepared_before_another_is_a_conflict,
     an_update_that_was_prepared_before_a_deletion_is_a_conflict,
-    guns_with_an_old_timestamp_are_found_page_by_page,
-    one_of_eight_racing_writers_wins,
-    writers_of_different_guns_do_not_disturb_each_other,
     names_that_differ_in_case_are_different_repositories,
     delete_removes_one_gun_and_records_it,
     deleting_nothing_is_not_recorded,
@@ -132,7 +119,7 @@ async fn what_was_committed_is_read_back_as_it_came(subject: Subject) {
     assert_eq!(stored.bytes, content);
     assert_eq!(stored.sha256, Sha256::of(content.as_bytes()));
     assert_eq!(stored.version, version(7));
-    assert_eq!(stored.created_at, subject.clock.now());
+    assert_eq!(stored.created_at, subject.kept(subject.clock.now()));
     assert_eq!(subject.store.by_sha256(&gun, &releases, &stored.sha256).await.unwrap(), Some(stored.clone()));
     assert_eq!(subject.store.latest(&gun, &releases).await.unwrap(), Some(stored));
 }
@@ -209,55 +196,6 @@ async fn an_update_that_was_prepared_before_a_deletion_is_a_conflict(subject: Su
     assert_eq!(subject.store.latest(&gun("g"), &Role::Targets).await.unwrap(), None);
 }
 
-async fn guns_with_an_old_timestamp_are_found_page_by_page(subject: Subject) {
-    for name in ["a", "b", "c", "d"] {
-        commit(&subject, name, 1, vec![file("targets", 1)]).await;
-    }
-    subject.clock.advance_days(8);
-    commit(&subject, "b", 2, Vec::new()).await;
-    commit(&subject, "e", 1, Vec::new()).await;
-    let before = subject.clock.now().plus_seconds(-7 * 24 * 3600);
-    let used_since = before.plus_seconds(-24 * 3600);
-    let aging = async |after, limit| subject.store.aging(&Aging { before, used_since, after, limit }).await.unwrap();
-    assert_eq!(aging(None, 2).await, [gun("a"), gun("c")]);
-    assert_eq!(aging(Some(gun("c")), 2).await, [gun("d")]);
-    assert!(aging(Some(gun("d")), 2).await.is_empty());
-}
-
-async fn one_of_eight_racing_writers_wins(subject: Subject) {
-    let writers: Vec<_> = (0..8)
-        .map(|writer| {
-            let store = subject.store.clone();
-            let update = update_on(0, "g", 1, vec![file_with("targets", 1, &format!("writer {writer}"))]);
-            tokio::spawn(async move { store.commit(&update).await })
-        })
-        .collect();
-    let mut won = 0;
-    for writer in writers {
-        match writer.await.unwrap() {
-            Ok(()) => won += 1,
-            Err(StoreError::Conflict { role: Role::Targets, current }) => assert_eq!(current, Some(version(1))),
-            Err(other) => panic!("{other}"),
-        }
-    }
-    assert_eq!(won, 1);
-    assert_eq!(all_changes(&subject).await.len(), 1);
-}
-
-async fn writers_of_different_guns_do_not_disturb_each_other(subject: Subject) {
-    let writers: Vec<_> = (0..16)
-        .map(|writer| {
-            let store = subject.store.clone();
-            let update = update_on(0, &format!("g/{writer}"), 1, vec![file("targets", 1)]);
-            tokio::spawn(async move { store.commit(&update).await })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap().unwrap();
-    }
-    assert_eq!(all_changes(&subject).await.len(), 16);
-}
-
 async fn names_that_differ_in_case_are_different_repositories(subject: Subject) {
     commit(&subject, "example.com/Fix", 1, Vec::new()).await;
     assert_eq!(subject.store.latest(&gun("example.com/fix"), &Role::Timestamp).await.unwrap(), None);
@@ -295,7 +233,7 @@ async fn an_update_is_recorded_with_its_timestamp(subject: Subject) {
     let records = all_changes(&subject).await;
     let expected = Change {
         id: 1,
-        created_at: subject.clock.now(),
+        created_at: subject.kept(subject.clock.now()),
         gun: "g".to_owned(),
         version: 3,
         sha256: Sha256::of(b"timestamp 3").to_hex(),

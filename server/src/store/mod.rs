@@ -15,6 +15,8 @@ pub mod sql;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod test_databases;
 
 pub(crate) use feed::ChangeWindow;
 pub use feed::{Change, ChangeCategory, ChangeQuery, DEFAULT_CHANGE_RECORDS};

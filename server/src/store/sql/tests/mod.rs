@@ -1,3 +1,5 @@
 //! What only one engine can show.
 
+mod outages;
 mod sqlite;
+mod taken_over;

@@ -1,0 +1,178 @@
+//! Databases that the reference left: every row as it is, every name for itself, and the feed going on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bulla_database::{Database, Engine, Statement};
+use bytes::Bytes;
+use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
+
+use crate::clock::TestClock;
+use crate::publish::{NewFile, ValidatedUpdate};
+use crate::store::test_databases::{self, Before, TestDatabase};
+use crate::store::{ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
+
+fn clock() -> Arc<TestClock> {
+    TestClock::at("2026-12-01T00:00:00.999999Z")
+}
+
+fn gun(text: &str) -> Gun {
+    Gun::parse(text).unwrap()
+}
+
+fn first_publish(name: &str) -> ValidatedUpdate {
+    let file = |role, content: &'static str| NewFile::new(role, Version::FIRST, Bytes::from(content));
+    ValidatedUpdate::for_store_tests(&gun(name), None, file(Role::Timestamp, "t"), vec![file(Role::Root, "r")])
+}
+
+struct FileOfThem {
+    gun: Gun,
+    role: Role,
+    version: Version,
+    bytes: Vec<u8>,
+    sha256: String,
+    created_at: UtcTime,
+}
+
+async fn files<E: Engine>(database: Database<E>) -> Vec<FileOfThem> {
+    let statement = "SELECT gun, role, version, data, sha256, created_at FROM tuf_files ORDER BY id";
+    let rows = database.fetch(&Statement::new(statement), &[]).await.unwrap();
+    let file = |mut row: bulla_database::Row| FileOfThem {
+        bytes: row.take_bytes(3).unwrap().unwrap(),
+        gun: gun(row.text(0).unwrap().unwrap()),
+        role: Role::parse(row.text(1).unwrap().unwrap()).unwrap(),
+        version: Version::new(row.number(2).unwrap().unwrap()).unwrap(),
+        sha256: row.trimmed(4).unwrap().unwrap().to_owned(),
+        created_at: UtcTime::from_utc(chrono::DateTime::from_timestamp_micros(row.time(5).unwrap().unwrap()).unwrap()),
+    };
+    rows.into_iter().map(file).collect()
+}
+
+async fn every_file_is_read_back(store: &dyn MetadataStore, files: &[FileOfThem], written: usize, dump: &str) {
+    assert_eq!(files.len(), written);
+    for file in files {
+        let (gun, role) = (&file.gun, &file.role);
+        let stored = store.by_version(gun, role, file.version).await.unwrap().unwrap();
+        assert_eq!(stored.bytes, file.bytes, "{gun} {role}");
+        assert!(dump.to_lowercase().contains(&hex::encode(&file.bytes)), "{gun} {role} as in the dump");
+        assert_eq!(stored.sha256.to_hex(), file.sha256);
+        assert_eq!(stored.sha256, Sha256::of(&file.bytes));
+        assert_eq!(stored.created_at, file.created_at);
+        assert_eq!(store.by_sha256(gun, role, &stored.sha256).await.unwrap().unwrap().bytes, file.bytes);
+        let newest =
+            files.iter().filter(|other| other.gun == *gun && other.role == *role).map(|other| other.version).max();
+        assert_eq!(store.latest(gun, role).await.unwrap().map(|stored| stored.version), newest);
+        let told = store.newest_of(gun, &BTreeSet::from([role.clone()])).await.unwrap();
+        assert_eq!(told.get(role).map(|(version, _)| *version), newest);
+    }
+    let guns: BTreeSet<Gun> = files.iter().map(|file| file.gun.clone()).collect();
+    assert_eq!(store.guns(None, 1000).await.unwrap(), guns.into_iter().collect::<Vec<_>>());
+}
+
+async fn the_feed_goes_on(store: &dyn MetadataStore, last: i64, microseconds: u32) {
+    let query = ChangeQuery { gun: None, change_id: 0, records: 1000 };
+    let before = store.changes(&query).await.unwrap();
+    assert_eq!(before.last().unwrap().id, last);
+    let deletion = before.iter().find(|change| change.category == ChangeCategory::Deletion).unwrap();
+    assert_eq!((deletion.version, deletion.sha256.as_str()), (0, ""));
+    store.commit(&first_publish("example.com/new")).await.unwrap();
+    let after = store.changes(&ChangeQuery { gun: None, change_id: last, records: 10 }).await.unwrap();
+    assert_eq!(after.iter().map(|change| change.id).collect::<Vec<_>>(), [last + 1]);
+    let record = after.first().unwrap();
+    assert_eq!(record.sha256, Sha256::of(b"t").to_hex());
+    assert_eq!(record.created_at.to_utc().timestamp_subsec_micros(), microseconds, "rounded down");
+    assert_eq!(record.created_at.unix_seconds(), UtcTime::parse("2026-12-01T00:00:00Z").unwrap().unix_seconds());
+}
+
+#[tokio::test]
+async fn every_recorded_file_is_read_back_from_postgres_and_the_feed_goes_on() {
+    let Some(database) = test_databases::postgres(Before::Recorded).await else { return };
+    let store = database.postgres_store(test_databases::settings(), clock()).await;
+    let dump = include_str!("../../../../../tests/fixtures/db/notaryserver.postgres.sql");
+    let written = dump.matches("INSERT INTO public.tuf_files").count();
+    every_file_is_read_back(&store, &files(database.postgres().await).await, written, dump).await;
+    let last = i64::try_from(dump.matches("INSERT INTO public.changefeed ").count()).unwrap();
+    the_feed_goes_on(&store, last, 999_999).await;
+}
+
+#[tokio::test]
+async fn every_recorded_file_is_read_back_from_mariadb_and_the_feed_goes_on() {
+    let Some(database) = test_databases::mysql(Before::Recorded).await else { return };
+    let store = database.mysql_store(test_databases::settings(), clock()).await;
+    let dump = include_str!("../../../../../tests/fixtures/db/notaryserver.mariadb.sql");
+    let written = dump.matches("INSERT INTO `tuf_files`").count();
+    every_file_is_read_back(&store, &files(database.mysql().await).await, written, dump).await;
+    let last = i64::try_from(dump.matches("INSERT INTO `changefeed`").count()).unwrap();
+    the_feed_goes_on(&store, last, 0).await;
+}
+
+/// A database of the reference that compares names without case, and a repository in it.
+async fn loose_names() -> Option<(TestDatabase, Box<dyn MetadataStore>)> {
+    let database = test_databases::mysql(Before::Tables).await?;
+    let store = database.mysql_store(test_databases::settings(), clock()).await;
+    store.commit(&first_publish("example.com/ecole")).await.unwrap();
+    Some((database, Box::new(store)))
+}
+
+const EQUAL: [&str; 3] = ["example.com/ECOLE", "example.com/\u{e9}cole", "example.com/ecole "];
+
+#[tokio::test]
+async fn names_that_a_loose_collation_calls_equal_are_not_read_for_each_other() {
+    let Some((_database, store)) = loose_names().await else { return };
+    for name in EQUAL {
+        let gun = gun(name);
+        assert_eq!(store.latest(&gun, &Role::Root).await.unwrap(), None, "{name}");
+        assert_eq!(store.newest(&gun).await.unwrap(), crate::store::Newest::default(), "{name}");
+        assert_eq!(store.by_version(&gun, &Role::Root, Version::FIRST).await.unwrap(), None, "{name}");
+        assert_eq!(store.by_sha256(&gun, &Role::Root, &Sha256::of(b"r")).await.unwrap(), None, "{name}");
+        assert!(store.newest_of(&gun, &BTreeSet::from([Role::Root])).await.unwrap().is_empty(), "{name}");
+        assert!(store.files(&gun, None, 10).await.unwrap().is_empty(), "{name}");
+        let feed = ChangeQuery { gun: Some(gun.clone()), change_id: 0, records: 0 };
+        assert!(store.changes(&feed).await.unwrap().is_empty(), "{name}");
+        assert!(!store.delete(&gun).await.unwrap(), "{name}");
+    }
+    assert!(store.latest(&gun("example.com/ecole"), &Role::Root).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_name_that_a_loose_collation_calls_equal_to_a_stored_one_does_not_fit() {
+    let Some((_database, store)) = loose_names().await else { return };
+    for name in EQUAL {
+        match store.commit(&first_publish(name)).await {
+            Err(StoreError::DoesNotFit { reason: Misfit::EqualName { stored } }) => {
+                assert_eq!(stored, "example.com/ecole", "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(store.guns(None, 10).await.unwrap(), [gun("example.com/ecole")]);
+}
+
+#[tokio::test]
+async fn a_character_outside_the_tables_set_is_not_found_and_does_not_fit() {
+    let Some((_database, store)) = loose_names().await else { return };
+    let gun = gun("example.com/\u{1f4dc}");
+    assert_eq!(store.latest(&gun, &Role::Root).await.unwrap(), None);
+    assert!(!store.delete(&gun).await.unwrap());
+    let feed = ChangeQuery { gun: Some(gun.clone()), change_id: 0, records: 0 };
+    assert!(store.changes(&feed).await.unwrap().is_empty());
+    match store.commit(&first_publish(gun.as_str())).await {
+        Err(StoreError::DoesNotFit { reason: Misfit::Character { character, set } }) => {
+            assert_eq!((character, set.as_str()), ('\u{1f4dc}', "utf8mb3"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_mysql_table_tells_all_names_apart_but_for_trailing_blanks() {
+    let Some(database) = test_databases::mysql(Before::Empty).await else { return };
+    let store = database.mysql_store(test_databases::settings(), clock()).await;
+    for name in ["example.com/ecole", "example.com/ECOLE", "example.com/\u{e9}cole", "example.com/\u{1f4dc}"] {
+        store.commit(&first_publish(name)).await.unwrap();
+        assert!(store.latest(&gun(name), &Role::Root).await.unwrap().is_some(), "{name}");
+    }
+    let refused = store.commit(&first_publish("example.com/ecole ")).await;
+    assert!(matches!(refused, Err(StoreError::DoesNotFit { reason: Misfit::EqualName { .. } })), "{refused:?}");
+    assert_eq!(store.latest(&gun("example.com/ecole "), &Role::Root).await.unwrap(), None);
+}
