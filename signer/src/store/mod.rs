@@ -65,7 +65,7 @@ pub(crate) trait KeyStore: Send + Sync {
     /// Deletes one key; durable on return. False if there was none.
     async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError>;
 
-    /// Keys that are sealed under an alias, among the first `limit`; damaged rows are passed over.
+    /// Some of the keys that are sealed under an alias, at most `limit`; damaged rows are passed over.
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
 
     /// Whether the store answers.

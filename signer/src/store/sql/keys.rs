@@ -46,7 +46,7 @@ impl<E: Engine> SqlKeyStore<E> {
             Value::Text(record.purpose.role_text()),
             Value::Text(record.key.key_type().name()),
         ];
-        let pending = session.fetch(&self.statements.pending, &purpose).await?.pop();
+        let pending = lowest(session.fetch(&self.statements.pending, &purpose).await?);
         if pending.is_none() {
             self.insert_into(&mut session, record, now).await?;
         }
@@ -114,7 +114,7 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         let purpose =
             [Value::Text(purpose.gun_text()), Value::Text(purpose.role_text()), Value::Text(algorithm.name())];
         let rows = none_if_unfit(self.database.fetch(&self.statements.pending, &purpose).await)?;
-        rows.into_iter().next().map(record::<E>).transpose()
+        lowest(rows).map(record::<E>).transpose()
     }
 
     async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
@@ -195,6 +195,11 @@ impl Attempts {
         self.0 += 1;
         matches!(done, Err(Failure::Conflict(_) | Failure::Broken(_))) && self.0 < ATTEMPTS
     }
+}
+
+/// The row with the lowest key id. There are more than one only where signers of the reference raced.
+fn lowest(rows: Vec<Row>) -> Option<Row> {
+    rows.into_iter().min_by(|one, other| one.text(0).ok().cmp(&other.text(0).ok()))
 }
 
 /// What a table cannot hold is not in it.

@@ -1,4 +1,7 @@
 //! The statements on the reference's table, written once for every engine.
+//!
+//! The table has no index but those on key_id, and none is asked of it. Nothing here is ordered: with an order and a limit
+//! MySQL walks the index on key_id and fetches row after row, half a minute for 200,000 keys, in place of half a second.
 
 use bulla_database::{Engine, EngineName, Statement};
 
@@ -34,10 +37,10 @@ impl<E: Engine> Statements<E> {
             find: statement(format!("SELECT {COLUMNS} FROM private_keys WHERE {id} AND deleted_at IS NULL")),
             pending: statement(format!(
                 "SELECT {COLUMNS} FROM private_keys WHERE {gun} AND {role} AND algorithm = $3 \
-                 AND last_used IS NULL AND deleted_at IS NULL ORDER BY key_id LIMIT 1"
+                 AND last_used IS NULL AND deleted_at IS NULL"
             )),
             sealed_under: statement(format!(
-                "SELECT {COLUMNS} FROM private_keys WHERE {alias} AND deleted_at IS NULL ORDER BY key_id LIMIT $2"
+                "SELECT {COLUMNS} FROM private_keys WHERE {alias} AND deleted_at IS NULL LIMIT $2"
             )),
             // as the unique index compares, and deleted ones too
             is_taken: Statement::new("SELECT id FROM private_keys WHERE key_id = $1"),
