@@ -1,13 +1,24 @@
 //! Uploads that keep every rule.
 
-use serde_json::{Value, json};
+mod delegations;
+mod rotations;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
+pub(crate) use self::delegations::{both_tags, delegate, delegate_signed, delegation_tag, nest, nested_tag};
+use self::delegations::{
+    declare, narrow, rotate_delegation, two_for_delegation, undelegate, without_keys, without_paths,
+};
+use self::rotations::{
+    rotate_kind, rotate_root, rotate_root_kind, rotate_targets, rotate_timestamp, spare_key, two_for_root,
+    two_for_snapshot, two_for_targets,
+};
+pub(crate) use self::rotations::{snapshot_to_client, snapshot_to_server};
 use crate::chance::Chance;
 use crate::keys::{EDWARDS, KeyName, P384, RSA, ServerRole};
-use crate::repository::{Delegation, Grant, Repository, Root, Targets, parent};
+use crate::repository::{Grant, Repository, Root, Targets};
 use crate::upload::{Ask, Content, Draft, Part};
 
 /// What a repository must be for a change or a break.
@@ -266,239 +277,6 @@ fn gap(repository: &Repository, chance: &mut Chance) -> Draft {
         targets.version += 1 + i64::try_from(chance.below(50)).unwrap_or(0);
     }
     updated(next, &["targets"])
-}
-
-fn granted(next: &mut Repository, role: &'static str, grant: Grant) {
-    next.root.grants.insert(role, grant);
-}
-
-fn rotate_root(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let key = next.fresh_root_key();
-    rotated_root(repository, next, Grant::single(key))
-}
-
-fn rotate_root_kind(repository: &Repository, chance: &mut Chance) -> Draft {
-    let key = KeyName::Certified(chance.one([P384, RSA]), crate::keys::Certificate::Good);
-    rotated_root(repository, repository.clone(), Grant::single(key))
-}
-
-fn rotated_root(repository: &Repository, mut next: Repository, grant: Grant) -> Draft {
-    let old = repository.grant("root").map(|grant| grant.keys.clone()).unwrap_or_default();
-    let mut signers = grant.keys.clone();
-    signers.extend(old.into_iter().filter(|key| !grant.keys.contains(key)));
-    granted(&mut next, "root", grant);
-    rooted_by(next, &[], signers)
-}
-
-fn rotate_targets(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let key = KeyName::Client(next.fresh_key());
-    granted(&mut next, "targets", Grant::single(key));
-    rooted(next, &["targets"])
-}
-
-fn rotate_kind(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    granted(&mut next, "targets", Grant::single(KeyName::Client(chance.one([EDWARDS, P384, RSA]))));
-    rooted(next, &["targets"])
-}
-
-pub(crate) fn snapshot_to_client(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let key = KeyName::Client(next.fresh_key());
-    granted(&mut next, "snapshot", Grant::single(key));
-    rooted(next, &[])
-}
-
-pub(crate) fn snapshot_to_server(repository: &Repository, _: &mut Chance) -> Draft {
-    to_server(repository, ServerRole::Snapshot)
-}
-
-fn rotate_timestamp(repository: &Repository, _: &mut Chance) -> Draft {
-    to_server(repository, ServerRole::Timestamp)
-}
-
-fn to_server(repository: &Repository, role: ServerRole) -> Draft {
-    let mut next = repository.clone();
-    let number = next.server_keys.get(&role).map_or(0, |newest| newest + 1);
-    next.server_keys.insert(role, number);
-    granted(&mut next, role.name(), Grant::single(KeyName::Server(role, number)));
-    let mut draft = rooted(next, &[]);
-    draft.asks.push((role, number, Ask::Next));
-    draft
-}
-
-/// Declares `name` in the role above it; its document is not made yet.
-fn declare(next: &mut Repository, name: &str, chance: &mut Chance) -> String {
-    let key = KeyName::Client(next.fresh_key());
-    let paths = chance.one([&[""] as &[&str], &["qa/", "prod/"], &["tag-"]]);
-    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    let delegation = Delegation { name: name.to_owned(), grant: Grant::single(key), paths };
-    if let Some(above) = parent(name).and_then(|above| next.targets.get_mut(above)) {
-        above.delegations.push(delegation);
-        above.had_delegations = true;
-    }
-    let expires = next.expires.clone();
-    // A role that was there before goes on with its versions.
-    let version = if next.gone.remove(name) { 50 } else { 0 };
-    let mut targets = Targets::new(&expires);
-    targets.version = version;
-    next.targets.insert(name.to_owned(), targets);
-    name.to_owned()
-}
-
-fn new_name(repository: &Repository, above: &str, chance: &mut Chance) -> String {
-    let names = ["releases", "alice", "a", "b-2", "c_3", "0", "long-name-of-a-delegation", "qa"];
-    let free = |name: &&&str| !repository.targets.contains_key(&format!("{above}/{name}"));
-    let start = chance.below(names.len());
-    let name = names.iter().cycle().skip(start).take(names.len()).find(free);
-    name.map_or_else(|| format!("{above}/n{}", chance.next()), |name| format!("{above}/{name}"))
-}
-
-pub(crate) fn delegate(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let name = new_name(repository, "targets", chance);
-    declare(&mut next, &name, chance);
-    updated(next, &["targets"])
-}
-
-pub(crate) fn delegate_signed(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let name = new_name(repository, "targets", chance);
-    declare(&mut next, &name, chance);
-    updated(next, &["targets", &name])
-}
-
-/// A change of the declaration of one delegation.
-fn redeclared(
-    repository: &Repository,
-    chance: &mut Chance,
-    change: impl FnOnce(&mut Delegation, &mut Repository),
-) -> Draft {
-    let mut next = repository.clone();
-    let names = next.signable(1);
-    if let Some(name) = chance.pick(&names)
-        && let Some(mut delegation) = next.declared(name).cloned()
-    {
-        change(&mut delegation, &mut next);
-        if let Some(place) = next.declared_mut(name) {
-            *place = delegation;
-        }
-    }
-    updated(next, &["targets"])
-}
-
-fn narrow(repository: &Repository, chance: &mut Chance) -> Draft {
-    redeclared(repository, chance, |delegation, _| delegation.paths = vec!["qa/only/".to_owned()])
-}
-
-fn without_paths(repository: &Repository, chance: &mut Chance) -> Draft {
-    redeclared(repository, chance, |delegation, _| delegation.paths.clear())
-}
-
-fn without_keys(repository: &Repository, chance: &mut Chance) -> Draft {
-    redeclared(repository, chance, |delegation, _| delegation.grant.keys.clear())
-}
-
-fn undelegate(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    if let Some(name) = chance.pick(&repository.delegations(1)) {
-        if let Some(targets) = next.targets.get_mut("targets") {
-            targets.delegations.retain(|delegation| delegation.name != *name);
-        }
-        let below = format!("{name}/");
-        let lost: Vec<_> =
-            next.targets.keys().filter(|role| *role == name || role.starts_with(&below)).cloned().collect();
-        for role in lost {
-            next.targets.remove(&role);
-            next.gone.insert(role);
-        }
-    }
-    updated(next, &["targets"])
-}
-
-pub(crate) fn delegation_tag(repository: &Repository, chance: &mut Chance) -> Draft {
-    let names = repository.signable(1);
-    let name = chance.pick(&names).map_or("targets", |name| name);
-    tag_in(repository, name, chance)
-}
-
-pub(crate) fn both_tags(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let names = next.signable(1);
-    let mut roles = vec!["targets"];
-    roles.extend(chance.pick(&names).map(String::as_str));
-    for role in &roles {
-        next.targets.get_mut(*role).map(|targets| add_tag(targets, chance)).unwrap_or_default();
-    }
-    updated(next, &roles)
-}
-
-fn rotate_delegation(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let names = next.signable(1);
-    let key = KeyName::Client(if chance.once_in(4) { chance.one([EDWARDS, P384, RSA]) } else { next.fresh_key() });
-    let mut roles = vec!["targets"];
-    if let Some(name) = chance.pick(&names) {
-        next.declared_mut(name).map(|delegation| delegation.grant = Grant::single(key)).unwrap_or_default();
-        roles.push(name);
-    }
-    updated(next, &roles)
-}
-
-pub(crate) fn nest(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let names = next.signable(1);
-    let Some(above) = chance.pick(&names) else { return tag(repository, chance) };
-    let name = new_name(repository, above, chance);
-    declare(&mut next, &name, chance);
-    if chance.once_in(2) { updated(next, &[above]) } else { updated(next, &[above, &name]) }
-}
-
-pub(crate) fn nested_tag(repository: &Repository, chance: &mut Chance) -> Draft {
-    let names = repository.signable(2);
-    let name = chance.pick(&names).map_or("targets", |name| name);
-    tag_in(repository, name, chance)
-}
-
-fn two_for_targets(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let keys = vec![KeyName::Client(next.fresh_key()), KeyName::Client(next.fresh_key()), KeyName::Client(EDWARDS)];
-    granted(&mut next, "targets", Grant { keys, threshold: 2 });
-    rooted(next, &["targets"])
-}
-
-fn two_for_root(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let keys = vec![next.fresh_root_key(), next.fresh_root_key()];
-    rotated_root(repository, next, Grant { keys, threshold: 2 })
-}
-
-fn two_for_delegation(repository: &Repository, chance: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let names = next.signable(1);
-    let keys = vec![KeyName::Client(next.fresh_key()), KeyName::Client(next.fresh_key())];
-    let mut roles = vec!["targets"];
-    if let Some(name) = chance.pick(&names) {
-        next.declared_mut(name).map(|delegation| delegation.grant = Grant { keys, threshold: 2 }).unwrap_or_default();
-        roles.push(name);
-    }
-    updated(next, &roles)
-}
-
-fn two_for_snapshot(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let keys = vec![KeyName::Client(next.fresh_key()), KeyName::Client(next.fresh_key())];
-    granted(&mut next, "snapshot", Grant { keys, threshold: 2 });
-    rooted(next, &[])
-}
-
-fn spare_key(repository: &Repository, _: &mut Chance) -> Draft {
-    let mut next = repository.clone();
-    let key = KeyName::Client(next.fresh_key());
-    next.root.spare.push(key);
-    rooted(next, &[])
 }
 
 /// With a timestamp, which the server drops for its own.

@@ -1,5 +1,8 @@
 //! One sequence of uploads to one repository after another, on both sides.
 
+mod compare;
+mod special;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +15,12 @@ use crate::chance::Chance;
 use crate::changes::{self, Need};
 use crate::deck::{Card, Special};
 use crate::deviations::{Case, Seen};
-use crate::dump::Difference;
 use crate::keys::{Keys, Pool};
-use crate::reading::{Reading, Way, read_back};
 use crate::repository::{Repository, Root};
 use crate::rows::Met;
 use crate::side::{Place, Side, version_of};
 use crate::tally::Tally;
-use crate::upload::{Content, Draft, Sent};
+use crate::upload::{Draft, Sent};
 use crate::verdict::Verdict;
 
 /// Ten years, as the reference gives a root.
@@ -185,111 +186,6 @@ impl<'a> Story<'a> {
         Ok(false)
     }
 
-    /// Prepares a special card and gives its upload.
-    async fn special(&mut self, special: Special) -> anyhow::Result<Draft> {
-        let soon = now().plus_seconds(SOON).to_rfc3339();
-        let held = match special {
-            Special::Deletion => {
-                self.delete().await?;
-                return Ok(changes::first(&self.repository, &mut self.chance, None));
-            }
-            Special::ExpiredSnapshot => Some(false),
-            _ => None,
-        };
-        let mut draft = changes::first(&self.repository, &mut self.chance, held);
-        let role = match special {
-            Special::ExpiredRoot => "root",
-            Special::ExpiredSnapshot => "snapshot",
-            _ => "targets",
-        };
-        match draft.part(role).map(|part| &mut part.content) {
-            Some(Content::Root(root)) => root.expires.clone_from(&soon),
-            Some(Content::Targets(targets)) => targets.expires.clone_from(&soon),
-            Some(Content::Snapshot { expires, .. }) => expires.clone_from(&soon),
-            _ => {}
-        }
-        let below = special == Special::ExpiredTargets;
-        self.publish(&mut vec!["preparing"], draft, Purpose::Preparing).await?;
-        if below {
-            let mut delegating = changes::delegate(&self.repository, &mut self.chance);
-            if let Some(Content::Targets(targets)) = delegating.part("targets").map(|part| &mut part.content) {
-                targets.expires.clone_from(&soon);
-            }
-            self.publish(&mut vec!["preparing"], delegating, Purpose::Preparing).await?;
-        }
-        tokio::time::sleep(std::time::Duration::from_secs(SOON.unsigned_abs() + 1)).await;
-        if special == Special::ExpiredSnapshot {
-            let repository = self.repository.clone();
-            self.compare_readings(&["over an expired snapshot"], &repository, None).await?;
-        }
-        let (repository, chance) = (&self.repository, &mut self.chance);
-        Ok(if below { changes::delegation_tag(repository, chance) } else { changes::tag(repository, chance) })
-    }
-
-    async fn delete(&mut self) -> anyhow::Result<()> {
-        let gun = self.repository.gun.clone();
-        let (reference, ours) = tokio::join!(self.reference.delete(&gun), self.ours.delete(&gun));
-        let (reference, ours) = (Verdict::of(Some(&reference?)), Verdict::of(Some(&ours?)));
-        self.judge(&["deletion"], &reference, &ours, None)?;
-        for place in &mut self.places {
-            place.stored.clear();
-        }
-        let gone = self.repository.clone();
-        self.compare_readings(&["deletion"], &gone, None).await?;
-        let before = &mut self.repository;
-        before.published = false;
-        before.deletions += 1;
-        before.targets.clear();
-        before.gone = BTreeSet::new();
-        Ok(())
-    }
-
-    /// Two publishers of one version at once, on each side.
-    async fn race(&mut self) -> anyhow::Result<()> {
-        self.tally.uploads += 1;
-        self.step += 1;
-        let drafts = [(); 2].map(|()| changes::tag(&self.repository, &mut self.chance));
-        let run = self.run;
-        let _alone = run.race.lock().await;
-        let mut winners = Vec::new();
-        let mut sents = Vec::new();
-        let mut losers = Vec::new();
-        for (side, place) in [self.reference, self.ours].into_iter().zip(&self.places) {
-            let [one, other] = &drafts;
-            let (one, other) = (one.seal(&self.keys, place)?, other.seal(&self.keys, place)?);
-            let (first, second) = tokio::join!(side.publish(side.port, &one), side.publish(side.other_port, &other));
-            let verdicts = [Verdict::of(first?.as_ref()), Verdict::of(second?.as_ref())];
-            losers.push(verdicts.iter().find(|verdict| !verdict.accepted()).cloned());
-            winners.push(match &verdicts {
-                [first, second] if first.accepted() && !second.accepted() => Some(one.clone()),
-                [first, second] if !first.accepted() && second.accepted() => Some(other.clone()),
-                _ => None,
-            });
-            sents.push(one);
-        }
-        let kinds = ["race"];
-        let said = |verdict: &Option<Verdict>| verdict.clone().unwrap_or(Verdict::Silence);
-        let (reference, ours) = (losers.first().map(said), losers.get(1).map(said));
-        let (reference, ours) = (reference.unwrap_or(Verdict::Silence), ours.unwrap_or(Verdict::Silence));
-        self.tally.coverage.note(&Met { kinds: &kinds, reference: &reference });
-        let sent = sents.first().zip(sents.get(1));
-        self.judge(&kinds, &reference, &ours, sent)?;
-        let both: Vec<_> = winners.into_iter().flatten().collect();
-        let [at_reference, at_ours] = both.as_slice() else { return self.start_anew() };
-        self.tally.accepted += 1;
-        for (place, sent) in self.places.iter_mut().zip([at_reference, at_ours]) {
-            keep(place, sent);
-        }
-        let [draft, _] = drafts;
-        self.repository = draft.next;
-        let repository = self.repository.clone();
-        self.compare_readings(&kinds, &repository, None).await?;
-        let tag = changes::tag(&self.repository, &mut self.chance);
-        self.publish(&mut vec!["further publish"], tag, Purpose::Following).await?;
-        self.tally.followed += 1;
-        Ok(())
-    }
-
     /// Sends an upload to both sides and compares all that comes of it.
     async fn publish(&mut self, kinds: &mut Vec<&'static str>, draft: Draft, purpose: Purpose) -> anyhow::Result<End> {
         self.step += 1;
@@ -354,134 +250,6 @@ impl<'a> Story<'a> {
             return Ok(End::Apart);
         }
         Ok(End::Refused)
-    }
-
-    /// After one side accepted what the other refused: the next good publish works at ours, and the reference's state
-    /// is read. Whether something that the reference accepted could not be read there.
-    async fn part_ways(
-        &mut self,
-        kinds: &[&'static str],
-        draft: &Draft,
-        reference: &Verdict,
-        sent: &Sent,
-    ) -> anyhow::Result<bool> {
-        let mut unreadable = false;
-        if reference.accepted() && draft.gun.is_none() {
-            let [place, _] = &mut self.places;
-            keep(place, sent);
-            let repository = synchronised(draft.next.clone(), sent);
-            let reading = read_back(&self.reference, place, &repository).await?;
-            self.tally.reads += reading.files.len() as u64;
-            self.tally.followed += 1;
-            let of_upload = |role: &String| role == "snapshot" || sent.documents.iter().any(|sent| sent.role == *role);
-            unreadable = reading.files.iter().any(|((role, way), read)| {
-                *way == Way::Name && of_upload(role) && !(read.status == 200 && read.faithful)
-            });
-        }
-        if self.repository.published {
-            let tag = changes::tag(&self.repository, &mut self.chance);
-            let [_, place] = &self.places;
-            let sent = tag.seal(&self.keys, place)?;
-            self.tally.others += 1;
-            let answer = self.ours.publish(self.ours.port, &sent).await?;
-            let ours = Verdict::of(answer.as_ref());
-            if reference.accepted() && !ours.accepted() {
-                self.differ(kinds, "the next good publish", "", &ours.to_string(), Some((&sent, &sent)))?;
-            }
-        }
-        Ok(unreadable)
-    }
-
-    /// Whether two answers are the same or differ as listed.
-    fn judge(
-        &mut self,
-        kinds: &[&'static str],
-        reference: &Verdict,
-        ours: &Verdict,
-        sent: Option<(&Sent, &Sent)>,
-    ) -> anyhow::Result<bool> {
-        if reference == ours {
-            return Ok(true);
-        }
-        let case = Case { kinds, deletions: self.repository.deletions, seen: Seen::Answer { reference, ours } };
-        if let Some(deviation) = case.explained() {
-            self.tally.deviations.entry(deviation.name).or_default().times += 1;
-            return Ok(true);
-        }
-        self.differ(kinds, "answer", &reference.to_string(), &ours.to_string(), sent)?;
-        Ok(false)
-    }
-
-    /// Reads everything on both sides; whether both read the same, or differ as listed.
-    async fn compare_readings(
-        &mut self,
-        kinds: &[&'static str],
-        repository: &Repository,
-        sent: Option<(&Sent, &Sent)>,
-    ) -> anyhow::Result<bool> {
-        let [at_reference, at_ours] = &mut self.places;
-        let (reference, ours) = tokio::join!(
-            read_back(&self.reference, at_reference, repository),
-            read_back(&self.ours, at_ours, repository),
-        );
-        let (reference, ours): (Reading, Reading) = (reference?, ours?);
-        self.tally.reads += reference.files.len() as u64;
-        let mut same = true;
-        let mut files: BTreeMap<_, _> = reference.files.iter().map(|(file, read)| (file, (Some(read), None))).collect();
-        for (file, read) in &ours.files {
-            files.entry(file).or_insert((None, None)).1 = Some(read);
-        }
-        for ((role, way), pair) in files {
-            let (Some(reference), Some(ours)) = pair else { continue };
-            if reference == ours && reference.faithful {
-                continue;
-            }
-            let seen = Seen::File { role, way: *way, reference, ours };
-            let case = Case { kinds, deletions: repository.deletions, seen };
-            if let Some(deviation) = case.explained() {
-                self.tally.deviations.entry(deviation.name).or_default().times += 1;
-                continue;
-            }
-            same = false;
-            let about = format!("{role} read by {way:?}");
-            self.differ(kinds, &about, &reference.to_string(), &ours.to_string(), sent)?;
-        }
-        if reference.feed != ours.feed {
-            let seen = Seen::Feed { reference: &reference.feed, ours: &ours.feed };
-            let case = Case { kinds, deletions: repository.deletions, seen };
-            match case.explained() {
-                Some(deviation) => self.tally.deviations.entry(deviation.name).or_default().times += 1,
-                None => {
-                    same = false;
-                    let (reference, ours) = (format!("{:?}", reference.feed), format!("{:?}", ours.feed));
-                    self.differ(kinds, "change feed", &reference, &ours, sent)?;
-                }
-            }
-        }
-        Ok(same)
-    }
-
-    fn differ(
-        &mut self,
-        kinds: &[&'static str],
-        about: &str,
-        reference: &str,
-        ours: &str,
-        sent: Option<(&Sent, &Sent)>,
-    ) -> anyhow::Result<()> {
-        let difference = Difference {
-            sequence: self.number,
-            step: self.step,
-            kinds: kinds.join(", "),
-            about: about.to_owned(),
-            reference: reference.to_owned(),
-            ours: ours.to_owned(),
-        };
-        if let Some((to_reference, to_ours)) = sent {
-            difference.write(&self.run.dumps, self.run.seed, to_reference, to_ours)?;
-        }
-        self.tally.differences.push(difference);
-        Ok(())
     }
 }
 
