@@ -9,7 +9,9 @@ use ring::rand::SystemRandom;
 
 use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
 use crate::clock::Clock;
-use crate::config::{CacheAges, Config, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig};
+use crate::config::{
+    CacheAges, Config, Database, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig,
+};
 use crate::http::{AnswerMemory, Health, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::Metrics;
@@ -20,7 +22,7 @@ use crate::signer::grpc::{GrpcSettings, GrpcSettingsError, GrpcSigner};
 use crate::signer::local::LocalSigner;
 use crate::signer::{KeyAlgorithm, RoleSigner};
 use crate::store::memory::MemoryStore;
-use crate::store::sql::SqliteStore;
+use crate::store::sql::{MySqlStore, PostgresStore, SqliteStore};
 use crate::store::{MetadataStore, StoreError};
 use crate::watched::{NamedFile, Watched};
 
@@ -67,10 +69,10 @@ pub enum StartError {
         source: BundleError,
     },
     /// The database cannot be opened.
-    #[error("cannot open the database {path}", path = .path.display())]
+    #[error("cannot open the database {address}")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// Where it is, without any password.
+        address: String,
         /// What is wrong with it.
         #[source]
         source: StoreError,
@@ -114,7 +116,7 @@ pub(crate) struct App {
     pub(crate) health: Health,
     started_at: i64,
     requests: AtomicU64,
-    database: Option<Arc<SqliteStore>>,
+    database: Option<Opened>,
 }
 
 /// What an [`App`] stands on.
@@ -124,7 +126,7 @@ pub(crate) struct Foundations {
     /// Of the keys that the signer is asked for.
     pub(crate) algorithm: KeyAlgorithm,
     pub(crate) health: Health,
-    pub(crate) database: Option<Arc<SqliteStore>>,
+    pub(crate) database: Option<Opened>,
 }
 
 impl App {
@@ -135,15 +137,7 @@ impl App {
     pub(crate) async fn new(config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Watched>), StartError> {
         let mut watched = Vec::new();
         let (signer, algorithm) = signer(&config.trust, &mut watched)?;
-        let database = match &config.storage {
-            StorageConfig::Memory => None,
-            StorageConfig::Sqlite { path } => Some(open(path, &clock).await?),
-            StorageConfig::Postgres(_) | StorageConfig::MySql(_) => return Err(StartError::NoSuchStorage),
-        };
-        let store: Arc<dyn MetadataStore> = match &database {
-            Some(database) => Arc::clone(database) as _,
-            None => Arc::new(MemoryStore::new(Arc::clone(&clock))),
-        };
+        let (store, database) = open_storage(&config.storage, &clock).await?;
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
         let health = Health::new(database.is_some(), is_remote);
         let app = Self::on(Foundations { store, signer, algorithm, health, database }, config, clock, &mut watched)?;
@@ -195,8 +189,11 @@ impl App {
 
     /// Closes what must be closed.
     pub(crate) async fn close(&self) {
-        if let Some(database) = &self.database {
-            database.close().await;
+        match &self.database {
+            None => {}
+            Some(Opened::Sqlite(store)) => store.close().await,
+            Some(Opened::Postgres(store)) => store.close().await,
+            Some(Opened::MySql(store)) => store.close().await,
         }
     }
 }
@@ -206,10 +203,40 @@ pub(crate) fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, StartError
     std::fs::read(path).map_err(|source| StartError::Unreadable { key, path: path.to_owned(), source })
 }
 
+/// A database that is to be closed at the end.
+pub(crate) enum Opened {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+    MySql(Arc<MySqlStore>),
+}
+
+/// Opens what the configuration names; a database gets its tables.
+async fn open_storage(
+    storage: &StorageConfig,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn MetadataStore>, Option<Opened>), StartError> {
+    let failed = |source| StartError::Database { address: storage.address(), source };
+    Ok(match storage {
+        StorageConfig::Memory => (Arc::new(MemoryStore::new(Arc::clone(clock))), None),
+        StorageConfig::Sqlite { path } => {
+            let store = open(path, clock).await?;
+            (Arc::clone(&store) as _, Some(Opened::Sqlite(store)))
+        }
+        StorageConfig::Postgres(Database { dsn, pool }) => {
+            let store = Arc::new(PostgresStore::open(dsn, *pool, Arc::clone(clock)).await.map_err(failed)?);
+            (Arc::clone(&store) as _, Some(Opened::Postgres(store)))
+        }
+        StorageConfig::MySql(Database { dsn, pool }) => {
+            let store = Arc::new(MySqlStore::open(dsn, *pool, Arc::clone(clock)).await.map_err(failed)?);
+            (Arc::clone(&store) as _, Some(Opened::MySql(store)))
+        }
+    })
+}
+
 pub(crate) async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StartError> {
     match SqliteStore::open(path, Arc::clone(clock)).await {
         Ok(store) => Ok(Arc::new(store)),
-        Err(source) => Err(StartError::Database { path: path.to_owned(), source }),
+        Err(source) => Err(StartError::Database { address: path.display().to_string(), source }),
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bulla_database::PoolSettings;
-
 use super::error::AdminError;
 use crate::app;
 use crate::clock::Clock;
@@ -32,10 +30,10 @@ pub(super) async fn store(
         StorageConfig::Memory => Err(AdminError::Memory),
         StorageConfig::Sqlite { path } => Ok(app::open(path, clock).await?),
         StorageConfig::Postgres(database) => {
-            Ok(Arc::new(PostgresStore::open(&database.dsn, PoolSettings::default(), Arc::clone(clock)).await?))
+            Ok(Arc::new(PostgresStore::open(&database.dsn, database.pool, Arc::clone(clock)).await?))
         }
         StorageConfig::MySql(database) => {
-            Ok(Arc::new(MySqlStore::open(&database.dsn, PoolSettings::default(), Arc::clone(clock)).await?))
+            Ok(Arc::new(MySqlStore::open(&database.dsn, database.pool, Arc::clone(clock)).await?))
         }
     }
 }

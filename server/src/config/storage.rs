@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(URL_FILE, "not set"),
     Key::new(PASSWORD_FILE, "not set"),
     Key::new(MAX_CONNECTIONS, "16"),
-    Key::new(TIMEOUT, "10"),
+    Key::new(TIMEOUT, "5 for a connection, 10 for an answer"),
 ];
 
 /// `storage`: where metadata is kept.
@@ -51,7 +51,7 @@ pub struct Database<D> {
     /// Where it is, and how it is told who asks.
     pub dsn: Arc<D>,
     /// `storage.max_connections`: how many connections this process may have open to it. Default 16.
-    /// `storage.timeout_seconds`: how long an answer is waited for, and half of that for a free connection. Default 10.
+    /// `storage.timeout_seconds`: how long a connection, and then an answer, is waited for. Default 5 and 10.
     pub pool: PoolSettings,
 }
 
@@ -124,7 +124,7 @@ impl<D> Database<D> {
         }
         if let Some(seconds) = document.number(TIMEOUT, 1, 3600)? {
             pool.statement_timeout = Duration::from_secs(seconds);
-            pool.acquire_timeout = pool.statement_timeout / 2;
+            pool.acquire_timeout = pool.statement_timeout;
         }
         Ok(Self { dsn: Arc::new(dsn), pool })
     }
