@@ -22,7 +22,7 @@ pub struct Reader {
     store: Arc<dyn MetadataStore>,
     clock: Arc<dyn Clock>,
     links: Links,
-    pub(crate) renewer: Renewer,
+    pub(crate) renewer: Arc<Renewer>,
 }
 
 /// A timestamp and the snapshot it names.
@@ -37,7 +37,7 @@ impl Reader {
     /// Reads from `store`; what expired is renewed through `signer`.
     #[must_use]
     pub fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
-        let renewer = Renewer::new(store.clone(), signer, clock.clone());
+        let renewer = Arc::new(Renewer::new(store.clone(), signer, clock.clone()));
         Self { store, clock, links: Links::new(), renewer }
     }
 

@@ -2,6 +2,7 @@
 //! demand where what is stored does not fit together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tuf_schema::dialect::EncodeError;
 use tuf_schema::model::{Snapshot, Timestamp};
@@ -28,6 +29,9 @@ pub use rounds::RenewalSettings;
 #[cfg(test)]
 pub(crate) use rounds::Round;
 
+/// How long a read waits for a renewal. One takes milliseconds; a signer that hangs must not hang pulls.
+const READ_WAITS: Duration = Duration::from_secs(2);
+
 /// Renews timestamps, and snapshots whose key the signer holds.
 pub(crate) struct Renewer {
     store: Arc<dyn MetadataStore>,
@@ -37,6 +41,8 @@ pub(crate) struct Renewer {
     roots: TrustedRoots,
     pauses: Pauses,
     uses: Uses,
+    /// [`READ_WAITS`], but in tests.
+    pub(crate) read_waits: Duration,
 }
 
 /// How a renewal ended.
@@ -97,7 +103,8 @@ impl Horizon {
 impl Renewer {
     pub(crate) fn new(store: Arc<dyn MetadataStore>, signer: Arc<dyn RoleSigner>, clock: Arc<dyn Clock>) -> Self {
         let (pauses, uses) = (Pauses::new(), Uses::new());
-        Self { store, signer, clock, turns: GunTurns::default(), roots: TrustedRoots::new(), pauses, uses }
+        let (turns, roots) = (GunTurns::default(), TrustedRoots::new());
+        Self { store, signer, clock, turns, roots, pauses, uses, read_waits: READ_WAITS }
     }
 
     /// Notes that a repository was read, which decides whether the background goes on renewing it.
@@ -109,23 +116,37 @@ impl Renewer {
     ///
     /// What cannot be renewed is no error of the read: it is served as stored, and the client judges. It is tried again
     /// after a while and not at each read, of which one at a time asks the signer.
-    pub(crate) async fn renew_for_read(&self, gun: &Gun, timestamp: &Stored) -> Renewed {
-        if self.pauses.is_settled(&timestamp.sha256, self.clock.now()) {
+    pub(crate) async fn renew_for_read(self: &Arc<Self>, gun: &Gun, timestamp: &Stored) -> Renewed {
+        let seen = timestamp.sha256;
+        if self.pauses.is_settled(&seen, self.clock.now()) {
             return Renewed::Unneeded;
         }
+        // On its own, so that it comes to an end also when the reader has no patience.
+        let renewal = tokio::spawn({
+            let (renewer, gun) = (Arc::clone(self), gun.clone());
+            async move { renewer.renew_expired(&gun, &seen).await }
+        });
+        if let Ok(Ok(renewed)) = tokio::time::timeout(self.read_waits, renewal).await {
+            return renewed;
+        }
+        self.pauses.settle(&seen, self.clock.now());
+        Renewed::Unneeded
+    }
+
+    /// Renews what is expired, or says why it stays as it is and is left alone for a while.
+    async fn renew_expired(&self, gun: &Gun, seen: &Sha256) -> Renewed {
         let _turn = self.turns.take(gun).await;
         let now = self.clock.now();
         // Whoever had the turn before may have tried in vain.
-        if self.pauses.is_settled(&timestamp.sha256, now) {
+        if self.pauses.is_settled(seen, now) {
             return Renewed::Unneeded;
         }
-        let renewed = self.renew(gun, Some(&timestamp.sha256), Horizon::expired(now)).await;
-        match renewed {
+        match self.renew(gun, Some(seen), Horizon::expired(now)).await {
             Ok(renewed @ (Renewed::Signed | Renewed::Overtaken)) => return renewed,
             Ok(Renewed::Unneeded) => {}
             Err(error) => self.tell(gun, &error, now),
         }
-        self.pauses.settle(&timestamp.sha256, now);
+        self.pauses.settle(seen, now);
         Renewed::Unneeded
     }
 

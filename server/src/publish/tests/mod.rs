@@ -65,6 +65,8 @@ enum Trouble {
     DiesAfter(u32),
     /// It does not hold this key.
     Lacks(KeyId),
+    /// It takes questions and never answers.
+    Hangs,
     /// Each signature takes a minute.
     IsSlow,
 }
@@ -97,6 +99,7 @@ impl TestSigner {
             | Trouble::Forgets
             | Trouble::DiesAfter(_)
             | Trouble::Lacks(_)
+            | Trouble::Hangs
             | Trouble::IsSlow => Ok(()),
         }
     }
@@ -115,6 +118,7 @@ impl RoleSigner for TestSigner {
         match self.trouble() {
             Trouble::WrongPassphrase => Err(SignerError::WrongPassphrase { message: "alias x".to_owned() }),
             Trouble::Lacks(lost) if lost == *id => Ok(None),
+            Trouble::Hangs => std::future::pending().await,
             _ => self.keys.public_key(id).await,
         }
     }

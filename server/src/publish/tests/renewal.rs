@@ -206,6 +206,22 @@ async fn read_at_once(stack: &Arc<Stack>, readers: u32) -> Vec<Stored> {
 }
 
 #[tokio::test]
+async fn a_signer_that_hangs_does_not_hang_reads() {
+    let mut stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(15);
+    stack.signer.suffers(Trouble::Hangs);
+    Arc::get_mut(&mut stack.reader.renewer).unwrap().read_waits = std::time::Duration::from_millis(1);
+    for _ in 0..3 {
+        assert_eq!(stack.current(&Role::Timestamp).await.unwrap().version, version(1));
+    }
+    assert_eq!(stack.signer.questions.load(Ordering::SeqCst), 1 + QUESTIONS_OF_A_FIRST_PUBLISH);
+}
+
+/// One for each of the server's roles.
+const QUESTIONS_OF_A_FIRST_PUBLISH: u32 = 2;
+
+#[tokio::test]
 async fn while_the_signer_is_down_a_read_of_another_repository_does_not_ask_it_again() {
     let mut stack = Stack::new();
     stack.published().await;
