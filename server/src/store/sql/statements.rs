@@ -110,8 +110,7 @@ impl<E: Engine> Statements<E> {
             backward_of_gun: Statement::new(&changes(&format!("id < $1 AND {}", is::<E>("gun", 3)), "DESC")),
             adopt: Statement::new(&format!(
                 "{insert} bulla_repositories (gun, used_at) SELECT DISTINCT {}, {} FROM tuf_files t \
-                 WHERE t.role = 'timestamp' AND t.deleted_at IS NULL \
-                 AND NOT EXISTS (SELECT 1 FROM bulla_repositories r WHERE {}) {leave}",
+                 WHERE t.role = 'timestamp' AND NOT EXISTS (SELECT 1 FROM bulla_repositories r WHERE {}) {leave}",
                 bytewise::<E>("t.gun"),
                 number::<E>("$1"),
                 same_own_gun::<E>()

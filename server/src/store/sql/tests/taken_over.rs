@@ -7,10 +7,10 @@ use bulla_database::{Database, Engine, Statement};
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use crate::clock::TestClock;
+use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
 use crate::store::test_databases::{self, Before, TestDatabase};
-use crate::store::{ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
+use crate::store::{Aging, ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
 
 fn clock() -> Arc<TestClock> {
     TestClock::at("2026-12-01T00:00:00.999999Z")
@@ -104,6 +104,69 @@ async fn every_recorded_file_is_read_back_from_mariadb_and_the_feed_goes_on() {
     every_file_is_read_back(&store, &files(database.mysql().await).await, written, dump).await;
     let last = i64::try_from(dump.matches("INSERT INTO `changefeed`").count()).unwrap();
     the_feed_goes_on(&store, last, 0).await;
+}
+
+async fn all_age_as_used_now(store: &dyn MetadataStore, clock: &TestClock) {
+    let now = clock.now();
+    let all = store.guns(None, 1000).await.unwrap();
+    assert!(!all.is_empty());
+    let aging = async |after: Option<Gun>, used_since| {
+        let query = Aging { before: now.plus_seconds(1), used_since, after, limit: 1000 };
+        store.aging(&query).await.unwrap()
+    };
+    assert_eq!(aging(None, now).await, all);
+    assert!(aging(None, now.plus_seconds(1)).await.is_empty());
+    assert_eq!(aging(all.first().cloned(), now).await, all.get(1..).unwrap());
+}
+
+#[tokio::test]
+async fn a_repository_that_the_reference_left_counts_as_used_now() {
+    if let Some(database) = test_databases::postgres(Before::Recorded).await {
+        let clock = clock();
+        all_age_as_used_now(&database.postgres_store(test_databases::settings(), clock.clone()).await, &clock).await;
+    }
+    if let Some(database) = test_databases::mysql(Before::Recorded).await {
+        let clock = clock();
+        all_age_as_used_now(&database.mysql_store(test_databases::settings(), clock.clone()).await, &clock).await;
+    }
+}
+
+async fn a_gap_is_waited_for<E: Engine>(store: &dyn MetadataStore, clock: &TestClock, other: Database<E>) {
+    let ids = async |after: i64| {
+        let query = ChangeQuery { gun: None, change_id: after, records: 100 };
+        store.changes(&query).await.unwrap().iter().map(|change| change.id).collect::<Vec<_>>()
+    };
+    store.commit(&first_publish("example.com/a")).await.unwrap();
+    let mut late = other.begin().await.unwrap();
+    late.session().unwrap().run("INSERT INTO changefeed (gun, version) VALUES ('example.com/late', 1)").await.unwrap();
+    store.commit(&first_publish("example.com/b")).await.unwrap();
+    assert_eq!(ids(0).await, [1], "2 may come yet");
+    assert!(ids(1).await.is_empty());
+    late.commit().await.unwrap();
+    assert_eq!(ids(1).await, [2, 3]);
+    let mut lost = other.begin().await.unwrap();
+    lost.session().unwrap().run("INSERT INTO changefeed (gun, version) VALUES ('example.com/lost', 1)").await.unwrap();
+    lost.rollback().await.unwrap();
+    store.commit(&first_publish("example.com/c")).await.unwrap();
+    assert!(ids(3).await.is_empty());
+    let of_gun = ChangeQuery { gun: Some(gun("example.com/c")), change_id: 0, records: 100 };
+    assert_eq!(store.changes(&of_gun).await.unwrap().len(), 1, "of one repository at once");
+    clock.advance_seconds(16);
+    assert_eq!(ids(3).await, [5], "nothing comes so late");
+}
+
+#[tokio::test]
+async fn a_reader_of_the_feed_never_passes_a_record_that_comes_late() {
+    if let Some(database) = test_databases::postgres(Before::Empty).await {
+        let clock = clock();
+        let store = database.postgres_store(test_databases::settings(), clock.clone()).await;
+        a_gap_is_waited_for(&store, &clock, database.postgres().await).await;
+    }
+    if let Some(database) = test_databases::mysql(Before::Empty).await {
+        let clock = clock();
+        let store = database.mysql_store(test_databases::settings(), clock.clone()).await;
+        a_gap_is_waited_for(&store, &clock, database.mysql().await).await;
+    }
 }
 
 /// A database of the reference that compares names without case, and a repository in it.
