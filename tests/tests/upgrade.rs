@@ -2,7 +2,7 @@
 //!
 //! `tests/upgrade/previous-build.sh` shows the way back with the earlier programs themselves.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::path::{Path, PathBuf};
 

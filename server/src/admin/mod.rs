@@ -6,6 +6,7 @@ mod error;
 mod files;
 mod finding;
 mod keys;
+mod missing;
 mod open;
 mod report;
 mod roots;
@@ -13,4 +14,5 @@ mod verify;
 
 pub use copy::copy;
 pub use error::AdminError;
+pub(crate) use missing::tell_missing;
 pub use verify::{Verdict, VerifyRequest, verify};

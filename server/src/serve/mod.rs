@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{debug, error, info, warn};
 
+use crate::admin;
 use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -77,6 +78,10 @@ pub async fn run_watching(
         let app = Arc::clone(&app);
         async move { app.reader.renew_in_background(renewal, &SystemRandom::new()).await }
     });
+    let missing = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { admin::tell_missing(&*app.store, &*app.signer, &app.clock).await }
+    });
     let watching = tokio::spawn(look_at_files(watched, looks));
     let connections = GracefulShutdown::new();
     let (stop, stopping) = watch::channel(());
@@ -89,6 +94,7 @@ pub async fn run_watching(
     // an update that is half made is not stored
     renewal.abort();
     watching.abort();
+    missing.abort();
     app.close().await;
     Ok(())
 }
