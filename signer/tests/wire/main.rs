@@ -1,5 +1,5 @@
 //! The signer as its clients see it: real TLS, real gRPC, on loopback.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
 
 mod captures;
 mod clients;

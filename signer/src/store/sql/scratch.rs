@@ -56,11 +56,12 @@ fn value(variable: &str) -> Option<String> {
 }
 
 impl Scratch {
-    /// The address of the database.
+    /// The address of the database, to which further parameters may be added.
     pub(crate) fn address(&self) -> String {
         let (account, parameters) = self.account.split_once('?').unwrap_or((&self.account, ""));
         let (server, _) = account.rsplit_once('/').unwrap();
-        format!("{server}/{}?{parameters}", self.name)
+        let and = if parameters.is_empty() { "" } else { "&" };
+        format!("{server}/{}?{parameters}{and}", self.name)
     }
 
     /// Runs statements on the database.
