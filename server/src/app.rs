@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{
     CacheAges, Config, Database, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig,
 };
-use crate::http::{AnswerMemory, Health, UploadMemory};
+use crate::http::{AnswerMemory, Health, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
@@ -108,6 +108,7 @@ pub(crate) struct App {
     pub(crate) cache_ages: CacheAges,
     pub(crate) limits: Limits,
     pub(crate) upload_memory: UploadMemory,
+    pub(crate) large_uploads: LargeUploads,
     pub(crate) answer_memory: AnswerMemory,
     pub(crate) rates: RateLimits,
     pub(crate) connection_shares: Shares<Client>,
@@ -169,6 +170,7 @@ impl App {
             gun_prefixes: config.gun_prefixes,
             cache_ages: config.cache_ages,
             upload_memory: UploadMemory::new(&limits),
+            large_uploads: LargeUploads::new(limits.large_uploads),
             answer_memory: AnswerMemory::new(&limits),
             rates: RateLimits::new(&limits.rates, &clock),
             connection_shares: Shares::default(),

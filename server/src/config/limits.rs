@@ -13,6 +13,7 @@ use crate::publish::PublishLimits;
 pub(super) const KEYS: &[Key] = &[
     Key::new("limits.document_bytes", "67108864"),
     Key::new("limits.upload_memory_bytes", "268435456"),
+    Key::new("limits.large_uploads", "2"),
     Key::new("limits.answer_memory_bytes", "268435456"),
     Key::new("limits.memory_share_percent", "50"),
     Key::new("limits.parts", "1000"),
@@ -40,6 +41,9 @@ pub struct Limits {
     /// `upload_memory_bytes`: what the bodies of all uploads at work may hold together; who comes later gets 503.
     /// Default 256 MiB.
     pub upload_memory_bytes: usize,
+    /// `large_uploads`: how many uploads above 256 KiB are judged at once; others wait. One may take half a gigabyte
+    /// (measured with four million short texts). Default 2.
+    pub large_uploads: usize,
     /// `answer_memory_bytes`: what all answers may hold together while clients read them, those of 64 KiB and less left
     /// out; who comes later gets 503. Default 256 MiB, and never less than the largest document.
     pub answer_memory_bytes: usize,
@@ -78,6 +82,7 @@ impl Default for Limits {
         Self {
             document_bytes: 64 << 20,
             upload_memory_bytes: 256 << 20,
+            large_uploads: 2,
             answer_memory_bytes: 256 << 20,
             memory_share_percent: 50,
             parts: 1000,
@@ -113,6 +118,7 @@ impl Limits {
         Ok(Self {
             document_bytes,
             upload_memory_bytes: given.max(usize::try_from(least_memory).unwrap_or(usize::MAX)),
+            large_uploads: size("limits.large_uploads", default.large_uploads, 1, 1000)?,
             answer_memory_bytes: size(
                 "limits.answer_memory_bytes",
                 default.answer_memory_bytes,

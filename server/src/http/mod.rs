@@ -31,6 +31,7 @@ use tracing::{error, info};
 
 pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use health::Health;
+pub(crate) use publish::LargeUploads;
 pub(crate) use upload::UploadMemory;
 
 use crate::app::App;
