@@ -65,9 +65,9 @@ send_upload() {
   must curl -sS --fail-with-body --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 10 "${parts[@]}" "$URL/v2/broken.test/$1/_trust/tuf/"
 }
 
-# expect_found NAME...: findings name exactly these repositories
+# expect_found NAME...: each of these repositories has one finding, and no other has any
 expect_found() {
-  expect_same <(grep -oE 'broken\.test/[a-z-]+/[a-z]+' <<<"$FINDINGS" | sort -u) <(printf 'broken.test/%s\n' "$@" | sort) "repositories with findings"
+  expect_same <(sed -nE 's/^finding: ([^ ]+) .*/\1/p' <<<"$FINDINGS" | sort) <(printf 'broken.test/%s\n' "$@" | sort) "repositories with findings"
 }
 
 # expect_tags_of NAME TAG...: what a client without any cache sees
