@@ -236,8 +236,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "what is wrong in two ways is refused, whichever is found first",
         row: "of two faults in one upload",
         explains: |case| {
-            case.is(&["combination"])
-                && case.answered(|reference, ours| !reference.accepted() && REFUSALS.contains(&ours.code()))
+            // A document under another role's name has the wrong signatures and the wrong form.
+            let misnamed = case.is(&["form: under another", "delegation: published under"]);
+            case.answered(|reference, ours| {
+                let alike = reference.code() == ours.code() && reference.name() == ours.name();
+                let twice = case.is(&["combination"]) || misnamed && alike;
+                twice && !reference.accepted() && REFUSALS.contains(&ours.code())
+            })
         },
     },
     Deviation {
@@ -322,7 +327,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "the reader can say what is wrong",
         row: "an expired snapshot whose key the client holds",
         explains: |case| {
-            case.is(&["over an expired snapshot"])
+            case.is(&["over an expired snapshot", "soon expired"])
                 && case.read(|role, way, reference, ours| {
                     matches!(role, "snapshot" | "timestamp")
                         && way == Way::Name

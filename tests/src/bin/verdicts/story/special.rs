@@ -36,13 +36,13 @@ impl Story<'_> {
             _ => {}
         }
         let below = special == Special::ExpiredTargets;
-        self.publish(&mut vec!["preparing"], draft, Purpose::Preparing).await?;
+        self.publish(&mut vec!["preparing", "soon expired"], draft, Purpose::Preparing).await?;
         if below {
             let mut delegating = changes::delegate(&self.repository, &mut self.chance);
             if let Some(Content::Targets(targets)) = delegating.part("targets").map(|part| &mut part.content) {
                 targets.expires.clone_from(&soon);
             }
-            self.publish(&mut vec!["preparing"], delegating, Purpose::Preparing).await?;
+            self.publish(&mut vec!["preparing", "soon expired"], delegating, Purpose::Preparing).await?;
         }
         tokio::time::sleep(std::time::Duration::from_secs(SOON.unsigned_abs() + 1)).await;
         if special == Special::ExpiredSnapshot {
