@@ -29,7 +29,7 @@ impl Story<'_> {
             let reading = read_back(&self.reference, place, &repository).await?;
             self.tally.reads += reading.files.len() as u64;
             self.tally.followed += 1;
-            let of_upload = |role: &String| role == "snapshot" || sent.documents.iter().any(|sent| sent.role == *role);
+            let of_upload = |role: &String| !role.contains('/') || sent.documents.iter().any(|sent| sent.role == *role);
             unreadable = reading.files.iter().any(|((role, way), read)| {
                 *way == Way::Name && of_upload(role) && !(read.status == 200 && read.faithful)
             });
