@@ -92,10 +92,14 @@ pub async fn run_watching(
         warn!("some requests did not end in time and were broken off");
     }
     // an update that is half made is not stored
-    renewal.abort();
-    watching.abort();
-    missing.abort();
-    app.close().await;
+    for task in [renewal, watching, missing] {
+        task.abort();
+        // its end, so that nothing asks the database any more when it is closed
+        drop(task.await);
+    }
+    if tokio::time::timeout(app.limits.stop, app.close()).await.is_err() {
+        warn!("the database was not closed in time; what was acknowledged is stored");
+    }
     Ok(())
 }
 

@@ -128,6 +128,29 @@ async fn more_parts_than_allowed_are_refused() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_ever_for_a_request_and_leaves_the_database_closed() {
+    let database = tempfile::tempdir().unwrap();
+    let path = database.path().join("server.db");
+    let sections = json!({
+        "trust_service": {"type": "local", "ephemeral": true}, "storage": {"backend": "sqlite", "db_url": path},
+        "limits": {"stop_seconds": 1},
+    });
+    let mut server = Server::start_with(sections, &[]).await;
+    let _unpublished = unpublished(&server, GUN).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let head = format!(
+        "POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\
+         Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 25]).await.unwrap();
+    server.begin_to_stop();
+    server.ended().await.unwrap();
+    // SQLite takes its log into the file when the last connection is closed
+    assert!(path.is_file() && !database.path().join("server.db-wal").exists());
+}
+
+#[tokio::test]
 async fn a_stop_lets_a_request_end() {
     let mut server = Server::start().await;
     let publisher = unpublished(&server, GUN).await;
