@@ -213,7 +213,7 @@ pub(crate) enum Opened {
 }
 
 /// Opens what the configuration names; a database gets its tables.
-async fn open_storage(
+pub(crate) async fn open_storage(
     storage: &StorageConfig,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Arc<dyn MetadataStore>, Option<Opened>), StartError> {
@@ -235,7 +235,7 @@ async fn open_storage(
     })
 }
 
-pub(crate) async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StartError> {
+async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StartError> {
     match SqliteStore::open(path, Arc::clone(clock)).await {
         Ok(store) => Ok(Arc::new(store)),
         Err(source) => Err(StartError::Database { address: path.display().to_string(), source }),

@@ -6,13 +6,17 @@
 
 #![expect(clippy::print_stdout, reason = "what is left out is said")]
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
 use bulla_database::{Database, PoolSettings, Row, Statement};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 /// An engine, with the account that makes databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +102,43 @@ impl Scratch {
         }
     }
 
+    /// Copies the database as docs/operations.md says, into another one without tables; false where the program for it
+    /// is not installed.
+    pub async fn back_up(&self, into: &Self) -> anyhow::Result<bool> {
+        let (mut dump, mut load) = match (&self.place, &into.place) {
+            (Place::Sqlite(from), Place::Sqlite(to)) => {
+                let mut command = Command::new("sqlite3");
+                command.arg("-cmd").arg(".timeout 10000").arg(from).arg(format!("VACUUM INTO '{}'", to.display()));
+                return ended(command.output().await, "sqlite3");
+            }
+            (Place::Postgres { account, name }, Place::Postgres { name: to, .. }) => {
+                let (mut dump, mut load) = (Command::new("pg_dump"), Command::new("psql"));
+                dump.arg(address(account, name));
+                load.args(["-q", "-v", "ON_ERROR_STOP=1", "-d"]).arg(address(account, to));
+                (dump, load)
+            }
+            (Place::MySql { account, name }, Place::MySql { name: to, .. }) => {
+                let mut dump = mariadb("mariadb-dump", account)?;
+                dump.args(["--single-transaction", name]);
+                let mut load = mariadb("mariadb", account)?;
+                load.arg(to);
+                (dump, load)
+            }
+            _ => bail!("a backup does not change the engine"),
+        };
+        let dump = match dump.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return left_out("pg_dump or mariadb-dump"),
+            dump => dump?.wait_with_output().await?,
+        };
+        ensure!(dump.status.success(), "the dump failed");
+        let mut load = load.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut input = load.stdin.take().context("no standard input")?;
+        input.write_all(&dump.stdout).await?;
+        drop(input);
+        ensure!(load.wait().await?.success(), "the dump cannot be loaded");
+        Ok(true)
+    }
+
     /// The rows that a statement answers.
     pub async fn fetch(&self, text: &str) -> anyhow::Result<Vec<Row>> {
         Ok(match &self.place {
@@ -145,6 +186,34 @@ impl Drop for Scratch {
             });
         });
     }
+}
+
+/// A client program of MariaDB with the account of `user:password@tcp(host:port)/`.
+fn mariadb(program: &str, account: &str) -> anyhow::Result<Command> {
+    let (user, rest) = account.split_once(':').context("no user")?;
+    let (password, rest) = rest.split_once("@tcp(").context("no password")?;
+    let (host, port) = rest.split_once(')').and_then(|(place, _)| place.split_once(':')).context("no place")?;
+    let mut command = Command::new(program);
+    command.env("MYSQL_PWD", password).args(["--no-defaults", "-h", host, "-P", port, "-u", user]);
+    Ok(command)
+}
+
+/// Whether a program that was looked for did its work.
+fn ended(output: std::io::Result<Output>, program: &str) -> anyhow::Result<bool> {
+    match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => left_out(program),
+        output => {
+            let output = output?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Ok(true)
+        }
+    }
+}
+
+fn left_out(program: &str) -> anyhow::Result<bool> {
+    ensure!(value("CI").as_deref() != Some("true"), "{program} is not installed");
+    println!("left out: {program} is not installed");
+    Ok(false)
 }
 
 /// The address of a database of the account's server.

@@ -41,7 +41,11 @@ impl Stack {
 
     /// Starts both; `limits` goes into the server's configuration.
     pub async fn start_with(kind: Kind, limits: Value) -> anyhow::Result<Self> {
-        Self::start_in(TempDir::new()?, kind, limits, PASSPHRASE).await
+        let storage = match kind {
+            Kind::Memory => json!({"backend": "memory"}),
+            Kind::Durable => sqlite_storage(),
+        };
+        Self::start_in(TempDir::new()?, kind, storage, limits, PASSPHRASE).await
     }
 
     /// Starts both on copies of these SQLite files, whose keys this passphrase opens. A file that is missing is made
@@ -54,16 +58,32 @@ impl Stack {
                 Ok(_) | Err(_) => {}
             }
         }
-        Self::start_in(folder, Kind::Durable, json!({}), passphrase).await
+        Self::start_in(folder, Kind::Durable, sqlite_storage(), json!({}), passphrase).await
     }
 
-    async fn start_in(folder: TempDir, kind: Kind, limits: Value, passphrase: &str) -> anyhow::Result<Self> {
+    /// Starts a server on the database that this `storage` section names, and a signer on a copy of a SQLite file, or
+    /// on a new one if there is none.
+    pub async fn start_over(storage: Value, signer: &Path) -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        if signer.exists() {
+            std::fs::copy(signer, folder.path().join("signer.db"))?;
+        }
+        Self::start_in(folder, Kind::Durable, storage, json!({}), PASSPHRASE).await
+    }
+
+    async fn start_in(
+        folder: TempDir,
+        kind: Kind,
+        storage: Value,
+        limits: Value,
+        passphrase: &str,
+    ) -> anyhow::Result<Self> {
         let (server_port, signer_port) = (free_port()?, free_port()?);
         #[expect(clippy::disallowed_methods, reason = "certificates are made for real clocks")]
         let pki = DevelopmentPki::make(&[], SystemTime::now())?;
         pki.write(&folder.path().join("pki"))?;
         write(&folder.path().join("signer.json"), &signer_config(signer_port))?;
-        write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, limits))?;
+        write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, storage, limits))?;
         let signer = match kind {
             Kind::Memory => None,
             Kind::Durable => Some(start_signer(folder.path(), signer_port, passphrase).await?),
@@ -146,16 +166,17 @@ fn signer_config(port: u16) -> Value {
     })
 }
 
-fn server_config(kind: Kind, port: u16, signer_port: u16, limits: Value) -> Value {
-    let (trust, storage) = match kind {
-        Kind::Memory => (json!({"type": "local"}), json!({"backend": "memory"})),
-        Kind::Durable => (
-            json!({
-                "type": "remote", "hostname": "localhost", "port": signer_port.to_string(), "key_algorithm": "ecdsa",
-                "tls_ca_file": "pki/ca.crt", "tls_client_cert": "pki/client.crt", "tls_client_key": "pki/client.key",
-            }),
-            json!({"backend": "sqlite", "db_url": "server.db"}),
-        ),
+fn sqlite_storage() -> Value {
+    json!({"backend": "sqlite", "db_url": "server.db"})
+}
+
+fn server_config(kind: Kind, port: u16, signer_port: u16, storage: Value, limits: Value) -> Value {
+    let trust = match kind {
+        Kind::Memory => json!({"type": "local"}),
+        Kind::Durable => json!({
+            "type": "remote", "hostname": "localhost", "port": signer_port.to_string(), "key_algorithm": "ecdsa",
+            "tls_ca_file": "pki/ca.crt", "tls_client_cert": "pki/client.crt", "tls_client_key": "pki/client.key",
+        }),
     };
     json!({
         "server": {"http_addr": format!("127.0.0.1:{port}")},

@@ -1,39 +1,26 @@
 //! Backups: taken while publishes go on, restored, and what is said when server and signer are not of one time.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use e2e::http;
+use e2e::scratch::{Engine, Scratch};
 use e2e::stack::{Kind, PASSPHRASE, Stack};
 use e2e::upload::Story;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 use tuf_schema::model::Targets;
 use tuf_schema::{Dialect, Envelope, Role};
 
 /// Copies one half's SQLite file as docs/operations.md says; false where there is no `sqlite3`.
 async fn back_up(stack: &Stack, half: &str, folder: &Path) -> bool {
-    let (database, copy) = (stack.folder().join(format!("{half}.db")), folder.join(format!("{half}.db")));
-    let statement = format!("VACUUM INTO '{}'", copy.display());
-    match Command::new("sqlite3").arg("-cmd").arg(".timeout 10000").arg(&database).arg(&statement).output().await {
-        Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            true
-        }
-        Err(_) => {
-            #[expect(clippy::disallowed_methods, reason = "CI forbids a silent skip")]
-            let ci = std::env::var("CI").is_ok();
-            assert!(!ci, "sqlite3 is not installed");
-            println!("SKIP: sqlite3 is not installed");
-            false
-        }
-    }
+    let name = format!("{half}.db");
+    Scratch::at(stack.folder().join(&name)).back_up(&Scratch::at(folder.join(&name))).await.unwrap()
 }
 
 async fn restored(folder: &Path) -> Stack {
@@ -90,46 +77,51 @@ async fn publish(mut story: Story, ledger: Ledger, stop: Arc<AtomicBool>) -> Sto
 
 #[tokio::test]
 async fn a_backup_taken_during_publishes_holds_what_was_acknowledged_before_and_serves() {
-    let stack = Stack::start(Kind::Durable).await.unwrap();
-    let (ledger, stop) = (Ledger::default(), Arc::new(AtomicBool::new(false)));
-    let mut publishers = Vec::new();
-    for number in 0..4 {
-        let story = Story::published(stack.port(), &format!("example.com/saved/{number}")).await.unwrap();
-        publishers.push(tokio::spawn(publish(story, Arc::clone(&ledger), Arc::clone(&stop))));
-    }
-    let folder = TempDir::new().unwrap();
-    let acknowledged = loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let now = ledger.lock().unwrap().clone();
-        if now.values().map(BTreeSet::len).sum::<usize>() >= 60 {
-            break now;
+    for engine in Engine::all().unwrap() {
+        let folder = TempDir::new().unwrap();
+        let database = Scratch::new(&engine, folder.path()).await.unwrap();
+        let copy = Scratch::new(&engine, folder.path()).await.unwrap();
+        let signer_copy = folder.path().join("signer.db");
+        let stack = Stack::start_over(database.storage(), &signer_copy).await.unwrap();
+        let (ledger, stop) = (Ledger::default(), Arc::new(AtomicBool::new(false)));
+        let mut publishers = Vec::new();
+        for number in 0..4 {
+            let story = Story::published(stack.port(), &format!("example.com/saved/{number}")).await.unwrap();
+            publishers.push(tokio::spawn(publish(story, Arc::clone(&ledger), Arc::clone(&stop))));
         }
-    };
-    // The server first: each key that it names was made before, and so is in the signer's.
-    if !back_up(&stack, "server", folder.path()).await {
-        return;
-    }
-    assert!(back_up(&stack, "signer", folder.path()).await);
-    stop.store(true, Ordering::Relaxed);
-    let mut stories = Vec::new();
-    for publisher in publishers {
-        stories.push(publisher.await.unwrap());
-    }
-    assert!(*ledger.lock().unwrap() != acknowledged, "nothing was published during the backup");
-    drop(stack);
+        let acknowledged = loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let now = ledger.lock().unwrap().clone();
+            if now.values().map(BTreeSet::len).sum::<usize>() >= 60 {
+                break now;
+            }
+        };
+        // The server first: each key that it names was made before, and so is in the signer's.
+        let is_done = database.back_up(&copy).await.unwrap() && back_up(&stack, "signer", folder.path()).await;
+        stop.store(true, Ordering::Relaxed);
+        let mut stories = Vec::new();
+        for publisher in publishers {
+            stories.push(publisher.await.unwrap());
+        }
+        if !is_done {
+            continue;
+        }
+        assert!(*ledger.lock().unwrap() != acknowledged, "nothing was published during the backup");
+        drop(stack);
 
-    let stack = restored(folder.path()).await;
-    assert_eq!(verified(&stack).await, (Vec::new(), 0));
-    for (gun, tags) in &acknowledged {
-        let served: BTreeSet<String> = targets_of(stack.port(), gun).await.targets.into_keys().collect();
-        let lost: Vec<_> = tags.difference(&served).collect();
-        assert!(lost.is_empty(), "{gun}: acknowledged before the backup and not in it: {lost:?}");
-    }
-    for mut story in stories {
-        story.port = stack.port();
-        story.publisher.targets = targets_of(story.port, story.gun()).await;
-        let answer = story.send_tag("after-the-restore").await.unwrap();
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let stack = Stack::start_over(copy.storage(), &signer_copy).await.unwrap();
+        assert_eq!(verified(&stack).await, (Vec::new(), 0), "{engine:?}");
+        for (gun, tags) in &acknowledged {
+            let served: BTreeSet<String> = targets_of(stack.port(), gun).await.targets.into_keys().collect();
+            let lost: Vec<_> = tags.difference(&served).collect();
+            assert!(lost.is_empty(), "{engine:?}: {gun}: acknowledged before the backup and not in it: {lost:?}");
+        }
+        for mut story in stories {
+            story.port = stack.port();
+            story.publisher.targets = targets_of(story.port, story.gun()).await;
+            let answer = story.send_tag("after-the-restore").await.unwrap();
+            assert_eq!(answer.status, 200, "{engine:?}: {}", String::from_utf8_lossy(&answer.body));
+        }
     }
 }
 
@@ -187,13 +179,9 @@ async fn with_an_older_server_database_the_signers_keys_go_on_signing() {
 async fn a_backup_into_a_file_that_is_there_is_refused() {
     let stack = Stack::start(Kind::Durable).await.unwrap();
     let folder = TempDir::new().unwrap();
-    let copy: PathBuf = folder.path().join("server.db");
+    let copy = folder.path().join("server.db");
     std::fs::write(&copy, b"an older backup").unwrap();
-    let statement = format!("VACUUM INTO '{}'", copy.display());
-    let Ok(output) = Command::new("sqlite3").arg(stack.folder().join("server.db")).arg(statement).output().await else {
-        println!("SKIP: sqlite3 is not installed");
-        return;
-    };
-    assert!(!output.status.success());
+    let server = Scratch::at(stack.folder().join("server.db"));
+    assert!(!matches!(server.back_up(&Scratch::at(copy.clone())).await, Ok(true)));
     assert_eq!(std::fs::read(&copy).unwrap(), b"an older backup");
 }

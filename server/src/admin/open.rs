@@ -8,7 +8,6 @@ use crate::clock::Clock;
 use crate::config::{StorageConfig, TrustConfig};
 use crate::signer::RoleSigner;
 use crate::store::MetadataStore;
-use crate::store::sql::{MySqlStore, PostgresStore};
 
 /// Opens a database that is there; its tables are brought up to date as at a start.
 pub(super) async fn existing(
@@ -28,12 +27,8 @@ pub(super) async fn store(
 ) -> Result<Arc<dyn MetadataStore>, AdminError> {
     match storage {
         StorageConfig::Memory => Err(AdminError::Memory),
-        StorageConfig::Sqlite { path } => Ok(app::open(path, clock).await?),
-        StorageConfig::Postgres(database) => {
-            Ok(Arc::new(PostgresStore::open(&database.dsn, database.pool, Arc::clone(clock)).await?))
-        }
-        StorageConfig::MySql(database) => {
-            Ok(Arc::new(MySqlStore::open(&database.dsn, database.pool, Arc::clone(clock)).await?))
+        StorageConfig::Sqlite { .. } | StorageConfig::Postgres(_) | StorageConfig::MySql(_) => {
+            Ok(app::open_storage(storage, clock).await?.0)
         }
     }
 }
