@@ -211,7 +211,7 @@ async fn a_signer_that_hangs_does_not_hang_reads() {
     stack.published().await;
     stack.clock.advance_days(15);
     stack.signer.suffers(Trouble::Hangs);
-    Arc::get_mut(&mut stack.reader.renewer).unwrap().read_waits = std::time::Duration::from_millis(1);
+    Arc::get_mut(&mut stack.reader.renewer).unwrap().read_waits = Duration::from_millis(1);
     for _ in 0..3 {
         assert_eq!(stack.current(&Role::Timestamp).await.unwrap().version, version(1));
     }
