@@ -25,16 +25,25 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
 	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
+	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
+	@$(phase) "replicas on one database" tests/replicas/run.sh
+	@$(phase) "same verdict as the reference" tests/verdicts.sh
 
 # FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
+# with each docker CLI on each engine, VERDICTS_COUNT uploads
 test-full: export FUZZ_SECONDS ?= 60
 test-full: export KILL_ROUNDS ?= 50
 test-full: export RUNS ?= 3
 test-full: export EVERY_PAIR ?= 1
-test-full: test fuzz ## make test with more rounds, then fuzzing (FUZZ_SECONDS, KILL_ROUNDS, RUNS)
+test-full: export VERDICTS_COUNT ?= 5000
+test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_SECONDS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
+	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh
+	@for engine in postgres mariadb; do \
+	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
+	done
 
-test-ha: ## high-availability tests: there are none yet, so this fails
-	@echo "make: no high-availability tests exist yet" >&2; exit 1
+test-ha: binaries ## replicas on one PostgreSQL, one MariaDB and two Galera nodes (ROUNDS publishes on each)
+	@$(phase) "replicas on one database" tests/replicas/run.sh
 
 lint: toolchain ## format, clippy, documentation and the rules of tests/lint
 	@broken=; part() { $(phase) "$$@" || broken=1; }; \

@@ -45,7 +45,7 @@ require_peers
 if [ -z "${START_SERVER_CMD:-}" ]; then
   START_SERVER_CMD=$(printf %q "$REPOSITORY/tests/start-for-e2e.sh")
   require_bulla bulla-server bulla-signer
-  read -ra engines <<<"${ENGINES:-sqlite}"
+  read -ra engines <<<"${ENGINES:-sqlite postgres mariadb}"
 else
   engines=(own)
 fi

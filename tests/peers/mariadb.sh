@@ -22,11 +22,10 @@ mariadb_start() {
     { echo "mariadb: mariadb-install-db failed, see $directory.install.log" >&2; return 1; }
   [ "$fsync" = on ] || options+=(--innodb-flush-method=nosync)
   MARIADB_PORT=$(free_port)
-  mariadbd "${options[@]}" --bind-address=127.0.0.1 --port="$MARIADB_PORT" --socket="$directory/socket" --pid-file="$directory/pid" \
-    --skip-name-resolve --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci "$@" >"$directory.log" 2>&1 &
-  MARIADB_PIDS+=($!)
-  wait_port "$MARIADB_PORT" $! mariadbd || { tail -5 "$directory.log" >&2; return 1; }
   MARIADB_DIR=$directory
+  MARIADB_OPTIONS=("${options[@]}" --bind-address=127.0.0.1 --port="$MARIADB_PORT" --socket="$directory/socket"
+    --pid-file="$directory/pid" --skip-name-resolve --max-connections=400 --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci "$@")
+  mariadb_again || return 1
   password=$(openssl rand -hex 12)
   MARIADB_ACCOUNT=tests:$password
   # a node of a cluster takes connections before it takes statements
@@ -36,6 +35,13 @@ mariadb_start() {
   done
   cat "$directory.account.log" >&2
   return 1
+}
+
+# mariadb_again: starts the last one again, where it was
+mariadb_again() {
+  mariadbd "${MARIADB_OPTIONS[@]}" >>"$MARIADB_DIR.log" 2>&1 &
+  MARIADB_PIDS+=($!)
+  wait_port "$MARIADB_PORT" $! mariadbd || { tail -5 "$MARIADB_DIR.log" >&2; return 1; }
 }
 
 # mariadb_stop [SIGNAL]: ends every server started, at once unless SIGNAL (TERM) says otherwise.

@@ -16,11 +16,17 @@ postgres_start() {
   "${owner[@]}" "$PGBIN/initdb" -N -D "$1/data" -A trust -U postgres -E UTF8 --locale=C >"$1.initdb.log" 2>&1 ||
     { echo "postgres: initdb failed, see $1.initdb.log" >&2; return 1; }
   POSTGRES_PORT=$(free_port)
-  "${owner[@]}" "$PGBIN/pg_ctl" -w -D "$1/data" -l "$1/server.log" \
-    -o "-c listen_addresses=127.0.0.1 -p $POSTGRES_PORT -k $1/data -c fsync=$fsync" start >"$1.start.log" 2>&1 ||
-    { echo "postgres: the server did not start, see $1/server.log" >&2; return 1; }
+  POSTGRES_OPTIONS="-c listen_addresses=127.0.0.1 -p $POSTGRES_PORT -k $1/data -c fsync=$fsync -c max_connections=400"
   POSTGRES_DIR=$1
   POSTGRES_OWNER=("${owner[@]}")
+  postgres_again
+}
+
+# postgres_again: starts the last one again, where it was
+postgres_again() {
+  "${POSTGRES_OWNER[@]}" "$PGBIN/pg_ctl" -w -D "$POSTGRES_DIR/data" -l "$POSTGRES_DIR/server.log" \
+    -o "$POSTGRES_OPTIONS" start >"$POSTGRES_DIR.start.log" 2>&1 ||
+    { echo "postgres: the server did not start, see $POSTGRES_DIR/server.log" >&2; return 1; }
 }
 
 # postgres_stop [MODE]: stops it, at once unless MODE (fast, smart) says otherwise.
