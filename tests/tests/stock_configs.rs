@@ -187,6 +187,7 @@ fn certificates(folder: &Path) {
 }
 
 /// The address that the environment gives for an engine. `tests/with-engines.sh` gives both.
+#[expect(clippy::disallowed_methods, reason = "a story asks its environment where the engines are")]
 fn engine(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     let is_required = std::env::var("BULLA_TEST_ENGINES").is_ok_and(|value| value == "required");
