@@ -178,18 +178,33 @@ async fn a_repository_that_is_not_there_is_no_clean_bill() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing is stored of example.com/unknown"));
 }
 
-/// White space that the reference does not write goes into the newest targets, and its digest into the row: what the
-/// snapshot lists is not there, as where the reference listed its own encoding of an upload.
-async fn write_targets_differently(stack: &Stack, gun: &str) {
+/// Changes the newest file of a role, and its digest in the row with it.
+async fn rewrite(stack: &Stack, gun: &str, role: &str, changed: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let options = SqliteConnectOptions::new().filename(stack.folder().join("server.db"));
     let mut connection: SqliteConnection = options.connect().await.unwrap();
-    let newest = "SELECT id, data FROM tuf_files WHERE gun = $1 AND role = 'targets' ORDER BY version DESC LIMIT 1";
-    let row = sqlx::query(newest).bind(gun).fetch_one(&mut connection).await.unwrap();
-    let mut data: Vec<u8> = row.get("data");
-    data.insert(1, b' ');
+    let newest = "SELECT id, data FROM tuf_files WHERE gun = $1 AND role = $2 ORDER BY version DESC LIMIT 1";
+    let row = sqlx::query(newest).bind(gun).bind(role).fetch_one(&mut connection).await.unwrap();
+    let data = changed(row.get("data"));
     let update = sqlx::query("UPDATE tuf_files SET data = $2, sha256 = $3 WHERE id = $1").bind(row.get::<i64, _>("id"));
     let done = update.bind(&data).bind(Sha256::of(&data).to_hex()).execute(&mut connection).await.unwrap();
     assert_eq!(done.rows_affected(), 1);
+}
+
+/// White space that the reference does not write goes into the newest targets: what the snapshot lists is not there, as
+/// where the reference listed its own encoding of an upload.
+async fn write_targets_differently(stack: &Stack, gun: &str) {
+    rewrite(stack, gun, "targets", |mut data| {
+        data.insert(1, b' ');
+        data
+    })
+    .await;
+}
+
+/// Another version in a signed document: the signatures are over the one before.
+fn with_another_date(data: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(data).unwrap();
+    let (before, after) = text.split_once("\"expires\":\"20").unwrap();
+    format!("{before}\"expires\":\"21{after}").into_bytes()
 }
 
 async fn count(stack: &Stack, what: &str) -> i64 {
@@ -255,4 +270,28 @@ async fn a_timestamp_that_is_lost_is_repaired_also_where_the_publisher_holds_the
     assert_eq!((told(&without_notes(lines)), status), (vec![finding("not_listed", CLIENT_SNAPSHOT, "snapshot", 3)], 2));
     let (lines, status) = verify(&stack, &["--repair"]).await;
     assert_eq!((without_notes(lines), status), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_timestamp_that_its_key_did_not_sign_is_found() {
+    let stack = recorded().await;
+    rewrite(&stack, ROTATED, "timestamp", with_another_date).await;
+    let (lines, status) = verify(&stack, &["--repair"]).await;
+    let findings = without_notes(lines.clone());
+    assert_eq!((told(&findings), status), (vec![finding("not_signed", ROTATED, "timestamp", 7)], 2));
+    // The entries are sound, so nothing is signed anew, and that is said.
+    let said = lines.iter().find(|line| line["weight"] == "not repaired").unwrap();
+    assert!(said["text"].as_str().unwrap().contains("a publish"), "{said}");
+}
+
+#[tokio::test]
+async fn a_delegation_that_is_changed_is_not_what_the_snapshot_lists() {
+    let stack = recorded().await;
+    rewrite(&stack, ROTATED, "targets/releases", with_another_date).await;
+    let (lines, status) = verify(&stack, &[]).await;
+    let expected = vec![finding("points_to_nothing", ROTATED, "targets/releases", Value::Null)];
+    assert_eq!((told(&without_notes(lines)), status), (expected, 2));
+    let (lines, _) = verify(&stack, &["--repair"]).await;
+    let passed_over = lines.iter().find(|line| line["code"] == "passed_over").unwrap();
+    assert_eq!((&passed_over["weight"], &passed_over["role"]), (&"note".into(), &"targets/releases".into()));
 }

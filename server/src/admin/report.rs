@@ -8,9 +8,6 @@ use tuf_schema::Gun;
 
 use super::finding::{Finding, Weight};
 
-/// How many findings of one repository are printed; all are counted.
-const PRINTED: usize = 1000;
-
 /// Prints and counts.
 pub(super) struct Report<'a> {
     output: &'a mut (dyn Write + Send),
@@ -27,8 +24,8 @@ impl<'a> Report<'a> {
         Self { output, is_json, repositories: 0, files: 0, findings: 0, notes: 0, repaired: 0 }
     }
 
-    /// A repository that was looked at, with its files and what was found in the end.
-    pub(super) fn repository(&mut self, files: u64, findings: &[Finding]) -> io::Result<()> {
+    /// A repository that was looked at, with its files, what was found in the end, and how many findings more.
+    pub(super) fn repository(&mut self, files: u64, findings: &[Finding], more: u64) -> io::Result<()> {
         self.repositories = self.repositories.saturating_add(1);
         self.files = self.files.saturating_add(files);
         for finding in findings {
@@ -38,17 +35,18 @@ impl<'a> Report<'a> {
             };
             *count = count.saturating_add(1);
         }
-        for finding in findings.iter().take(PRINTED) {
+        for finding in findings {
             if self.is_json {
                 writeln!(self.output, "{}", finding.to_json())?
             } else {
                 writeln!(self.output, "{finding}")?
             }
         }
-        match findings.len().checked_sub(PRINTED) {
-            None | Some(0) => Ok(()),
-            Some(more) => self.say("more", &format_args!("{more} more of the same repository are not printed")),
+        if more == 0 {
+            return Ok(());
         }
+        self.findings = self.findings.saturating_add(more);
+        self.say("more", &format_args!("{more} more of the same repository are not printed"))
     }
 
     /// A repository for which snapshot or timestamp were signed anew.

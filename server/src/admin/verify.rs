@@ -29,6 +29,9 @@ const FILE_PAGE: u32 = 4;
 /// How often a repository is looked at again because somebody published meanwhile.
 const MAX_ATTEMPTS: u32 = 5;
 
+/// How many findings of one repository are told one by one.
+const MAX_FINDINGS: usize = 1000;
+
 /// What to look at.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyRequest {
@@ -90,6 +93,8 @@ struct Examined {
     files: u64,
     hand: SnapshotHand,
     findings: Vec<Finding>,
+    /// Further ones, which are only counted.
+    more: u64,
 }
 
 impl Examined {
@@ -111,6 +116,10 @@ impl Examined {
     }
 
     fn note(&mut self, gun: &Gun, role: &str, version: Option<i64>, trouble: Trouble, next: Next) {
+        if self.findings.len() >= MAX_FINDINGS {
+            self.more = self.more.saturating_add(1);
+            return;
+        }
         let is_told = |told: &Finding| told.role == role && told.version == version && told.trouble == trouble;
         if !self.findings.iter().any(is_told) {
             self.findings.push(Finding { gun: gun.clone(), role: role.to_owned(), version, trouble, next });
@@ -160,7 +169,7 @@ impl Verifier<'_> {
         }
         // Deleted since it was listed.
         if examined.files > 0 {
-            self.report.repository(examined.files, &examined.findings)?;
+            self.report.repository(examined.files, &examined.findings, examined.more)?;
         }
         Ok(examined.files)
     }
@@ -170,7 +179,12 @@ impl Verifier<'_> {
         let Some(signer) = self.signer.clone() else { return Ok(false) };
         let reader = Reader::new(Arc::clone(&self.store), signer, Arc::clone(&self.clock));
         match reader.repair(gun).await {
-            Ok(Repaired::NotThere | Repaired::Sound) => Ok(false),
+            Ok(Repaired::NotThere | Repaired::Sound) => {
+                let why =
+                    "every entry points to what is stored, so nothing is signed anew: a publish mends it, or a backup";
+                self.report.say("not repaired", &format_args!("{gun}: {why}"))?;
+                Ok(false)
+            }
             Ok(Repaired::Timestamp { version }) => {
                 self.report.repaired(gun, &format_args!("timestamp {version} names what is stored"))?;
                 Ok(true)
@@ -216,7 +230,7 @@ impl Verifier<'_> {
     }
 
     async fn examine(&mut self, gun: &Gun) -> Result<Examined, AdminError> {
-        let mut examined = Examined { files: 0, hand: SnapshotHand::Unknown, findings: Vec::new() };
+        let mut examined = Examined { files: 0, hand: SnapshotHand::Unknown, findings: Vec::new(), more: 0 };
         let newest = match self.store.newest(gun).await {
             Ok(newest) => Some(newest),
             Err(StoreError::Corrupt { what }) => {

@@ -112,7 +112,7 @@ async fn copy<A: Engine, B: Engine>(
 fn refusal(table: &Table, batch: &[table::Cells], source: Failure) -> CopyError {
     let name = |row: Option<&table::Cells>| row.map(|row| table.name_of(row)).unwrap_or_default();
     match source {
-        Failure::DoesNotFit(_) | Failure::Conflict(_) => {
+        Failure::DoesNotFit(_) => {
             CopyError::DoesNotFit { table: table.name, first: name(batch.first()), last: name(batch.last()), source }
         }
         source => CopyError::Target(source),
