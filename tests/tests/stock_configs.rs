@@ -18,6 +18,9 @@ use tokio::process::Command;
 /// How long a program may take to start or to stop.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How many ports are tried.
+const TRIES: u32 = 5;
+
 /// Where the files look for certificates; all of them are in one folder here.
 const FOLDERS: &[&str] = &[
     "/go/src/github.com/theupdateframework/notary/fixtures/database/",
@@ -111,50 +114,71 @@ impl Stock {
         assert!(!printed.contains("changeit"), "{}: {printed}", self.name);
     }
 
-    /// Replaces what cannot exist here; `None` when a database would have to, and there is no engine.
-    async fn settle(&mut self) -> Option<u16> {
-        let port = free_port().unwrap();
-        let server = &mut self.config["server"];
-        match server.get("grpc_addr") {
-            Some(_) => {
-                server["grpc_addr"] = format!("127.0.0.1:{port}").into();
-                if server.get("http_addr").is_some() {
-                    server["http_addr"] = format!("127.0.0.1:{}", free_port().unwrap()).into();
-                }
-            }
-            None => server["http_addr"] = format!("127.0.0.1:{port}").into(),
-        }
+    /// Puts a database that exists in the place of the file's; false when there is no engine to make one.
+    async fn settle_database(&mut self) -> bool {
         let database = match self.config["storage"]["backend"].as_str() {
-            Some("postgres") => postgres(&self.name).await?,
-            Some("mysql") => mysql(&self.name).await?,
-            _ => return Some(port),
+            Some("postgres") => postgres(&self.name).await,
+            Some("mysql") => mysql(&self.name).await,
+            _ => return true,
         };
-        self.config["storage"]["db_url"] = database.into();
-        Some(port)
+        if let Some(database) = &database {
+            self.config["storage"]["db_url"] = database.as_str().into();
+        }
+        database.is_some()
     }
 
-    /// A start that serves.
+    /// Puts free ports in the place of the file's, and gives the one that is served on.
+    fn settle_ports(&mut self) -> u16 {
+        let port = free_port().unwrap();
+        let server = &mut self.config["server"];
+        if server.get("grpc_addr").is_some() {
+            server["grpc_addr"] = format!("127.0.0.1:{port}").into();
+            if server.get("http_addr").is_some() {
+                server["http_addr"] = format!("127.0.0.1:{}", free_port().unwrap()).into();
+            }
+        } else {
+            server["http_addr"] = format!("127.0.0.1:{port}").into();
+        }
+        port
+    }
+
+    /// A start that serves. A free port may be taken by somebody else before the program has it; then another is tried.
     async fn starts(mut self) {
-        let Some(port) = self.settle().await else { return };
+        if !self.settle_database().await {
+            return;
+        }
+        for _ in 0..TRIES {
+            match self.serves().await {
+                Ok(()) => return,
+                Err(said) if said.contains("Address already in use") => {}
+                Err(said) => panic!("{}: {said}", self.name),
+            }
+        }
+        panic!("{}: no port stays free", self.name);
+    }
+
+    /// Starts the program until it accepts; otherwise what it said at its end.
+    async fn serves(&mut self) -> Result<(), String> {
+        let port = self.settle_ports();
         let mut child = self.command().arg("-config").arg(self.write()).stdout(Stdio::null()).spawn().unwrap();
         let serves = async {
             let mut pause = tokio::time::interval(Duration::from_millis(20));
             loop {
                 pause.tick().await;
-                if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                    return true;
-                }
                 if child.try_wait().unwrap().is_some() {
                     return false;
                 }
+                if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                    return true;
+                }
             }
         };
-        let serves = tokio::time::timeout(LONGEST, serves).await.unwrap();
-        if !serves {
-            let output = child.wait_with_output().await.unwrap();
-            panic!("{}: {}", self.name, String::from_utf8_lossy(&output.stderr));
+        if tokio::time::timeout(LONGEST, serves).await.unwrap() {
+            child.kill().await.unwrap();
+            return Ok(());
         }
-        child.kill().await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// A start that ends at once, with the one message.
