@@ -108,3 +108,14 @@ async fn a_delegation_is_signed_by_the_keys_it_was_given() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_keys_of_the_role_above_do_not_sign_for_a_delegation() {
+    let message = "valid signatures did not meet threshold for targets/a";
+    refused_first("ErrBadTargets", message, |author| {
+        delegate(author, "targets/a", Some(&secret_key()), &[""]);
+        let own = delegation("targets/a", 1, "x", author.root.expires, &author.targets_key);
+        vec![root(author), targets(author), own]
+    })
+    .await;
+}
