@@ -28,19 +28,22 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
 	@$(phase) "same verdict as the reference" tests/verdicts.sh
+	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)
 
 # FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
-# with each docker CLI on each engine, VERDICTS_COUNT uploads
+# with each docker CLI on each engine, VERDICTS_COUNT uploads, every one of FAULTS
 test-full: export FUZZ_SECONDS ?= 60
 test-full: export KILL_ROUNDS ?= 50
 test-full: export RUNS ?= 3
 test-full: export EVERY_PAIR ?= 1
 test-full: export VERDICTS_COUNT ?= 5000
+test-full: export FAULTS ?= all
 test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_SECONDS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
 	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh
 	@for engine in postgres mariadb; do \
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
+	@$(phase) "tests that must notice a check taken out" tests/mutations/run.py
 
 test-ha: binaries ## replicas on one PostgreSQL, one MariaDB and two Galera nodes (ROUNDS publishes on each)
 	@$(phase) "replicas on one database" tests/replicas/run.sh

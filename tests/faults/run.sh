@@ -3,7 +3,7 @@
 # there afterwards, every repository can be read with all its signatures, and
 # nobody had to lend a hand.  TAP on standard output, figures as comments.
 #
-#   tests/faults/run.sh [FAULT...]     a FAULT is a line of the list at the end
+#   tests/faults/run.sh [FAULT...]     those of the list at the end; all without one, or for "all"
 #
 #   FAULT_SECONDS          how long a fault lasts where nothing else is said (default 10)
 #   FAULT_PAUSE_SECONDS    how long the database is paused (default 30)
@@ -155,7 +155,7 @@ stories_begin faults
 faults=(replica_killed:postgres replica_killed:mariadb database_restarted:postgres database_restarted:mariadb
   database_paused:postgres database_paused:mariadb signer_gone:postgres disk_full
   clock_jumped:postgres:+1h clock_jumped:postgres:-1h two_builds)
-[ $# != 0 ] || set -- "${faults[@]}"
+[ "${*:-all}" != all ] || set -- "${faults[@]}"
 for fault in "$@"; do
   IFS=: read -ra parts <<<"$fault"
   name=${fault/:+/-forwards-} name=${name/:-/-backwards-}
