@@ -1,7 +1,9 @@
 //! Reads of what expired: signed anew where that can be done, served as it is stored where it cannot.
 
 use tuf_schema::model::Timestamp;
+use tuf_schema::testing::secret_key;
 
+use super::accepted::{delegate, delegation};
 use super::disturbed_store::DisturbedStore;
 use super::*;
 use crate::auth::Pull;
@@ -251,8 +253,17 @@ async fn a_publish_that_comes_before_a_renewal_is_what_the_reader_gets() {
 #[tokio::test]
 async fn what_the_snapshot_does_not_list_is_not_there() {
     let stack = Stack::new();
-    stack.published().await;
+    let (mut author, key) = stack.author_with_snapshot_key().await;
+    let signers = secret_key();
+    delegate(&mut author, "targets/a", Some(&signers), &[""]);
+    let own = delegation("targets/a", 1, "x", author.root.expires, &signers);
+    let (root, targets) = (root(&author), targets(&author));
+    let listed = snapshot(&[&root, &targets, &own], 1, &author, &key);
+    stack.publish(vec![root.clone(), targets.clone(), own, listed]).await.unwrap();
+    assert!(stack.current(&role("targets/a")).await.is_some());
+    stack.publish(vec![snapshot(&[&root, &targets], 2, &author, &key)]).await.unwrap();
     assert_eq!(stack.current(&role("targets/a")).await, None);
+    assert_eq!(stack.current(&role("targets/b")).await, None);
     let other = Access::for_tests(Gun::parse("example.com/other").unwrap());
     assert_eq!(stack.reader.current(&other, &Role::Timestamp).await.unwrap(), None);
 }
