@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Connection, MySql, Pool, Postgres, Sqlite};
+use sqlx::{ConnectOptions as _, Connection, MySql, Pool, Postgres, Sqlite};
 
 use crate::dsn::{MySqlDsn, PostgresDsn};
 use crate::engine::Engine;
@@ -21,6 +21,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// How much longer than the database itself we wait for the end of a statement: its own word is the better one.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a database is waited for that is asked why no connection came about.
+const DIAGNOSIS: Duration = Duration::from_secs(1);
 
 /// How long a SQLite connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -145,7 +148,29 @@ impl<E: Engine> Database<E> {
 }
 
 async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
-    pool.acquire().await.map_err(|error| Failure::of(error, E::class))
+    match pool.acquire().await {
+        Ok(connection) => Ok(connection),
+        Err(error @ sqlx::Error::PoolTimedOut) => Err(why_not(pool, error).await),
+        Err(error) => Err(Failure::of(error, E::class)),
+    }
+}
+
+/// What stands behind a wait in vain for a connection. The pool tries again while the database refuses, as it does
+/// while it starts, and keeps the reason to itself; so one connection is tried directly, unless all are in use.
+async fn why_not<E: Engine>(pool: &Pool<E>, timed_out: sqlx::Error) -> Failure {
+    if pool.size() >= pool.options().get_max_connections() {
+        return Failure::Unavailable(timed_out);
+    }
+    let options = pool.connect_options();
+    match tokio::time::timeout(DIAGNOSIS, options.connect()).await {
+        Ok(Err(reason)) => Failure::Unavailable(reason),
+        Ok(Ok(connection)) => {
+            // not the database's fault any more; a connection that is not closed in order does no harm
+            let _closed = tokio::time::timeout(DIAGNOSIS, connection.close()).await;
+            Failure::Unavailable(timed_out)
+        }
+        Err(_) => Failure::Unavailable(timed_out),
+    }
 }
 
 impl Database<Postgres> {
@@ -166,8 +191,7 @@ impl Database<Postgres> {
             let session = session.clone();
             Box::pin(async move { postgres_session(connection, session).await })
         });
-        let pool = pool.connect_with(dsn.connect_options()).await;
-        Self::of_server(pool, settings)
+        Self::of_server(pool.connect_lazy_with(dsn.connect_options()), settings).await
     }
 }
 
@@ -182,8 +206,7 @@ impl Database<MySql> {
             let variables = variables.clone();
             Box::pin(async move { mysql_session(connection, variables, settings.statement_timeout).await })
         });
-        let pool = pool.connect_with(dsn.connect_options()).await;
-        Self::of_server(pool, settings)
+        Self::of_server(pool.connect_lazy_with(dsn.connect_options()), settings).await
     }
 }
 
@@ -209,8 +232,8 @@ impl Database<Sqlite> {
 }
 
 impl<E: Engine> Database<E> {
-    fn of_server(pool: Result<Pool<E>, sqlx::Error>, settings: PoolSettings) -> Result<Self, Failure> {
-        let pool = pool.map_err(|error| Failure::of(error, E::class))?;
+    async fn of_server(pool: Pool<E>, settings: PoolSettings) -> Result<Self, Failure> {
+        drop(acquired(&pool).await?);
         Ok(Self { reads: pool.clone(), writes: pool, timeout: Some(settings.statement_timeout + GRACE) })
     }
 }
@@ -283,5 +306,34 @@ fn if_known(set: Result<(), sqlx::Error>) -> Result<bool, sqlx::Error> {
             Ok(false)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn said<E: Engine>(opened: Result<Database<E>, Failure>) -> String {
+        let failure = opened.err().unwrap();
+        format!("{failure}: {}", failure.source().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_database_that_refuses_connections_says_so() {
+        // bound and not listening: nobody else gets the port, and it refuses
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let settings = PoolSettings { acquire_timeout: Duration::from_millis(50), ..PoolSettings::default() };
+        let address = format!("postgres://u:geheim@127.0.0.1:{port}/d?sslmode=disable");
+        let postgres = Database::<Postgres>::postgres(&PostgresDsn::parse(&address).unwrap(), settings).await;
+        let address = format!("u:geheim@tcp(127.0.0.1:{port})/d?parseTime=true&tls=false");
+        let mysql = Database::<MySql>::mysql(&MySqlDsn::parse(&address).unwrap(), settings).await;
+        for said in [said(postgres), said(mysql)] {
+            assert!(said.starts_with("the database failed: ") && said.contains("Connection refused"), "{said}");
+            assert!(!said.contains("geheim"), "{said}");
+        }
     }
 }
