@@ -5,7 +5,7 @@ set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$(dirname "$HERE")")
 tree=$(mktemp -d "${TMPDIR:-/tmp}/bulla-rules.XXXXXX")
-trap 'rm -rf "$tree"' EXIT
+trap "rm -rf '$tree'" EXIT
 trap 'exit 130' INT TERM
 (cd "$root" && { if [ -e .git ]; then git ls-files; else find . -type f -not -path './target/*'; fi; } |
   grep -v '^tests/fixtures/' | while IFS= read -r path; do [ ! -f "$path" ] || printf '%s\0' "$path"; done | xargs -0 cp --parents -t "$tree")
@@ -74,12 +74,23 @@ offend REGISTRY docs/offence.md "see https://crates"".io/"
 offend PLACE docs/offence.md "see /wor""k/main"
 offend PLACE server/src/offence.rs "// see ../share""d/notes"
 offend PINNED docs/compatibility.md '| a difference | `a_test_that_is_not_there` |'
+offend PINNED docs/security-tests.md '| a flaw | – | `a_test_that_is_not_there` |'
+offend MUTATED docs/security-tests.md '| NCC 1, CVE-1 | a flaw | yes: tested | – | – |'
 mapfile -t lines < <(seq 801)
 offend LENGTH docs/offence.md "${lines[@]}"
 offend OPENING server/src/offence.rs 'fn f() {}'
 offend NAME server/src/utils.rs 'fn f() {}'
 offend SILENCE server/src/offence.rs '#[allow(dead_code)]'
 offend IGNORED tests/tests/offence.rs '#[ignore = "slow"]'
+
+# a release without its database, in a repository of its own as tags are git's
+tree=$(mktemp -d "$tree/tagged.XXXXXX") # within what is removed at the end
+git=(git -C "$tree" -c user.name=rules -c user.email=rules@localhost -c commit.gpgsign=false -c tag.gpgsign=false)
+"${git[@]}" init -q && mkdir -p "$tree/tests/fixtures/upgrade/v0.1.0" && touch "$tree/tests/fixtures/upgrade/v0.1.0/files.txt" &&
+  "${git[@]}" add . && "${git[@]}" commit -q -m 'A release' && "${git[@]}" tag v0.1.0
+expect '' 'a tag with its database' --sources
+"${git[@]}" tag v0.1.1
+expect UPGRADE 'a tag without its database' --sources
 
 [ $failed = 1 ] || echo "rules: each can fail"
 exit $failed

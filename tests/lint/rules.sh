@@ -127,11 +127,19 @@ look_raw '/wor[k]/|[.][.]/share[d]' . '^Cargo\.lock$' |
   breaks PLACE "the tree stands alone: no path of the machine it was written on"
 
 # --- documents -----------------------------------------------------------------
-# a test's name in docs/compatibility.md has at least three underscores
-mapfile -t pins < <(look_raw '`' '^docs/compatibility\.md$' | grep -oE '`[a-z0-9]+(_[a-z0-9]+){3,}`' | tr -d '`' | sort -u)
+# a test's name in these two has at least three underscores
+mapfile -t pins < <(look_raw '`' '^docs/(compatibility|security-tests)\.md$' | grep -oE '`[a-z0-9]+(_[a-z0-9]+){3,}`' | tr -d '`' | sort -u)
 tests=$(select_files "$rust" | xargs -r -d '\n' grep -ohE 'fn [a-z0-9_]+\(' | sed 's/fn //; s/(//' | sort -u)
 [ ${#pins[@]} = 0 ] || printf '%s\n' "${pins[@]}" | comm -23 - <(printf '%s\n' "$tests") |
-  breaks PINNED "docs/compatibility.md names the test that pins each difference"
+  breaks PINNED "docs/compatibility.md and docs/security-tests.md name tests that exist"
+# ids stand in the first column, several with commas between; the third is the server's
+look_raw '^\|' '^docs/security-tests\.md$' | cut -d: -f3- | awk -F ' *[|] *' '$4 ~ /^yes/ { gsub(/, /, "\n", $2); print $2 }' | sort -u |
+  comm -23 - <(look_raw '^row = ' '^tests/mutations/server\.toml$' | sed 's/.*row = "\(.*\)"$/\1/; s/, /\n/g' | sort -u) |
+  breaks MUTATED "what applies to the server in docs/security-tests.md is taken out once by tests/mutations/server.toml"
+# no tags without .git, nor where a copy brings only files
+{ [ ! -e .git ] || git tag --list 'v*'; } | while IFS= read -r tag; do
+  [ -n "$(select_files "^tests/fixtures/upgrade/${tag//./\\.}/" | head -n 1)" ] || echo "$tag"
+done | breaks UPGRADE "each release leaves a database in tests/fixtures/upgrade, by tests/upgrade/make-fixture.sh"
 
 # --- shape of a file -----------------------------------------------------------
 # recorded data, and programs that are one long table
