@@ -82,7 +82,10 @@ tls_members() {
 
 # start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON [NAME]: sets SERVER_PID.
 # NAME, of its configuration and its log, tells replicas apart.
-start_server() {
+start_server() { launch_server "$@" && await_server "$2" "$SERVER_PID" "${5:-server}"; }
+
+# launch_server: the same without waiting
+launch_server() {
   local name=${5:-server}
   cat >"$TRUST_STATE/$name.json" <<JSON
 {"server": {"http_addr": "$2"$(tls_members)},
@@ -93,7 +96,14 @@ JSON
   "$1" -config "$TRUST_STATE/$name.json" >>"$TRUST_STATE/$name.log" 2>&1 &
   SERVER_PID=$!
   CHILDREN+=("$SERVER_PID")
-  wait_port "${2##*:}" "$SERVER_PID" "$1" || { tail -5 "$TRUST_STATE/$name.log" >&2; return 1; }
+}
+
+# await_server LISTEN PID NAME: until it answers; its port may accept before its database is open
+await_server() {
+  local scheme=https
+  [ "${TRUST_PLAIN:-}" != 1 ] || scheme=http
+  wait_port "${1##*:}" "$2" "$3" && curl -sk --noproxy '*' --max-time 30 -o /dev/null "$scheme://127.0.0.1:${1##*:}/v2/" ||
+    { tail -5 "$TRUST_STATE/$3.log" >&2; return 1; }
 }
 
 # clock_mover: the library that moves a program's clock by FAKETIME.  Go's

@@ -37,7 +37,9 @@ tell() {
     echo "not ok $STORIES - $title: $(grep '^FAILED: ' "$log" | tail -1)"
     UNTRUE=$((UNTRUE + 1))
     tail -12 "$log" | cut -c1-200 | sed 's/^/#   /'
-    for half in server signer; do tail -5 "$TRUST_STATE/$half.log" 2>/dev/null | cut -c1-200 | sed "s/^/#   $half: /"; done
+    for half in "$TRUST_STATE"/{server,signer}*.log; do
+      [ ! -e "$half" ] || tail -5 "$half" | cut -c1-200 | sed "s/^/#   $(basename "$half" .log): /"
+    done
   fi
   grep '^NOTE: ' "$log" | sed 's/^NOTE: /# /'
   printf '# %s took %.1f s\n' "$name" "$(bc <<<"$EPOCHREALTIME - $start")"

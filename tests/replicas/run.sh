@@ -1,7 +1,8 @@
 #!/bin/bash
 # Two replicas of Bulla on one database: what one has acknowledged, the other
 # serves at once.  On PostgreSQL, on MariaDB, and on a Galera cluster with each
-# replica at another node.  TAP on standard output.
+# replica at another node.  Both find an empty database when they start, at the
+# same time.  TAP on standard output.
 #
 #   tests/replicas/run.sh [postgres mariadb galera]
 #
@@ -22,7 +23,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # replicas ENGINE: each replica is given the database by its own way to it
 replicas() {
-  local replica urls=()
+  local replica urls=() pids=()
   case $1 in
     galera) galera_start "$TRUST_STATE/galera" && ENGINE=mariadb ;;
     *) engine_start "$1" "$TRUST_STATE/$1" ;;
@@ -32,8 +33,11 @@ replicas() {
   for replica in 1 2; do
     LISTEN=127.0.0.1:$(free_port)
     [ "$1" != galera ] || MARIADB_PORT=${GALERA_PORTS[replica - 1]}
-    start_server "$(program server "$OURS")" "$LISTEN" "$(engine_storage server)" "$(remote_trust)" "server-$replica" || fail "replica $replica did not start"
-    urls+=("https://localhost:${LISTEN##*:}")
+    launch_server "$(program server "$OURS")" "$LISTEN" "$(engine_storage server)" "$(remote_trust)" "server-$replica"
+    urls+=("https://localhost:${LISTEN##*:}") pids+=("$SERVER_PID")
+  done
+  for replica in 1 2; do
+    await_server "${urls[replica - 1]}" "${pids[replica - 1]}" "server-$replica" || fail "replica $replica did not start"
   done
   must env RUST_BACKTRACE=0 "$BULLA_BIN_DIR/replica-reads" --ca "$TRUST_TLS_CA" --rounds "${ROUNDS:-500}" "${urls[@]}"
   note "$OUT"

@@ -63,23 +63,55 @@ pub async fn migrate<E: Engine>(
     component: &'static str,
     steps: &[Step],
 ) -> Result<(), MigrateError> {
+    for _ in 1..ATTEMPTS {
+        match attempt(database, component, steps).await {
+            Err(
+                MigrateError::Step { source: Failure::Conflict(_), .. } | MigrateError::Database(Failure::Conflict(_)),
+            ) => {}
+            done_or_failed => return done_or_failed,
+        }
+    }
+    attempt(database, component, steps).await
+}
+
+/// The lock of MySQL is one node's own, so that two processes at different nodes of a Galera cluster both set out on the
+/// same steps. All but one collide, and find the step done when they look again.
+const ATTEMPTS: u32 = 5;
+
+async fn attempt<E: Engine>(
+    database: &Database<E>,
+    component: &'static str,
+    steps: &[Step],
+) -> Result<(), MigrateError> {
     if missing(steps, &steps_done(database, component).await?).next().is_none() {
         return Ok(());
     }
     let mut transaction = database.begin().await?;
     let mut session = transaction.session()?;
     lock(&mut session).await?;
+    let done = run_missing(&mut session, component, steps).await;
+    // also after a failure: the connection goes back to its pool
+    let unlocked = unlock(&mut session).await;
+    done?;
+    unlocked?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn run_missing<E: Engine>(
+    session: &mut Session<'_, E>,
+    component: &'static str,
+    steps: &[Step],
+) -> Result<(), MigrateError> {
     session.run(bookkeeping::<E>()).await?;
-    let had = done_in(&mut session, component).await?;
+    let had = done_in(session, component).await?;
     for step in missing(steps, &had) {
-        run(&mut session, component, step).await.map_err(|source| MigrateError::Step {
+        run(session, component, step).await.map_err(|source| MigrateError::Step {
             version: step.version,
             name: step.name,
             source,
         })?;
     }
-    unlock(&mut session).await?;
-    transaction.commit().await?;
     Ok(())
 }
 
