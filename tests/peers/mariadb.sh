@@ -19,7 +19,7 @@ mariadb_start() {
     options+=(--user=mysql)
   fi
   mariadb-install-db "${options[@]}" --skip-test-db --auth-root-socket-user="$user" >"$directory.install.log" 2>&1 ||
-    { echo "mariadb: mariadb-install-db failed, see $directory.install.log" >&2; return 1; }
+    { echo "mariadb: mariadb-install-db failed:" >&2; tail -5 "$directory.install.log" >&2; return 1; }
   [ "$fsync" = on ] || options+=(--innodb-flush-method=nosync)
   MARIADB_PORT=$(free_port)
   MARIADB_DIR=$directory
