@@ -4,6 +4,7 @@ pub mod admin;
 mod app;
 pub mod auth;
 mod bounded;
+pub mod chain;
 pub mod chance;
 pub mod check;
 pub mod clock;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use arguments::{Arguments, ConfigVerb, Verb};
+use bulla_server::chain::with_sources;
 use bulla_server::check;
 use bulla_server::clock::{Clock, SystemClock};
 use bulla_server::config::Config;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // one line, whether or not the log has been started
-            let _unwritable = writeln!(std::io::stderr(), "bulla-server: {error:#}");
+            let _unwritable = writeln!(std::io::stderr(), "bulla-server: {}", with_sources(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -1,13 +1,11 @@
 //! From what can go wrong below to what the client is told.
 
-use std::error::Error as StdError;
-use std::fmt::Write;
-
 use super::ApiError;
 use super::Header;
 use super::body::Detail;
 use super::code::ErrorCode;
 use crate::auth::Denied;
+use crate::chain::with_sources;
 use crate::http::multipart::MultipartError;
 use crate::http::upload::UploadError;
 use crate::keys::KeyError;
@@ -115,20 +113,6 @@ impl From<KeyError> for ApiError {
     }
 }
 
-/// An error and what led to it, on one line.
-fn with_sources(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let words = inner.to_string();
-        if !text.ends_with(&words) {
-            let _infallible = write!(text, ": {words}");
-        }
-        source = inner.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use tuf_schema::{Role, Version};
@@ -161,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_signer_or_database_that_is_down_is_never_the_client_s_fault() {
-        let down = || Box::<dyn StdError + Send + Sync>::from("secret address");
+        let down = || Box::<dyn std::error::Error + Send + Sync>::from("secret address");
         for (error, part) in [
             (ApiError::from(PublishError::Signer(SignerError::Unavailable(down()))), "signer"),
             (ApiError::from(PublishError::Store(StoreError::Unavailable(down()))), "storage"),
