@@ -6,6 +6,11 @@ use bulla_database::dsn::{DsnWarning, SourceError};
 
 use super::key;
 
+/// What to write where authentication is half configured.
+const AUTH_INSTEAD: &str = "set \"auth\": {\"type\": \"token\", \"options\": {\"realm\": \
+    \"https://HOST/service/token\", \"service\": \"SERVICE\", \"issuer\": \"ISSUER\", \"rootcertbundle\": \
+    \"/path/of/root.crt\"}} or remove auth (then everybody may do everything)";
+
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -76,7 +81,7 @@ pub enum ConfigError {
         max: u64,
     },
     /// The value is none of a fixed set.
-    #[error("{key} is {value:?}, but must be one of {accepted}", accepted = .accepted.join(", "))]
+    #[error("{key} is {value:?}, but must be one of {accepted}: set {line}", accepted = .accepted.join(", "), line = key::example_line(.key))]
     NotOneOf {
         /// The key.
         key: &'static str,
@@ -85,6 +90,15 @@ pub enum ConfigError {
         /// All accepted values.
         accepted: &'static [&'static str],
     },
+    /// A kind of authentication that is not here. Not a word about it would leave the server open to everybody.
+    #[error("auth.type is {value:?}, but must be token: {}", AUTH_INSTEAD)]
+    AuthType {
+        /// The value.
+        value: String,
+    },
+    /// Something of authentication without its kind.
+    #[error("auth has no type: {}", AUTH_INSTEAD)]
+    NoAuthType,
     /// A kind of storage that the reference names and this server does not have.
     #[error("storage.backend \"{value}\" is not supported: {instead}")]
     Backend {

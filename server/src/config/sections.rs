@@ -9,7 +9,7 @@ use super::error::ConfigError;
 use super::key::Key;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("logging.level", "error"),
+    Key::new("logging.level", "error").with_example("\"error\""),
     Key::new("repositories.gun_prefixes", "none: every name is dealt with").with_example("[\"example.com/\"]"),
     Key::new("trust_service.type", "must be set").with_example("\"remote\""),
     Key::new("trust_service.hostname", "not set").with_example("\"notarysigner\""),
@@ -234,8 +234,6 @@ impl ListenConfig {
 }
 
 impl TokenAuthConfig {
-    const ACCEPTED: &'static [&'static str] = &["token"];
-
     /// The reference starts without authentication when `auth.type` is anything but `token`; here that is an error.
     pub(super) fn read(document: &Document) -> Result<Option<Self>, ConfigError> {
         const KEY: &str = "auth.type";
@@ -245,7 +243,7 @@ impl TokenAuthConfig {
         }
         let value = document.text(KEY)?.unwrap_or_default();
         if value != "token" {
-            return Err(ConfigError::NotOneOf { key: KEY, value, accepted: Self::ACCEPTED });
+            return Err(if value.is_empty() { ConfigError::NoAuthType } else { ConfigError::AuthType { value } });
         }
         let bundle = document.required("auth.options.rootcertbundle", BECAUSE)?;
         // the reference takes this one path from the working directory

@@ -100,15 +100,20 @@ fn what_has_no_effect_is_named_in_a_warning() {
 #[test]
 fn an_unknown_kind_of_authentication_does_not_start_without_one() {
     // the reference starts open to everybody
-    for section in [r#"{"type": "tokn"}"#, r#"{"type": ""}"#, r#"{"options": {"realm": "x"}}"#] {
+    for (section, said) in [
+        (r#"{"type": "tokn"}"#, r#"auth.type is "tokn", but must be token: set "auth": {"type": "token", "#),
+        (r#"{"type": ""}"#, r#"auth has no type: set "auth": {"type": "token", "#),
+        (r#"{"options": {"realm": "x"}}"#, r#"auth has no type: set "auth": {"type": "token", "#),
+    ] {
         let text = refusal(&with("auth", serde_json::from_str(section).unwrap()));
-        assert!(text.starts_with("auth.type is") && text.ends_with("must be one of token"), "{text}");
+        assert!(text.starts_with(said), "{text}");
+        assert!(text.ends_with(" or remove auth (then everybody may do everything)"), "{text}");
     }
 }
 
 #[test]
 fn an_auth_section_of_any_form_does_not_start_without_authentication() {
-    let refused = r#"auth.type is "", but must be one of token"#;
+    let refused = r#"auth has no type: set "auth": {"type": "token", "options": {"realm": "https://HOST/service/token", "service": "SERVICE", "issuer": "ISSUER", "rootcertbundle": "/path/of/root.crt"}} or remove auth (then everybody may do everything)"#;
     for section in ["{}", r#"{"options": {}}"#, r#""token""#, "null", "[]", "true", r#"{"type": null}"#] {
         for name in ["auth", "Auth", "AUTH"] {
             let text = refusal(&with(name, serde_json::from_str(section).unwrap()));
@@ -161,15 +166,17 @@ fn a_section_or_value_of_the_wrong_form_is_not_passed_over() {
 fn unknown_kinds_name_what_is_accepted() {
     assert_eq!(
         refusal(&with("trust_service.type", "lokal".into())),
-        "trust_service.type is \"lokal\", but must be one of remote, local"
+        "trust_service.type is \"lokal\", but must be one of remote, local: set \"trust_service\": {\"type\": \"remote\"}"
     );
     assert_eq!(
         refusal(&with("storage.backend", "oracle".into())),
-        "storage.backend is \"oracle\", but must be one of postgres, mysql, sqlite, memory"
+        "storage.backend is \"oracle\", but must be one of postgres, mysql, sqlite, memory: \
+         set \"storage\": {\"backend\": \"postgres\"}"
     );
     assert_eq!(
         refusal(&with("logging.level", "loud".into())),
-        "logging.level is \"loud\", but must be one of panic, fatal, error, warning, info, debug"
+        "logging.level is \"loud\", but must be one of panic, fatal, error, warning, info, debug: \
+         set \"logging\": {\"level\": \"error\"}"
     );
 }
 

@@ -90,7 +90,9 @@ fn what_stops_the_start_is_one_line() {
     );
     assert_eq!(
         with("auth", json!({"type": "tokn"})),
-        "bulla-server: auth.type is \"tokn\", but must be one of token\n"
+        "bulla-server: auth.type is \"tokn\", but must be token: set \"auth\": {\"type\": \"token\", \"options\": \
+         {\"realm\": \"https://HOST/service/token\", \"service\": \"SERVICE\", \"issuer\": \"ISSUER\", \
+         \"rootcertbundle\": \"/path/of/root.crt\"}} or remove auth (then everybody may do everything)\n"
     );
     assert_eq!(
         with("server", json!({"http_addr": "127.0.0.1:0", "tls_cert_file": "a", "tls_key_file": "b"})),
