@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use bulla_database::dsn::PostgresDsn;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tuf_schema::UtcTime;
@@ -39,8 +40,10 @@ pub(super) fn look(config: &Config, now: UtcTime) -> Vec<Finding> {
     if let TrustConfig::Remote(remote) = &config.trust {
         findings.extend(signer(remote, now));
     }
-    if let StorageConfig::Sqlite { path } = &config.storage {
-        findings.push(sqlite(path));
+    match &config.storage {
+        StorageConfig::Sqlite { path } => findings.push(sqlite(path)),
+        StorageConfig::Postgres(database) => findings.extend(postgres(&database.dsn, now)),
+        StorageConfig::Memory | StorageConfig::MySql(_) => {}
     }
     if let Some(auth) = &config.auth {
         let file = NamedFile::new("auth.options.rootcertbundle", &auth.root_certificates);
@@ -85,6 +88,23 @@ fn signer(remote: &crate::config::RemoteSigner, now: UtcTime) -> Vec<Finding> {
     }
     if let Some(path) = &remote.ca_file {
         findings.extend(described("trust_service.tls_ca_file", path, Use::Authority, now));
+    }
+    findings
+}
+
+/// The files that the address names; a connection reads them anew each time.
+fn postgres(dsn: &PostgresDsn, now: UtcTime) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (parameter, path) in dsn.files() {
+        match parameter {
+            "sslrootcert" => findings.extend(described("sslrootcert of storage.db_url", path, Use::Authority, now)),
+            "sslcert" => findings.extend(described("sslcert of storage.db_url", path, Use::Client, now)),
+            _ => {
+                let file = NamedFile::new("sslkey of storage.db_url", path);
+                findings.extend(file.read().err().map(|error| Finding::refused(&error)));
+                findings.extend(private_key(file.key, path));
+            }
+        }
     }
     findings
 }

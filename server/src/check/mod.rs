@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tuf_schema::UtcTime;
 
+use crate::chain::with_sources;
 use crate::config::{Config, Origin, Setting};
 
 /// What was found out about a configuration.
@@ -53,6 +54,7 @@ pub async fn check(
     match examination.outcome {
         Err(errors) => report.findings.extend(errors.iter().map(|error| Finding::refused(error))),
         Ok(config) => {
+            report.findings.extend(listen(&config.listen.address).await);
             report.findings.extend(files::look(&config, now));
             if config.auth.is_none() {
                 let said = "no authentication: who reaches the port may read, publish and delete everything";
@@ -64,6 +66,12 @@ pub async fn check(
         }
     }
     report
+}
+
+/// Whether the address can be listened on, as far as that can be told without doing it.
+async fn listen(address: &str) -> Option<Finding> {
+    let error = crate::serve::resolve(address).await.err()?;
+    Some(Finding::Refused(format!("server.http_addr: {}", with_sources(&error))))
 }
 
 impl Report {
@@ -87,17 +95,7 @@ impl Report {
 impl Finding {
     /// An error with its causes, in one line, as a start writes it.
     fn refused(error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let because = error.to_string();
-            if !text.ends_with(&because) {
-                text.push_str(": ");
-                text.push_str(&because);
-            }
-            cause = error.source();
-        }
-        Self::Refused(text)
+        Self::Refused(with_sources(error))
     }
 }
 

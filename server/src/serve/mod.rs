@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ring::rand::SystemRandom;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{debug, error, info, warn};
 
@@ -124,6 +124,19 @@ pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
         Ok(listener) => Ok(listener),
         // a machine without IPv6
         Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await.map_err(failed),
+    }
+}
+
+/// Whether [`bind`] could make something of an address; nothing is listened on.
+///
+/// # Errors
+/// [`StartError::Listen`] when it has no port, a port that is none, or a host that nobody knows.
+pub(crate) async fn resolve(address: &str) -> Result<(), StartError> {
+    let failed = |source| StartError::Listen { address: address.to_owned(), source };
+    let whole = address.strip_prefix(':').map_or_else(|| address.to_owned(), |port| format!("[::]:{port}"));
+    match lookup_host(whole).await.map_err(failed)?.next() {
+        Some(_) => Ok(()),
+        None => Err(failed(io::Error::new(io::ErrorKind::NotFound, "the host has no address"))),
     }
 }
 

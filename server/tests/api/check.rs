@@ -113,12 +113,60 @@ fn whether_database_and_signer_answer_is_told_when_it_is_asked_for() {
     assert_eq!(status, 0, "not asked for: {printed}");
     let (status, printed) = check(&folder, &config, &["-connect"], &[]);
     assert_eq!(status, 1, "{printed}");
-    for said in [
-        "REFUSED  storage.db_url: postgres 127.0.0.1:9/d cannot be used: ",
-        "REFUSED  trust_service.hostname: the signer at 127.0.0.1:9 cannot be used: ",
-    ] {
-        assert!(printed.contains(said), "{printed}");
-    }
-    assert!(printed.contains("Connection refused"), "{printed}");
+    let database = printed.lines().find(|line| line.starts_with("REFUSED  ")).unwrap();
+    assert!(database.starts_with("REFUSED  storage.db_url: postgres 127.0.0.1:9/d cannot be used: "), "{printed}");
+    assert!(database.contains("Connection refused"), "{printed}");
     assert!(!printed.contains("geheim"), "{printed}");
+}
+
+#[test]
+fn a_signer_that_is_away_is_warned_of_as_the_server_starts_without_it() {
+    let folder = folder(2099);
+    let (status, printed) = check(&folder, &config(), &["-connect"], &[]);
+    assert_eq!(status, 0, "{printed}");
+    let away = "warning  trust_service.hostname: the signer at 127.0.0.1:9 cannot be used: ";
+    let told = printed.lines().find(|line| line.starts_with(away)).unwrap();
+    assert!(told.contains("Connection refused"), "{printed}");
+    let meaning = ": the server starts and serves reads; publishes are 503 until it does";
+    assert!(told.ends_with(meaning), "{printed}");
+}
+
+#[test]
+fn an_address_that_nobody_can_listen_on_is_refused() {
+    let folder = folder(2099);
+    for address in ["4443", ":99999", "127.0.0.1:99999", "no-such-host.invalid:4443"] {
+        let mut config = config();
+        config["server"]["http_addr"] = address.into();
+        let (status, printed) = check(&folder, &config, &[], &[]);
+        assert_eq!(status, 1, "{address}: {printed}");
+        let said = format!("REFUSED  server.http_addr: cannot listen on {address}: ");
+        assert!(printed.contains(&said), "{address}: {printed}");
+    }
+}
+
+#[test]
+fn files_that_a_database_address_names_are_read() {
+    let folder = folder(2099);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key, none) = (path("s.crt"), path("s.key"), path("none"));
+    for (root, shown, secret, wrong) in [
+        (&certificate, &certificate, &key, None),
+        (&none, &certificate, &key, Some("sslrootcert")),
+        (&certificate, &none, &key, Some("sslcert")),
+        (&certificate, &certificate, &none, Some("sslkey")),
+    ] {
+        let address = format!(
+            "postgres://u@127.0.0.1:9/d?sslmode=verify-full&sslrootcert={root}&sslcert={shown}&sslkey={secret}"
+        );
+        let mut config = config();
+        config["storage"] = json!({"backend": "postgres", "db_url": address});
+        let (status, printed) = check(&folder, &config, &[], &[]);
+        match wrong {
+            None => assert!(status == 0 && printed.contains("ok       sslcert of storage.db_url: "), "{printed}"),
+            Some(parameter) => {
+                let said = format!("REFUSED  cannot read FOLDER/none, named by {parameter} of storage.db_url: ");
+                assert!(status == 1 && printed.contains(&said), "{printed}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -180,6 +181,20 @@ impl PostgresDsn {
             (None, Tls::Authority | Tls::Name) => options.ssl_root_cert_from_pem(authorities::of_the_system()),
             (None, Tls::Never | Tls::Unverified) => options,
         }
+    }
+
+    /// The files that a connection reads: the parameter that names one, and its path.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        if self.tls == Tls::Never {
+            return Vec::new();
+        }
+        let mut files = Vec::new();
+        files.extend(self.root.as_deref().map(|root| ("sslrootcert", Path::new(root))));
+        if let Some(Client::Files { certificate, key }) = &self.client {
+            files.extend([("sslcert", Path::new(certificate)), ("sslkey", Path::new(key))]);
+        }
+        files
     }
 
     /// How long a connection may take to come about, if the address says so (`connect_timeout`).

@@ -16,6 +16,7 @@ mod write;
 
 pub use copy::CopyError;
 pub use open::{MySqlStore, PostgresStore, SqliteStore};
+pub(crate) use open::{refuse_old_mysql_tables, refuse_old_postgres_tables};
 pub use store::SqlStore;
 
 use bulla_database::Failure;

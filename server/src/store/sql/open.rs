@@ -121,7 +121,7 @@ impl SqlStore<Postgres> {
     /// than the reference's last, or when they cannot be changed.
     pub async fn open(dsn: &PostgresDsn, settings: PoolSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let database = Database::postgres(dsn, settings).await.map_err(unavailable)?;
-        refuse_old_tables(&database, REFERENCE_ON_POSTGRES).await?;
+        refuse_old_postgres_tables(&database).await?;
         migrate(&database, COMPONENT, &POSTGRES_STEPS).await.map_err(unavailable)?;
         Ok(Self::over(database, Names::exact(), 1, clock))
     }
@@ -136,7 +136,7 @@ impl SqlStore<MySql> {
     /// than the reference's last, or when they cannot be changed.
     pub async fn open(dsn: &MySqlDsn, settings: PoolSettings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let database = Database::mysql(dsn, settings).await.map_err(unavailable)?;
-        refuse_old_tables(&database, REFERENCE_ON_MYSQL).await?;
+        refuse_old_mysql_tables(&database).await?;
         migrate(&database, COMPONENT, &MYSQL_STEPS).await.map_err(unavailable)?;
         let learned = "SELECT CAST(character_set_name AS CHAR), CAST(collation_name AS CHAR), \
              @@SESSION.auto_increment_increment FROM information_schema.columns \
@@ -156,6 +156,22 @@ impl SqlStore<MySql> {
         let feed_step = number(row, 2)?.max(1);
         Ok(Self::over(database, names, feed_step, clock))
     }
+}
+
+/// Whether the tables are of a version of the reference that can be taken over, or not there yet. Only reads.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] names the version, or says what fails.
+pub(crate) async fn refuse_old_postgres_tables(database: &Database<Postgres>) -> Result<(), StoreError> {
+    refuse_old_tables(database, REFERENCE_ON_POSTGRES).await
+}
+
+/// The same on MySQL and MariaDB.
+///
+/// # Errors
+/// As [`refuse_old_postgres_tables`].
+pub(crate) async fn refuse_old_mysql_tables(database: &Database<MySql>) -> Result<(), StoreError> {
+    refuse_old_tables(database, REFERENCE_ON_MYSQL).await
 }
 
 /// Tables that the reference made long ago lack columns, and only its own migrations know how to add them.

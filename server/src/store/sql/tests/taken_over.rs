@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bulla_database::dsn::{MySqlDsn, PostgresDsn};
 use bulla_database::{Database, Engine, Statement};
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
+use crate::chain::with_sources;
+use crate::check::check;
 use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
+use crate::store::sql::{MySqlStore, PostgresStore};
 use crate::store::test_databases::{self, Before, TestDatabase};
 use crate::store::{Aging, ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
 
@@ -238,4 +242,68 @@ async fn a_fresh_mysql_table_tells_all_names_apart_but_for_trailing_blanks() {
     let refused = store.commit(&first_publish("example.com/ecole ")).await;
     assert!(matches!(refused, Err(StoreError::DoesNotFit { reason: Misfit::EqualName { .. } })), "{refused:?}");
     assert_eq!(store.latest(&gun("example.com/ecole "), &Role::Root).await.unwrap(), None);
+}
+
+/// What `config check --connect` says of a database.
+async fn checked(backend: &str, address: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.json");
+    let config = serde_json::json!({
+        "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local", "ephemeral": true},
+        "storage": {"backend": backend, "db_url": address},
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    check(&file, [], true, clock().now()).await.to_string()
+}
+
+async fn set<E: Engine>(database: Database<E>, bookkeeping: &'static str) {
+    database.execute(&Statement::new(bookkeeping), &[]).await.unwrap();
+    database.close().await;
+}
+
+const OLD: [(&str, &str); 2] = [
+    (
+        "UPDATE schema_migrations SET version = 1, dirty = false",
+        "the tables are of version 1 of the reference's; bring",
+    ),
+    (
+        "UPDATE schema_migrations SET version = 9, dirty = true",
+        "the tables are of version 9 of the reference's, and a change of them was broken off (dirty); bring",
+    ),
+];
+
+#[tokio::test]
+async fn tables_of_postgres_that_the_reference_left_too_old_or_half_changed_are_refused() {
+    let Some(database) = test_databases::postgres(Before::Recorded).await else { return };
+    let dsn = PostgresDsn::parse(&database.address()).unwrap();
+    for (bookkeeping, said) in OLD {
+        set(database.postgres().await, bookkeeping).await;
+        let refused = PostgresStore::open(&dsn, test_databases::settings(), clock()).await.err().unwrap();
+        let told = with_sources(&refused);
+        assert!(told.contains(said) && told.ends_with("to version 2 with its own migrations first"), "{told}");
+        let report = checked("postgres", &database.address()).await;
+        assert!(report.contains("REFUSED  storage.db_url: ") && report.contains(said), "{report}");
+    }
+    set(database.postgres().await, "UPDATE schema_migrations SET version = 2, dirty = false").await;
+    let report = checked("postgres", &database.address()).await;
+    assert!(report.contains(" answers\n") && !report.contains("REFUSED"), "{report}");
+    assert!(PostgresStore::open(&dsn, test_databases::settings(), clock()).await.is_ok());
+}
+
+#[tokio::test]
+async fn tables_of_mariadb_that_the_reference_left_too_old_or_half_changed_are_refused() {
+    let Some(database) = test_databases::mysql(Before::Recorded).await else { return };
+    let dsn = MySqlDsn::parse(&database.address()).unwrap();
+    for (bookkeeping, said) in OLD {
+        set(database.mysql().await, bookkeeping).await;
+        let refused = MySqlStore::open(&dsn, test_databases::settings(), clock()).await.err().unwrap();
+        let told = with_sources(&refused);
+        assert!(told.contains(said) && told.ends_with("to version 5 with its own migrations first"), "{told}");
+        let report = checked("mysql", &database.address()).await;
+        assert!(report.contains("REFUSED  storage.db_url: ") && report.contains(said), "{report}");
+    }
+    set(database.mysql().await, "UPDATE schema_migrations SET version = 5, dirty = false").await;
+    let report = checked("mysql", &database.address()).await;
+    assert!(report.contains(" answers\n") && !report.contains("REFUSED"), "{report}");
+    assert!(MySqlStore::open(&dsn, test_databases::settings(), clock()).await.is_ok());
 }
