@@ -53,6 +53,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // the reference raises and lowers its log level by these; untaken they would end the process
+    let mut louder = signal(SignalKind::user_defined1())?;
+    let mut quieter = signal(SignalKind::user_defined2())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = louder.recv() => tracing::warn!("SIGUSR1 has no effect: set logging.level and start again"),
+                _ = quieter.recv() => tracing::warn!("SIGUSR2 has no effect: set logging.level and start again"),
+            }
+        }
+    });
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}

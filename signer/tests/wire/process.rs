@@ -108,6 +108,19 @@ async fn a_refused_caller_leaves_a_line_too() {
 }
 
 #[tokio::test]
+async fn the_signals_of_the_log_level_end_nothing() {
+    let place = Place::new();
+    let mut started = Started::new(&place);
+    let client = started.client(&place).await;
+    for name in ["USR1", "USR2"] {
+        started.signal(name);
+    }
+    client.health("").await.unwrap();
+    let log = started.terminate().await;
+    assert!(log.contains("SIGUSR1 has no effect") && log.contains("SIGUSR2 has no effect"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_although_a_client_is_connected() {
     let place = Place::new();
     let mut started = Started::new(&place);
@@ -193,9 +206,14 @@ impl Started {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Ends the program and gives what it logged.
     async fn terminate(mut self) -> String {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("TERM");
         let deadline = Instant::now() + Duration::from_secs(20);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
