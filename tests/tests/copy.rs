@@ -105,6 +105,23 @@ async fn begun(folder: &Path, source: &Scratch, target: &Scratch) -> Child {
 }
 
 #[tokio::test]
+async fn a_database_that_cannot_be_used_is_told_as_the_source_or_the_target() {
+    let folder = TempDir::new().unwrap();
+    let (there, not_there) = (source(folder.path()).await, Scratch::at(folder.path().join("none.db")));
+    let refused = copy(folder.path(), &not_there, &there).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("the source of the copy: there is no database at "), "{}", said(&refused));
+    let to = folder.path().join("memory.json");
+    let memory = json!({
+        "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
+    });
+    std::fs::write(&to, memory.to_string()).unwrap();
+    let refused = admin(folder.path(), &there, &["copy", "--to-config", to.to_str().unwrap()]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("the target of the copy: storage.backend is"), "{}", said(&refused));
+}
+
+#[tokio::test]
 async fn every_row_arrives_on_every_engine_with_its_id_and_its_bytes_and_comes_back_the_same() {
     for engine in Engine::all().unwrap() {
         let folder = TempDir::new().unwrap();

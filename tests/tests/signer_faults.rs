@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::time::Duration;
+
 use e2e::http::{self, Answer};
 use e2e::stack::{Kind, Stack};
 use e2e::upload::{Story, server_key};
@@ -40,7 +42,9 @@ async fn a_signer_that_cannot_open_its_keys_leads_to_no_other_key() {
     let before = story.state().await.unwrap();
     stack.signer.as_mut().unwrap().kill().await.unwrap();
     stack.restart_signer_with("not the passphrase").await.unwrap();
-    assert_server_fault(&story.send_tag("locked-out").await.unwrap());
+    let refused = story.send_tag("locked-out").await.unwrap();
+    assert_eq!((refused.status, refused.code()), (503, "UNAVAILABLE".into()));
+    assert_eq!(refused.json()["errors"][0]["detail"], "signer");
     for gun in ["example.com/locked", "example.com/pending", "example.com/third"] {
         for role in ["timestamp", "snapshot"] {
             let answer = http::get(stack.port(), &format!("/v2/{gun}/_trust/tuf/{role}.key")).await.unwrap();
@@ -54,6 +58,25 @@ async fn a_signer_that_cannot_open_its_keys_leads_to_no_other_key() {
     let same = server_key(stack.port(), "example.com/pending", "timestamp").await.unwrap();
     assert_eq!(same.id(), pending.id(), "the key that was handed out before is handed out again");
     assert_eq!(story.send_tag("opened-again").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_server_that_starts_without_its_signer_says_once_that_reads_are_served_and_publishes_are_not() {
+    let mut stack = Stack::start(Kind::Durable).await.unwrap();
+    stack.server.kill().await.unwrap();
+    stack.signer.as_mut().unwrap().kill().await.unwrap();
+    stack.restart_server().await.unwrap();
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..600 {
+        tick.tick().await;
+        let log = std::fs::read_to_string(stack.folder().join("server.log")).unwrap();
+        let said = log.lines().filter(|line| line.contains("reads are served, publishes are 503")).count();
+        if said > 0 {
+            assert_eq!(said, 1, "{log}");
+            return;
+        }
+    }
+    panic!("{}", std::fs::read_to_string(stack.folder().join("server.log")).unwrap());
 }
 
 /// The public half of a key that the root names needs no passphrase.

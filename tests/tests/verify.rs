@@ -39,6 +39,13 @@ async fn verify(stack: &Stack, more: &[&str]) -> (Vec<Value>, i32) {
     (lines.filter(|line| line["weight"] != "summary").collect(), output.status.code().unwrap())
 }
 
+/// The last line that the command printed.
+async fn summary(stack: &Stack, more: &[&str]) -> String {
+    let arguments: Vec<&str> = ["admin", "verify"].iter().chain(more).copied().collect();
+    let output = stack.command(&arguments).await.unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+}
+
 /// The findings and notes as weight, code, GUN, role and version.
 fn told(lines: &[Value]) -> Vec<(String, String, String, String, Value)> {
     let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
@@ -158,6 +165,30 @@ async fn a_signer_that_is_down_is_said_and_what_is_stored_is_verified_all_the_sa
     assert_eq!(lines[0]["weight"], "signer");
     assert!(lines[0]["text"].as_str().unwrap().contains("cannot be reached"), "{lines:?}");
     assert_eq!(status, 0);
+    let summary = summary(&stack, &["--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["keys_looked_at"], false);
+    let summary = self::summary(&stack, &[]).await;
+    assert!(summary.ends_with("; keys not looked at: the signer cannot be reached"), "{summary}");
+}
+
+#[tokio::test]
+async fn a_summary_says_that_the_keys_were_looked_at_and_leaves_it_out_of_the_text() {
+    let stack = recorded().await;
+    let summary = summary(&stack, &["--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["keys_looked_at"], true);
+    assert!(self::summary(&stack, &[]).await.ends_with(" 0 repaired"));
+}
+
+#[tokio::test]
+async fn a_name_that_no_repository_can_have_is_a_finding_and_the_others_are_looked_at() {
+    let expected = [finding("no_name", "a//b", "", Value::Null)];
+    let statement = format!(
+        "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
+         SELECT created_at, updated_at, 'a//b', role, version, sha256, data FROM tuf_files WHERE gun = '{ROTATED}'"
+    );
+    let (stack, _) = finds(&statement, &expected).await;
+    let summary = summary(&stack, &["--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["repositories"], 3);
 }
 
 #[tokio::test]
@@ -240,6 +271,21 @@ async fn an_entry_that_points_to_nothing_is_repaired_where_the_snapshot_key_is_h
     let (lines, status) = verify(&stack, &["--repair"]).await;
     assert!(!lines.iter().any(|line| line["weight"] == "repaired"), "nothing is left to repair: {lines:?}");
     assert_eq!(status, 0);
+}
+
+#[tokio::test]
+async fn a_lost_row_is_first_put_back_from_a_backup_and_a_repair_says_what_it_lists_instead() {
+    let statement = format!("DELETE FROM tuf_files WHERE gun = '{ROTATED}' AND role = 'targets' AND version = 5");
+    let (stack, findings) = finds(&statement, &[finding("points_to_nothing", ROTATED, "targets", Value::Null)]).await;
+    assert_eq!(
+        findings[0]["next"],
+        "if a newer row was lost, put it back from a backup first; `admin verify --repair` signs version 4 as the \
+         newest, and what was published after it is gone"
+    );
+    let (lines, _) = verify(&stack, &["--repair"]).await;
+    let repaired: Vec<_> = lines.iter().filter(|line| line["weight"] == "repaired").collect();
+    assert_eq!(repaired.len(), 1, "{lines:?}");
+    assert_eq!(repaired[0]["text"], format!("{ROTATED}: snapshot 9 lists targets version 4"));
 }
 
 #[tokio::test]

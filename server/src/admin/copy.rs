@@ -23,8 +23,8 @@ pub async fn copy(
     clock: Arc<dyn Clock>,
     output: &mut (dyn Write + Send),
 ) -> Result<(), AdminError> {
-    let from = opened("source", source, open::existing(source, &clock).await?).await?;
-    let to = opened("target", target, open::store(target, &clock).await?).await?;
+    let from = opened("source", source, open::existing(source, &clock).await.map_err(in_copy("source"))?).await?;
+    let to = opened("target", target, open::store(target, &clock).await.map_err(in_copy("target"))?).await?;
     writeln!(output, "copying what is stored at this moment; what is published from now on is not in the copy")?;
     let mut told = 0;
     let mut tell = |progress: Progress| match progress {
@@ -43,10 +43,15 @@ pub async fn copy(
     Ok(output.flush()?)
 }
 
+/// An error that says of which database it speaks.
+fn in_copy(which: &'static str) -> impl Fn(AdminError) -> AdminError {
+    move |error| AdminError::Copied { which, source: Box::new(error) }
+}
+
 /// Opens a database once more, with time for a copy. `store` brought its tables up to date.
 async fn opened<S>(which: &'static str, storage: &StorageConfig, store: S) -> Result<Opened, AdminError> {
     let opened = match storage {
-        StorageConfig::Memory => return Err(AdminError::Memory),
+        StorageConfig::Memory => return Err(in_copy(which)(AdminError::Memory)),
         StorageConfig::Sqlite { path } => Opened::sqlite(path).await,
         StorageConfig::Postgres(database) => Opened::postgres(&database.dsn).await,
         StorageConfig::MySql(database) => Opened::mysql(&database.dsn).await,

@@ -110,7 +110,11 @@ impl CurrentState<'_> {
         };
         let Some(stored) = stored else {
             if is_read {
-                let next = if newest.is_none() { Next::Restore } else { next };
+                let next = match (&newest, next) {
+                    (None, _) => Next::Restore,
+                    (Some((newest, _)), Next::Repair) => Next::RestoreOrRepair(*newest),
+                    (Some(_), next) => next,
+                };
                 let trouble = Trouble::PointsToNothing { by: by.clone(), listed: sha256, newest };
                 self.note(role, None, trouble, next);
             }
@@ -197,7 +201,7 @@ impl CurrentState<'_> {
     }
 
     fn note(&mut self, role: &Role, version: Option<i64>, trouble: Trouble, next: Next) {
-        let finding = Finding { gun: self.gun.clone(), role: role.as_str().to_owned(), version, trouble, next };
+        let finding = Finding { gun: self.gun.to_string(), role: role.as_str().to_owned(), version, trouble, next };
         self.findings.push(finding);
     }
 

@@ -27,6 +27,15 @@ pub enum AdminError {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// One of the two databases of a copy cannot be used.
+    #[error("the {which} of the copy")]
+    Copied {
+        /// `source` or `target`.
+        which: &'static str,
+        /// Why.
+        #[source]
+        source: Box<AdminError>,
+    },
     /// The databases cannot be opened for a copy.
     #[error("cannot open the {which} of the copy")]
     Open {

@@ -5,15 +5,16 @@ use std::fmt;
 use serde_json::{Value, json};
 use tuf_schema::dialect::DecodeError;
 use tuf_schema::envelope::EnvelopeError;
+use tuf_schema::gun::GunError;
 use tuf_schema::model::FileMismatch;
 use tuf_schema::verify::{FirstRootError, RootError, SignatureError};
-use tuf_schema::{Gun, KeyId, Role, Sha256, UtcTime, Version};
+use tuf_schema::{KeyId, Role, Sha256, UtcTime, Version};
 
 /// One thing that an operator should know of.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
-    /// The repository.
-    pub(crate) gun: Gun,
+    /// The repository as the rows name it.
+    pub(crate) gun: String,
     /// The role as the row names it; a damaged row may name none.
     pub(crate) role: String,
     /// The version in the row; `None` when no file is meant.
@@ -36,6 +37,8 @@ pub(crate) enum Weight {
 /// What is the matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trouble {
+    /// The repository's name is none: no client can ask for it.
+    NoName(GunError),
     /// A column holds what was never written there.
     DamagedRow(String),
     /// The row's role is none.
@@ -91,6 +94,8 @@ pub(crate) enum Trouble {
 pub(crate) enum Next {
     /// This command, with `--repair`.
     Repair,
+    /// A backup, if a row was lost; else this command, which makes the version the newest.
+    RestoreOrRepair(Version),
     /// The signer must be asked first.
     AskSigner,
     /// The publisher, who holds the snapshot key.
@@ -101,6 +106,8 @@ pub(crate) enum Next {
     Restore,
     /// A backup, or a newer file in its place.
     RestoreOrReplace,
+    /// The operator, as he likes: nobody reads it.
+    Remove,
     /// A backup of the signer, or a new key.
     SignerBackup,
     /// The operator of the signer.
@@ -120,7 +127,8 @@ impl Trouble {
             | Self::SnapshotKeyNotHeld(_)
             | Self::Expired(_)
             | Self::OtherEncoding => Weight::Note,
-            Self::DamagedRow(_)
+            Self::NoName(_)
+            | Self::DamagedRow(_)
             | Self::NoRole
             | Self::DigestColumn { .. }
             | Self::VersionColumn { .. }
@@ -145,6 +153,7 @@ impl Trouble {
     /// A name for programs.
     fn code(&self) -> &'static str {
         match self {
+            Self::NoName(_) => "no_name",
             Self::DamagedRow(_) => "damaged_row",
             Self::NoRole => "no_role",
             Self::DigestColumn { .. } => "digest_column",
@@ -175,6 +184,7 @@ impl Trouble {
     /// What should be there.
     fn expected(&self) -> String {
         match self {
+            Self::NoName(_) => "a name that a repository can have".to_owned(),
             Self::DamagedRow(_) => "a row that a server wrote".to_owned(),
             Self::NoRole => "the name of a role".to_owned(),
             Self::DigestColumn { bytes, .. } => format!("sha256 {bytes}, that of the bytes, in the row"),
@@ -205,6 +215,7 @@ impl Trouble {
     fn found(&self) -> String {
         match self {
             Self::DamagedRow(what) | Self::SignerFailed(what) => what.clone(),
+            Self::NoName(error) => error.to_string(),
             Self::NoRole => "another text".to_owned(),
             Self::DigestColumn { column, .. } => format!("{column:?}"),
             Self::VersionColumn { column, .. } => format!("{column}"),
@@ -236,6 +247,13 @@ impl Trouble {
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::RestoreOrRepair(newest) => {
+                return write!(
+                    f,
+                    "if a newer row was lost, put it back from a backup first; `admin verify --repair` signs version \
+                     {newest} as the newest, and what was published after it is gone"
+                );
+            }
             Self::Repair => "`admin verify --repair` signs snapshot and timestamp anew",
             Self::AskSigner => "start the signer and verify again: whether --repair can help depends on its keys",
             Self::PublisherSigns => {
@@ -247,6 +265,7 @@ impl fmt::Display for Next {
                 "put the row back from a backup; if it is the newest of its role, a newer version also does: \
                  `admin verify --repair` for snapshot and timestamp, a publish for the others"
             }
+            Self::Remove => "delete these rows, or rename them if you know what they should be called",
             Self::SignerBackup => {
                 "put the signer's database back from a backup, or the publisher rotates the key: \
                  `notary key rotate GUN ROLE -r`"
@@ -269,7 +288,7 @@ impl Finding {
         json!({
             "weight": self.weight().as_str(),
             "code": self.trouble.code(),
-            "gun": self.gun.as_str(),
+            "gun": printable(&self.gun),
             "role": self.role,
             "version": self.version,
             "expected": printable(&self.trouble.expected()),
@@ -291,7 +310,7 @@ impl Weight {
 /// One line: where, what was expected, what was found, what to do.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.weight().as_str(), self.gun, printable(&self.role))?;
+        write!(f, "{}: {} {}", self.weight().as_str(), printable(&self.gun), printable(&self.role))?;
         if let Some(version) = self.version {
             write!(f, " version {version}")?;
         }

@@ -51,7 +51,7 @@ pub(super) async fn held_keys(
         if role == ServerRole::Snapshot {
             hand = SnapshotHand::Publishers;
         }
-        findings.push(Finding { gun: gun.clone(), role: role.as_str().to_owned(), version: None, trouble, next });
+        findings.push(Finding { gun: gun.to_string(), role: role.as_str().to_owned(), version: None, trouble, next });
     }
     Ok(HeldKeys { hand, findings })
 }

@@ -45,10 +45,16 @@ pub(crate) async fn tell_missing(store: &dyn MetadataStore, signer: &dyn RoleSig
     if signer.custody() == Custody::Local {
         return;
     }
+    let mut told = false;
     loop {
         match look(store, signer, clock).await {
             Ok(missing) => return missing.tell(),
-            // What does not answer is said by health and by the renewer.
+            Err(LookError::Signer(error)) if !told => {
+                told = true;
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(target: STARTUP, error, "the signer does not answer: reads are served, publishes are 503");
+            }
+            // What goes on not to answer is said by health and by the renewer.
             Err(error) => tracing::debug!(%error, "cannot look for missing keys yet"),
         }
         tokio::time::sleep(PAUSE).await;

@@ -70,7 +70,7 @@ pub async fn verify(
         Verifier { store, signer, clock, roots: TrustedRoots::new(), report: Report::new(output, request.json) };
     verifier.find_signer().await?;
     match &request.gun {
-        Some(gun) if verifier.repository(gun, request.repair).await? == 0 => {
+        Some(gun) if !verifier.repository(gun, request.repair).await? => {
             return Err(AdminError::NoRepository(gun.clone()));
         }
         Some(_) => {}
@@ -102,12 +102,13 @@ impl Examined {
     fn is_repairable(&self) -> bool {
         let is_servers = |role: &str| role == Role::Snapshot.as_str() || role == Role::Timestamp.as_str();
         self.findings.iter().filter(|finding| finding.weight() == Weight::Finding).any(|finding| match finding.next {
-            Next::Repair => true,
+            Next::Repair | Next::RestoreOrRepair(_) => true,
             Next::RestoreOrReplace => is_servers(&finding.role),
             Next::AskSigner
             | Next::PublisherSigns
             | Next::PublisherOfRole
             | Next::Restore
+            | Next::Remove
             | Next::SignerBackup
             | Next::MendSigner
             | Next::Nothing
@@ -122,7 +123,7 @@ impl Examined {
         }
         let is_told = |told: &Finding| told.role == role && told.version == version && told.trouble == trouble;
         if !self.findings.iter().any(is_told) {
-            self.findings.push(Finding { gun: gun.clone(), role: role.to_owned(), version, trouble, next });
+            self.findings.push(Finding { gun: gun.to_string(), role: role.to_owned(), version, trouble, next });
         }
     }
 }
@@ -131,6 +132,7 @@ impl Verifier<'_> {
     /// Says it when the signer cannot be asked, and does not ask it then.
     async fn find_signer(&mut self) -> Result<(), AdminError> {
         let Some(signer) = self.signer.clone() else {
+            self.report.keys_not_looked_at("the signer's keys are in the server's own memory");
             let why = "the keys are in the server's own memory, so nobody is asked whether they are held";
             return Ok(self.report.say("signer", &why)?);
         };
@@ -142,6 +144,7 @@ impl Verifier<'_> {
 
     fn lose_signer(&mut self, error: &SignerError) -> Result<(), AdminError> {
         self.signer = None;
+        self.report.keys_not_looked_at(&error.to_string());
         Ok(self
             .report
             .say("signer", &format_args!("{error}: from here on it is not asked whether it holds the keys"))?)
@@ -156,22 +159,47 @@ impl Verifier<'_> {
             }
             after = page.last().cloned();
             if after.is_none() {
-                return Ok(());
+                return self.strange_names().await;
             }
         }
     }
 
-    /// Looks at one repository, mends it where that was asked for and can be, and says how many files it has.
-    async fn repository(&mut self, gun: &Gun, repair: bool) -> Result<u64, AdminError> {
+    /// Tells of names that are none: no client can ask for what is stored under them.
+    async fn strange_names(&mut self) -> Result<(), AdminError> {
+        let mut after = String::new();
+        loop {
+            let page = self.store.strange_names(&after, GUN_PAGE).await?;
+            for name in &page {
+                let Err(error) = Gun::parse(name) else { continue };
+                let trouble = Trouble::NoName(error);
+                self.report.finding(&Finding {
+                    gun: name.clone(),
+                    role: String::new(),
+                    version: None,
+                    trouble,
+                    next: Next::Remove,
+                })?;
+            }
+            match page.last() {
+                Some(last) => after.clone_from(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Looks at one repository, mends it where that was asked for and can be, and says whether it is there.
+    async fn repository(&mut self, gun: &Gun, repair: bool) -> Result<bool, AdminError> {
         let mut examined = self.examined(gun).await?;
         if repair && examined.is_repairable() && self.repair(gun).await? {
             examined = self.examined(gun).await?;
         }
-        // Deleted since it was listed.
-        if examined.files > 0 {
+        // Without any it was deleted since it was listed, or no row of it can be read.
+        let is_damaged = |finding: &Finding| matches!(finding.trouble, Trouble::DamagedRow(_));
+        let is_there = examined.files > 0 || examined.findings.iter().any(is_damaged);
+        if is_there {
             self.report.repository(examined.files, &examined.findings, examined.more)?;
         }
-        Ok(examined.files)
+        Ok(is_there)
     }
 
     /// Signs snapshot and timestamp anew, and says whether that changed anything.
@@ -185,12 +213,14 @@ impl Verifier<'_> {
                 self.report.say("not repaired", &format_args!("{gun}: {why}"))?;
                 Ok(false)
             }
-            Ok(Repaired::Timestamp { version }) => {
-                self.report.repaired(gun, &format_args!("timestamp {version} names what is stored"))?;
+            Ok(Repaired::Timestamp { version, snapshot }) => {
+                self.report.repaired(gun, &format_args!("timestamp {version} lists snapshot version {snapshot}"))?;
                 Ok(true)
             }
-            Ok(Repaired::Snapshot { version, dropped }) => {
-                self.report.repaired(gun, &format_args!("snapshot {version} and its timestamp list what is stored"))?;
+            Ok(Repaired::Snapshot { version, listed, dropped }) => {
+                let listed: Vec<String> =
+                    listed.iter().map(|(role, version)| format!("{role} version {version}")).collect();
+                self.report.repaired(gun, &format_args!("snapshot {version} lists {}", listed.join(", ")))?;
                 for role in dropped {
                     self.report.say(
                         "dropped",
@@ -239,7 +269,12 @@ impl Verifier<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        self.rows(gun, &mut examined).await?;
+        match self.rows(gun, &mut examined).await {
+            Err(AdminError::Store(StoreError::Corrupt { what })) => {
+                examined.note(gun, "", None, Trouble::DamagedRow(what), Next::Restore);
+            }
+            looked => looked?,
+        }
         let Some(newest) = newest else { return Ok(examined) };
         let now = self.clock.now();
         if let Some(stored) = &newest.root
@@ -260,9 +295,15 @@ impl Verifier<'_> {
         }
         let hand = examined.hand;
         let mut current = CurrentState { store: &*self.store, gun, newest: &newest, hand, now, findings: Vec::new() };
-        current.examine().await?;
+        let looked = current.examine().await;
         for Finding { role, version, trouble, next, .. } in current.findings {
             examined.note(gun, &role, version, trouble, next);
+        }
+        match looked {
+            Err(StoreError::Corrupt { what }) => {
+                examined.note(gun, "", None, Trouble::DamagedRow(what), Next::Restore);
+            }
+            looked => looked?,
         }
         Ok(examined)
     }

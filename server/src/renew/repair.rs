@@ -25,11 +25,15 @@ pub enum Repaired {
     Timestamp {
         /// The version of the new timestamp.
         version: Version,
+        /// The version of the snapshot that it lists.
+        snapshot: Version,
     },
     /// A new snapshot lists what is stored, and a new timestamp names it.
     Snapshot {
         /// The version of the new snapshot.
         version: Version,
+        /// Targets, and the delegations whose entries are others than before, with the versions that are listed now.
+        listed: Vec<(Role, Version)>,
         /// Roles that were listed and of which nothing is stored: they are not listed any more.
         dropped: Vec<Role>,
     },
@@ -50,7 +54,7 @@ impl Renewer {
     }
 
     async fn repair_once(&self, gun: &Gun, newest: &Newest) -> Result<(Renewed, Repaired), RenewError> {
-        let (Some(root), Some(_), Some(snapshot)) = (&newest.root, &newest.targets, &newest.snapshot) else {
+        let (Some(root), Some(targets), Some(snapshot)) = (&newest.root, &newest.targets, &newest.snapshot) else {
             return Ok((Renewed::Unneeded, Repaired::NotThere));
         };
         let now = self.clock.now();
@@ -63,9 +67,13 @@ impl Renewer {
             // Nothing that the old snapshot says is believed.
             let meta = listing::carried(&*self.store, gun, newest, listed, &BTreeMap::new(), &found).await?;
             let dropped = listed.keys().filter(|role| !meta.contains_key(*role)).cloned().collect();
+            let is_other = |role: &Role| meta.get(role).is_some_and(|entry| listed.get(role) != Some(entry));
+            let others = found.iter().filter(|(role, _)| is_other(role));
+            let others = others.map(|(role, (version, _))| (role.clone(), *version));
+            let relisted = std::iter::once((Role::Targets, targets.version)).chain(others).collect();
             let update = maker.renewed_snapshot(meta).await?;
             let version = update.files().next().map_or(Version::FIRST, NewFile::version);
-            return Ok((self.store_renewal(&update).await?, Repaired::Snapshot { version, dropped }));
+            return Ok((self.store_renewal(&update).await?, Repaired::Snapshot { version, listed: relisted, dropped }));
         }
         let named = match &newest.timestamp {
             Some(stored) => {
@@ -78,7 +86,7 @@ impl Renewer {
         }
         let update = maker.renewed_timestamp(&snapshot.bytes).await?;
         let version = update.timestamp().version();
-        Ok((self.store_renewal(&update).await?, Repaired::Timestamp { version }))
+        Ok((self.store_renewal(&update).await?, Repaired::Timestamp { version, snapshot: snapshot.version }))
     }
 
     /// Whether every listed file is stored and is what is listed.

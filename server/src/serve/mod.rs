@@ -100,6 +100,7 @@ pub async fn run_watching(
     if tokio::time::timeout(app.limits.stop, app.close()).await.is_err() {
         warn!("the database was not closed in time; what was acknowledged is stored");
     }
+    info!("stopped");
     Ok(())
 }
 

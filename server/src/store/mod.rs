@@ -75,6 +75,13 @@ pub trait MetadataStore: Send + Sync {
     /// At most `limit` GUNs after `after`, in the order of their bytes. For administration.
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError>;
 
+    /// At most `limit` names after `after`, in the order of their bytes, that rows bear as a GUN and that are none. For
+    /// administration. What this server stored has no such name; what the reference stored may.
+    async fn strange_names(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let (_, _) = (after, limit);
+        Ok(Vec::new())
+    }
+
     /// At most `limit` files of a GUN with an id above `after`, in the order of their ids. For administration.
     async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError>;
 

@@ -79,11 +79,11 @@ impl From<SignerError> for ApiError {
     fn from(error: SignerError) -> Self {
         let reason = with_sources(&error);
         match error {
-            SignerError::Unavailable(_) | SignerError::Deadline(_) => Self::unavailable("signer", reason),
-            SignerError::NotHeld(_)
-            | SignerError::WrongPassphrase { .. }
-            | SignerError::Refused { .. }
-            | SignerError::BadAnswer(_) => Self::unknown(reason),
+            // Its operator sets the right passphrase, and the same request works.
+            SignerError::Unavailable(_) | SignerError::Deadline(_) | SignerError::WrongPassphrase { .. } => {
+                Self::unavailable("signer", reason)
+            }
+            SignerError::NotHeld(_) | SignerError::Refused { .. } | SignerError::BadAnswer(_) => Self::unknown(reason),
         }
     }
 }
@@ -161,7 +161,8 @@ mod tests {
             );
         }
         let locked = ApiError::from(KeyError::Signer(SignerError::WrongPassphrase { message: "secret".into() }));
-        assert_eq!(locked.code.status(), 500);
+        assert_eq!(locked.code.status(), 503);
+        assert!(body(&locked).contains("\"UNAVAILABLE\"") && body(&locked).contains("\"detail\":\"signer\""));
         assert!(!body(&locked).contains("secret") && locked.reason.contains("secret"));
     }
 }

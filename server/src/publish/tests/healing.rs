@@ -126,7 +126,8 @@ async fn a_renewed_snapshot_heals_as_well() {
 async fn a_repair_heals_without_a_publish_and_only_once() {
     let (stack, author, _) = unreadable(spaced).await;
     let repaired = stack.reader.repair(&stack.gun).await.unwrap();
-    assert_eq!(repaired, Repaired::Snapshot { version: version(2), dropped: Vec::new() });
+    let listed = vec![(Role::Targets, version(1))];
+    assert_eq!(repaired, Repaired::Snapshot { version: version(2), listed, dropped: Vec::new() });
     assert_readable(&stack, &author.root).await;
     assert_eq!(stack.changes().await.len(), 2, "an ordinary update with its record");
     assert_eq!(stack.reader.repair(&stack.gun).await.unwrap(), Repaired::Sound);
@@ -154,7 +155,8 @@ async fn a_repair_finds_an_entry_that_is_wrong_in_one_digest_or_in_its_length() 
         listed.insert(Role::Targets, wrong);
         ByTheReference { stack: &stack, author: &author }.stores(Vec::new(), listed).await;
         let repaired = stack.reader.repair(&stack.gun).await.unwrap();
-        assert_eq!(repaired, Repaired::Snapshot { version: version(3), dropped: Vec::new() });
+        let listed = vec![(Role::Targets, version(2))];
+        assert_eq!(repaired, Repaired::Snapshot { version: version(3), listed, dropped: Vec::new() });
         assert_readable(&stack, &author.root).await;
     }
 }
@@ -181,7 +183,8 @@ async fn what_never_came_is_not_listed_any_more() {
 
     let (stack, author) = listing_what_never_came().await;
     let repaired = stack.reader.repair(&stack.gun).await.unwrap();
-    assert_eq!(repaired, Repaired::Snapshot { version: version(2), dropped: vec![role("targets/a")] });
+    let (listed, dropped) = (vec![(Role::Targets, version(1))], vec![role("targets/a")]);
+    assert_eq!(repaired, Repaired::Snapshot { version: version(2), listed, dropped });
     assert_readable(&stack, &author.root).await;
 }
 
@@ -248,6 +251,7 @@ async fn a_timestamp_of_a_snapshot_in_another_encoding_is_made_anew() {
     let files = vec![file(&parts[0], 1), file(&parts[1], 1), file(&spaced(&own), 1)];
     ByTheReference { stack: &stack, author: &author }.stores_under(files, listed).await;
     assert_eq!(stack.current(&Role::Snapshot).await, None);
-    assert_eq!(stack.reader.repair(&stack.gun).await.unwrap(), Repaired::Timestamp { version: version(2) });
+    let repaired = stack.reader.repair(&stack.gun).await.unwrap();
+    assert_eq!(repaired, Repaired::Timestamp { version: version(2), snapshot: version(1) });
     assert_readable(&stack, &author.root).await;
 }

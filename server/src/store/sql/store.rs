@@ -326,6 +326,28 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         self.page(&self.statements.guns, after, values).await
     }
 
+    async fn strange_names(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        if after.is_empty() {
+            self.adopt().await?;
+        }
+        let mut after = after.to_owned();
+        loop {
+            let values = [own_text::<E>(&after), Value::Number(limit.into())];
+            let rows = self.database.fetch(&self.statements.guns, &values).await.map_err(read_failed)?;
+            let mut strange = Vec::new();
+            for row in &rows {
+                let name = text(row, 0)?;
+                if number(row, 1)? != 0 && Gun::parse(name).is_err() {
+                    strange.push(name.to_owned());
+                }
+            }
+            match rows.last() {
+                Some(last) if strange.is_empty() => after = text(last, 0)?.to_owned(),
+                _ => return Ok(strange),
+            }
+        }
+    }
+
     async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
         let values = [Value::Text(gun.as_str()), Value::Number(after.unwrap_or_default()), Value::Number(limit.into())];
         let mut rows = self.rows_of(gun, &self.statements.files, &values).await?;
