@@ -1,6 +1,8 @@
 //! An opened database: its pools, and the settings of each session.
 
+use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::mysql::MySqlConnection;
@@ -8,11 +10,13 @@ use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection, MySql, Pool, Postgres, Sqlite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use crate::dsn::{MySqlDsn, PostgresDsn};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::session::{Lent, Session, Transaction};
+use crate::session::{Lent, Transaction, arguments};
 use crate::statement::Statement;
 use crate::value::{Row, Value};
 
@@ -50,9 +54,12 @@ impl Default for PoolSettings {
 }
 
 /// An opened database.
+///
+/// What was begun here comes to its end and gives its connection back, also when nobody waits for it any more: a
+/// connection that is broken off in the middle could only be thrown away, and a new one is dear to the database.
 pub struct Database<E: Engine> {
-    reads: Pool<E>,
-    writes: Pool<E>,
+    reads: Lender<E>,
+    writes: Lender<E>,
     timeout: Option<Duration>,
 }
 
@@ -68,17 +75,17 @@ impl<E: Engine> Database<E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn fetch(&self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
-        let fetched = async |connection: PoolConnection<E>| {
-            let mut lent = Lent(Some(connection));
-            let Some(connection) = &mut lent.0 else { return Err(Failure::Unavailable(sqlx::Error::PoolClosed)) };
-            let fetched = Session::<E>::new(connection, self.timeout).fetch(statement, values).await;
-            if !matches!(&fetched, Err(failure) if failure.spoils_connection()) {
-                lent.give_back();
-            }
-            fetched
+        let fetched = async |is_tested| {
+            let (text, arguments) = (statement.sql(), arguments::<E>(statement, values)?);
+            let (turn, reads, timeout) = (self.reads.turn().await?, self.reads.clone(), self.timeout);
+            let work = async move {
+                let mut lent = reads.lent(turn, is_tested, timeout).await?;
+                lent.session(timeout)?.fetch_with(text, arguments).await
+            };
+            to_its_end(work).await
         };
-        match fetched(acquired(&self.reads).await?).await {
-            Err(Failure::Broken(_)) => fetched(self.tested(&self.reads).await?).await,
+        match fetched(false).await {
+            Err(Failure::Broken(_)) => fetched(true).await,
             done => done,
         }
     }
@@ -88,10 +95,7 @@ impl<E: Engine> Database<E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn begin(&self) -> Result<Transaction<E>, Failure> {
-        match Transaction::begin(acquired(&self.writes).await?, self.timeout).await {
-            Err(Failure::Broken(_)) => Transaction::begin(self.tested(&self.writes).await?, self.timeout).await,
-            begun => begun,
-        }
+        self.begun_by(E::BEGIN, &self.writes).await
     }
 
     /// Begins a transaction that sees the database as it is at one moment, however long it reads.
@@ -99,8 +103,20 @@ impl<E: Engine> Database<E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn begin_reading(&self) -> Result<Transaction<E>, Failure> {
-        match Transaction::begin_reading(acquired(&self.reads).await?, self.timeout).await {
-            Err(Failure::Broken(_)) => Transaction::begin_reading(self.tested(&self.reads).await?, self.timeout).await,
+        self.begun_by(E::BEGIN_READING, &self.reads).await
+    }
+
+    async fn begun_by(&self, text: &'static str, lender: &Lender<E>) -> Result<Transaction<E>, Failure> {
+        let begun = async |is_tested| {
+            let (turn, lender, timeout) = (lender.turn().await?, lender.clone(), self.timeout);
+            let work = async move {
+                let lent = lender.lent(turn, is_tested, timeout).await?;
+                Transaction::begun_by(text, lent, timeout).await
+            };
+            to_its_end(work).await
+        };
+        match begun(false).await {
+            Err(Failure::Broken(_)) => begun(true).await,
             begun => begun,
         }
     }
@@ -111,47 +127,101 @@ impl<E: Engine> Database<E> {
     /// [`Failure`] says in which of its classes. After [`Failure::Broken`] or [`Failure::Silent`] it is not known
     /// whether it was done.
     pub async fn execute(&self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<u64, Failure> {
-        let mut lent = Lent(Some(acquired(&self.writes).await?));
-        let Some(connection) = &mut lent.0 else { return Err(Failure::Unavailable(sqlx::Error::PoolClosed)) };
-        let done = Session::<E>::new(connection, self.timeout).execute(statement, values).await;
-        if !matches!(&done, Err(failure) if failure.spoils_connection()) {
-            lent.give_back();
-        }
-        done
+        let (text, arguments) = (statement.sql(), arguments::<E>(statement, values)?);
+        let (turn, writes, timeout) = (self.writes.turn().await?, self.writes.clone(), self.timeout);
+        let work = async move {
+            let mut lent = writes.lent(turn, false, timeout).await?;
+            lent.session(timeout)?.execute_with(text, arguments).await
+        };
+        to_its_end(work).await
     }
 
     /// Waits for what is being written and closes every connection.
     pub async fn close(&self) {
-        self.reads.close().await;
-        self.writes.close().await;
+        self.reads.pool.close().await;
+        self.writes.pool.close().await;
     }
 
     /// The driver's pool of the connections that write.
     pub(crate) fn writes(&self) -> &Pool<E> {
-        &self.writes
-    }
-
-    /// A connection that has just answered. The broken ones that come first are thrown away; after a restart of the
-    /// database these may be all that the pool has.
-    async fn tested(&self, pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
-        for _ in 0..pool.options().get_max_connections() {
-            let mut lent = Lent(Some(acquired(pool).await?));
-            if let Some(connection) = &mut lent.0
-                && Session::<E>::new(connection, self.timeout).ping().await.is_ok()
-                && let Some(connection) = lent.0.take()
-            {
-                return Ok(connection);
-            }
-        }
-        acquired(pool).await
+        &self.writes.pool
     }
 }
 
-async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
-    match pool.acquire().await {
+/// Lends the connections of a pool.
+struct Lender<E: Engine> {
+    pool: Pool<E>,
+    /// As many as there are connections. Whoever gives up waiting for one costs nothing; whoever has it gets or makes a
+    /// connection, for which the pool is not asked more often than it has some.
+    turns: Arc<Semaphore>,
+}
+
+/// The right to a connection, and until when it must be there.
+struct Turn {
+    permit: OwnedSemaphorePermit,
+    until: Instant,
+}
+
+impl<E: Engine> Clone for Lender<E> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), turns: Arc::clone(&self.turns) }
+    }
+}
+
+impl<E: Engine> Lender<E> {
+    fn new(pool: Pool<E>) -> Self {
+        let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { pool, turns: Arc::new(Semaphore::new(most)) }
+    }
+
+    fn until(&self) -> Instant {
+        Instant::now() + self.pool.options().get_acquire_timeout()
+    }
+
+    async fn turn(&self) -> Result<Turn, Failure> {
+        let until = self.until();
+        match timeout_at(until, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Turn { permit, until }),
+            Ok(Err(_)) => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
+            Err(_) => Err(Failure::Unavailable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// A connection, if asked for one that has just answered. The broken ones that come first are thrown away; after a
+    /// restart of the database these may be all that the pool has.
+    async fn lent(&self, turn: Turn, is_tested: bool, timeout: Option<Duration>) -> Result<Lent<E>, Failure> {
+        let Turn { permit, until } = turn;
+        let tests = if is_tested { self.pool.options().get_max_connections() } else { 0 };
+        let mut lent = Lent::new(acquired(&self.pool, until).await?, Some(permit));
+        for _ in 0..tests {
+            if lent.session(timeout)?.ping().await.is_ok() {
+                break;
+            }
+            let permit = lent.throw_away();
+            lent = Lent::new(acquired(&self.pool, self.until()).await?, permit);
+        }
+        Ok(lent)
+    }
+}
+
+async fn acquired<E: Engine>(pool: &Pool<E>, until: Instant) -> Result<PoolConnection<E>, Failure> {
+    match timeout_at(until, pool.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
         Ok(connection) => Ok(connection),
         Err(error @ sqlx::Error::PoolTimedOut) => Err(why_not(pool, error).await),
         Err(error) => Err(Failure::of(error, E::class)),
+    }
+}
+
+/// Does work that goes on when nobody waits for it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
+        },
     }
 }
 
@@ -227,14 +297,15 @@ impl Database<Sqlite> {
         let writes = PoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writes = writes.map_err(|error| Failure::of(error, Sqlite::class))?;
         let reads = PoolOptions::new().max_connections(readers).connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { reads, writes, timeout: None })
+        Ok(Self { reads: Lender::new(reads), writes: Lender::new(writes), timeout: None })
     }
 }
 
 impl<E: Engine> Database<E> {
     async fn of_server(pool: Pool<E>, settings: PoolSettings) -> Result<Self, Failure> {
-        drop(acquired(&pool).await?);
-        Ok(Self { reads: pool.clone(), writes: pool, timeout: Some(settings.statement_timeout + GRACE) })
+        let lender = Lender::new(pool);
+        drop(acquired(&lender.pool, lender.until()).await?);
+        Ok(Self { reads: lender.clone(), writes: lender, timeout: Some(settings.statement_timeout + GRACE) })
     }
 }
 

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Arguments as _, Connection as _, SqlSafeStr as _};
+use sqlx::{Arguments as _, Connection as _, SqlSafeStr as _, SqlStr};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -14,21 +16,22 @@ use crate::value::{Row, Value};
 /// One connection.
 pub struct Session<'c, E: Engine> {
     connection: &'c mut E::Connection,
+    is_spoiled: &'c mut bool,
     timeout: Option<Duration>,
 }
 
 impl<'c, E: Engine> Session<'c, E> {
-    pub(crate) fn new(connection: &'c mut E::Connection, timeout: Option<Duration>) -> Self {
-        Self { connection, timeout }
-    }
-
     /// The rows that a statement answers.
     ///
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn fetch(&mut self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
-        let arguments = arguments::<E>(statement, values)?;
-        let rows = bounded::<E, _>(self.timeout, E::fetch(self.connection, statement.sql(), arguments)).await?;
+        self.fetch_with(statement.sql(), arguments::<E>(statement, values)?).await
+    }
+
+    pub(crate) async fn fetch_with(&mut self, text: SqlStr, arguments: E::Arguments) -> Result<Vec<Row>, Failure> {
+        let work = E::fetch(self.connection, text, arguments);
+        let rows = bounded::<E, _>(self.is_spoiled, self.timeout, work).await?;
         rows.iter().map(|row| to_row::<E>(row)).collect()
     }
 
@@ -37,8 +40,12 @@ impl<'c, E: Engine> Session<'c, E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn execute(&mut self, statement: &Statement<E>, values: &[Value<'_>]) -> Result<u64, Failure> {
-        let arguments = arguments::<E>(statement, values)?;
-        bounded::<E, _>(self.timeout, E::execute(self.connection, statement.sql(), arguments)).await
+        self.execute_with(statement.sql(), arguments::<E>(statement, values)?).await
+    }
+
+    pub(crate) async fn execute_with(&mut self, text: SqlStr, arguments: E::Arguments) -> Result<u64, Failure> {
+        let work = E::execute(self.connection, text, arguments);
+        bounded::<E, _>(self.is_spoiled, self.timeout, work).await
     }
 
     /// Runs a text of ours, of one or more statements without parameters.
@@ -46,40 +53,29 @@ impl<'c, E: Engine> Session<'c, E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn run(&mut self, text: &'static str) -> Result<(), Failure> {
-        bounded::<E, _>(self.timeout, E::run(self.connection, text.into_sql_str())).await
+        bounded::<E, _>(self.is_spoiled, self.timeout, E::run(self.connection, text.into_sql_str())).await
     }
 
     /// Asks the database whether it is there.
     pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
-        bounded::<E, _>(self.timeout, self.connection.ping()).await
+        bounded::<E, _>(self.is_spoiled, self.timeout, self.connection.ping()).await
     }
 }
 
-/// Changes that are made together or not at all. Dropped without an end, it takes its connection with it, which is
-/// how the database learns that nothing of it counts.
+/// Changes that are made together or not at all. Dropped without an end, they are taken back, after which another one
+/// may use the connection.
 pub struct Transaction<E: Engine> {
-    connection: Lent<E>,
+    connection: Option<Lent<E>>,
     timeout: Option<Duration>,
 }
 
 impl<E: Engine> Transaction<E> {
-    pub(crate) async fn begin(connection: PoolConnection<E>, timeout: Option<Duration>) -> Result<Self, Failure> {
-        Self::begun_by(E::BEGIN, connection, timeout).await
-    }
-
-    pub(crate) async fn begin_reading(
-        connection: PoolConnection<E>,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Failure> {
-        Self::begun_by(E::BEGIN_READING, connection, timeout).await
-    }
-
-    async fn begun_by(
+    pub(crate) async fn begun_by(
         text: &'static str,
-        connection: PoolConnection<E>,
+        connection: Lent<E>,
         timeout: Option<Duration>,
     ) -> Result<Self, Failure> {
-        let mut transaction = Self { connection: Lent(Some(connection)), timeout };
+        let mut transaction = Self { connection: Some(connection), timeout };
         transaction.session()?.run(text).await?;
         Ok(transaction)
     }
@@ -89,8 +85,8 @@ impl<E: Engine> Transaction<E> {
     /// # Errors
     /// Never, as long as the transaction is there.
     pub fn session(&mut self) -> Result<Session<'_, E>, Failure> {
-        match &mut self.connection.0 {
-            Some(connection) => Ok(Session::new(&mut **connection, self.timeout)),
+        match &mut self.connection {
+            Some(connection) => connection.session(self.timeout),
             None => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
         }
     }
@@ -101,51 +97,101 @@ impl<E: Engine> Transaction<E> {
     /// [`Failure`] says in which of its classes; a conflict means that they do not.
     pub async fn commit(mut self) -> Result<(), Failure> {
         self.session()?.run("COMMIT").await?;
-        self.connection.give_back();
+        drop(self.connection.take());
         Ok(())
     }
 
-    /// Takes the changes back.
+    /// Takes the changes back. A connection that broke or fell silent is not asked: its end takes them back.
     ///
     /// # Errors
     /// [`Failure`] says in which of its classes; the changes are taken back all the same.
     pub async fn rollback(mut self) -> Result<(), Failure> {
-        self.session()?.run("ROLLBACK").await?;
-        self.connection.give_back();
-        Ok(())
+        match self.connection.take() {
+            Some(connection) => take_back(connection, self.timeout).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// A connection that is thrown away unless it is given back: what was broken off in the middle is never used again.
-pub(crate) struct Lent<E: Engine>(pub(crate) Option<PoolConnection<E>>);
+impl<E: Engine> Drop for Transaction<E> {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take_if(|connection| !connection.is_spoiled) else { return };
+        // On its own, as whoever began it is gone. It ends within the statement's time.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(take_back(connection, self.timeout))),
+            Err(_) => drop(connection.throw_away()),
+        }
+    }
+}
+
+async fn take_back<E: Engine>(mut connection: Lent<E>, timeout: Option<Duration>) -> Result<(), Failure> {
+    if connection.is_spoiled {
+        return Ok(());
+    }
+    let done = connection.session(timeout)?.run("ROLLBACK").await;
+    if done.is_err() {
+        drop(connection.throw_away());
+    }
+    done
+}
+
+/// A connection out of the pool, to which it goes back: unless it was broken off in the middle or is of no more use, for
+/// then it is thrown away.
+pub(crate) struct Lent<E: Engine> {
+    connection: Option<PoolConnection<E>>,
+    is_spoiled: bool,
+    turn: Option<OwnedSemaphorePermit>,
+}
 
 impl<E: Engine> Lent<E> {
-    pub(crate) fn give_back(&mut self) {
-        drop(self.0.take());
+    pub(crate) fn new(connection: PoolConnection<E>, turn: Option<OwnedSemaphorePermit>) -> Self {
+        Self { connection: Some(connection), is_spoiled: false, turn }
+    }
+
+    pub(crate) fn session(&mut self, timeout: Option<Duration>) -> Result<Session<'_, E>, Failure> {
+        match &mut self.connection {
+            Some(connection) => {
+                Ok(Session { connection: &mut **connection, is_spoiled: &mut self.is_spoiled, timeout })
+            }
+            None => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
+        }
+    }
+
+    /// Throws it away, and leaves the turn for another one.
+    pub(crate) fn throw_away(mut self) -> Option<OwnedSemaphorePermit> {
+        self.is_spoiled = true;
+        self.turn.take()
     }
 }
 
 impl<E: Engine> Drop for Lent<E> {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
+        if let Some(connection) = self.connection.take()
+            && self.is_spoiled
+        {
             // Out of the pool at once, and closed: the driver would first ask a database that may not answer.
             drop(connection.detach());
         }
     }
 }
 
+/// `is_spoiled` is set also where the work is broken off.
 async fn bounded<E: Engine, T>(
+    is_spoiled: &mut bool,
     timeout: Option<Duration>,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Failure> {
+    *is_spoiled = true;
     let done = match timeout {
         Some(timeout) => tokio::time::timeout(timeout, work).await.map_err(|_| Failure::Silent)?,
         None => work.await,
     };
-    done.map_err(|error| Failure::of(error, E::class))
+    let done = done.map_err(|error| Failure::of(error, E::class));
+    *is_spoiled = matches!(&done, Err(failure) if failure.spoils_connection());
+    done
 }
 
-fn arguments<E: Engine>(statement: &Statement<E>, values: &[Value<'_>]) -> Result<E::Arguments, Failure> {
+pub(crate) fn arguments<E: Engine>(statement: &Statement<E>, values: &[Value<'_>]) -> Result<E::Arguments, Failure> {
     let mut arguments = E::Arguments::default();
     let values = statement.arranged(values);
     arguments.reserve(values.len(), 0);

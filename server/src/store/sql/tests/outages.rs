@@ -1,5 +1,6 @@
 //! A database that goes away, hangs or is busy: an answer within the time that was set, and no restart of ours after.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -203,6 +204,62 @@ async fn a_silent_database_is_unavailable_in_time_and_found_again() {
     }
     silent.send(false).unwrap();
     works(&store).await;
+}
+
+#[tokio::test]
+async fn a_transaction_on_a_silent_connection_is_ended_without_another_wait() {
+    let Some(database) = test_databases::postgres(Before::Empty).await else { return };
+    let address = database.address();
+    let (account, place) = address.split_once('@').unwrap();
+    let (place, name) = place.split_once('/').unwrap();
+    let (way, silent) = way_to(place.parse().unwrap()).await;
+    let dsn = PostgresDsn::parse(&format!("{account}@{way}/{name}")).unwrap();
+    let there = bulla_database::Database::postgres(&dsn, hasty()).await.unwrap();
+    let mut transaction = there.begin().await.unwrap();
+    silent.send(true).unwrap();
+    let asked = transaction.session().unwrap().run("SELECT 1").await;
+    assert!(matches!(asked, Err(Failure::Silent)), "{asked:?}");
+    tokio::time::timeout(Duration::from_millis(200), transaction.rollback()).await.unwrap().unwrap();
+}
+
+/// The sessions at a PostgreSQL database, but for the one that asks.
+async fn sessions(other: &bulla_database::Database<bulla_database::Postgres>, name: &str) -> BTreeSet<i64> {
+    let sessions = format!(
+        "SELECT pid::bigint FROM pg_stat_activity WHERE datname = '{name}' \
+         AND pid <> pg_backend_pid()"
+    );
+    let rows = other.fetch(&Statement::new(&sessions), &[]).await.unwrap();
+    rows.iter().map(|row| row.number(0).unwrap().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_costs_the_database_no_session() {
+    let Some(database) = test_databases::postgres(Before::Empty).await else { return };
+    let store = database.postgres_store(PoolSettings { max_connections: 2, ..PoolSettings::default() }, clock()).await;
+    let (one, two) = (store.database.begin().await.unwrap(), store.database.begin().await.unwrap());
+    one.rollback().await.unwrap();
+    two.rollback().await.unwrap();
+    let other = database.postgres().await;
+    let before = sessions(&other, &database.name).await;
+    assert_eq!(before.len(), 2);
+    let gun = gun();
+    for _ in 0..40 {
+        // Each is begun, and then nobody waits for it any more.
+        tokio::select! {
+            biased;
+            read = store.latest(&gun, &Role::Timestamp) => drop(read),
+            () = tokio::task::yield_now() => {}
+        }
+        tokio::select! {
+            biased;
+            begun = store.database.begin() => drop(begun),
+            () = tokio::task::yield_now() => {}
+        }
+        let mut abandoned = store.database.begin().await.unwrap();
+        abandoned.session().unwrap().run("LOCK TABLE tuf_files").await.unwrap();
+    }
+    works(&store).await;
+    assert_eq!(sessions(&other, &database.name).await, before);
 }
 
 #[tokio::test]
