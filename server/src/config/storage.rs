@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_database::PoolSettings;
-use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError};
+use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError, sqlite_file};
 
 use super::document::{Document, Origin};
 use super::error::{ConfigError, Warning};
@@ -72,7 +72,7 @@ impl StorageConfig {
         }
         match backend.as_str() {
             "memory" => Ok(Self::Memory),
-            "sqlite" => match document.path(URL)? {
+            "sqlite" => match sqlite_path(document)? {
                 Some(path) => Ok(Self::Sqlite { path }),
                 None => Err(ConfigError::Missing { key: URL, because: "it names the SQLite file" }),
             },
@@ -158,6 +158,14 @@ fn source(document: &Document, warnings: &mut Vec<Warning>) -> Result<Source, Co
     Ok(Source { url, url_file, password_file })
 }
 
+/// The SQLite file. The address of a server, left over from another backend, is refused before anything shows it.
+fn sqlite_path(document: &Document) -> Result<Option<PathBuf>, ConfigError> {
+    if let Some(setting) = document.text(URL)? {
+        sqlite_file(&setting)?;
+    }
+    document.path(URL)
+}
+
 fn refused(error: SourceError, backend: &'static str, form: &'static str) -> ConfigError {
     match error {
         SourceError::Missing => ConfigError::NoAddress { backend, form },
@@ -182,5 +190,31 @@ pub(super) fn check_keys_outlive_metadata(
         (TrustConfig::Remote(_), _) | (TrustConfig::Local, StorageConfig::Memory) => Ok(()),
         (TrustConfig::Local, _) if accepted => Ok(()),
         (TrustConfig::Local, _) => Err(ConfigError::KeysForgotten),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+
+    #[test]
+    fn the_address_of_a_server_is_no_sqlite_file_and_is_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("server.json");
+        let config = serde_json::json!({
+            "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local", "ephemeral": true},
+            "storage": {"backend": "sqlite", "db_url": "server.db"},
+        });
+        std::fs::write(&path, config.to_string()).unwrap();
+        let variable = "NOTARY_SERVER_STORAGE_DB_URL".to_owned();
+        assert!(Config::examine(&path, [(variable.clone(), "other.db".to_owned())]).unwrap().outcome.is_ok());
+        for address in ["postgres://u:geheim@h/d", "u:geheim@tcp(h)/d", "u:geheim@unix(/run/s)/d"] {
+            let examined = Config::examine(&path, [(variable.clone(), address.to_owned())]).unwrap();
+            let shown = format!("{examined:?}");
+            let refusals = examined.outcome.unwrap_err();
+            let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            assert!(said.join("\n").starts_with("storage.db_url is the address of a database server"), "{said:?}");
+            assert!(!shown.contains("geheim") && !said.join("").contains("geheim"), "{shown}");
+        }
     }
 }

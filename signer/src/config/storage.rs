@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bulla_database::PoolSettings;
-use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError};
+use bulla_database::dsn::{MySqlDsn, PostgresDsn, Secret, Source, SourceError, sqlite_file};
 
 use super::settings::Settings;
 use super::{ConfigError, ConfigWarning, required};
@@ -50,7 +50,7 @@ impl Storage {
                 let url = required(settings.text("storage.db_url")?, "storage.db_url")?;
                 let path = url.strip_prefix("sqlite:").unwrap_or(&url);
                 let path = path.strip_prefix("//").unwrap_or(path);
-                Ok(Self::Sqlite(settings.folder().join(path)))
+                Ok(Self::Sqlite(settings.folder().join(sqlite_file(path)?)))
             }
             "mysql" => {
                 let dsn = source(settings, warnings)?.mysql()?;
@@ -158,6 +158,16 @@ mod tests {
             let section = format!(r#""backend": "{backend}", "db_url": "{address}""#);
             let refusal = read(&section, &[]).unwrap_err();
             assert!(matches!(refusal, ConfigError::Address(_)), "{refusal}");
+            assert!(!format!("{refusal} {refusal:?}").contains("hunter2"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_server_is_no_file_and_is_not_shown() {
+        for address in ["postgres://u:hunter2@db/n", "u:hunter2@tcp(db)/n", "u:hunter2@unix(/run/db)/n"] {
+            let section = format!(r#""backend": "sqlite", "db_url": "{address}""#);
+            let refusal = read(&section, &[]).unwrap_err();
+            assert!(matches!(refusal, ConfigError::Address(SourceError::NoFile)), "{refusal}");
             assert!(!format!("{refusal} {refusal:?}").contains("hunter2"), "{refusal:?}");
         }
     }

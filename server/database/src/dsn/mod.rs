@@ -19,7 +19,7 @@ mod source;
 pub use mysql::{MySqlDsn, SessionVariable};
 pub use postgres::PostgresDsn;
 pub use secret::Secret;
-pub use source::{Source, SourceError};
+pub use source::{Source, SourceError, sqlite_file};
 
 /// Why an address is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

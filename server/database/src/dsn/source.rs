@@ -42,9 +42,24 @@ pub enum SourceError {
         /// The file.
         file: PathBuf,
     },
+    /// The setting should name a SQLite file and holds the address of a server, which may have a password in it.
+    #[error(
+        "storage.db_url is the address of a database server, and with storage.backend \"sqlite\" it names a file: \
+         change one of them"
+    )]
+    NoFile,
     /// The address is none.
     #[error("storage.db_url: {0}")]
     Dsn(#[from] DsnError),
+}
+
+/// The name of a SQLite file, if that is what a setting holds and not the address of a server.
+///
+/// # Errors
+/// [`SourceError::NoFile`], without what the setting holds.
+pub fn sqlite_file(setting: &str) -> Result<&str, SourceError> {
+    let is_of_a_server = ["://", "@tcp(", "@unix("].iter().any(|sign| setting.contains(sign));
+    if is_of_a_server { Err(SourceError::NoFile) } else { Ok(setting) }
 }
 
 impl Source {
