@@ -76,6 +76,10 @@ pub enum RenewError {
     /// What the server makes cannot be written.
     #[error("the server's own document cannot be written")]
     Unwritable(#[from] EncodeError),
+    /// The version that comes next is taken, and nothing newer is served: a row that is marked deleted, or a writer that
+    /// has not come to its end.
+    #[error("another row or writer holds the version that comes next")]
+    Held,
     /// Others published each time it was tried.
     #[error("the repository changed each time its files were signed anew")]
     Overtaken,
@@ -142,12 +146,20 @@ impl Renewer {
             return Renewed::Unneeded;
         }
         match self.renew(gun, Some(seen), Horizon::expired(now)).await {
+            // Nobody was first: to look again and sign again would come to the same.
+            Ok(Renewed::Overtaken) if self.is_newest(gun, seen).await => self.tell(gun, &RenewError::Held, now),
             Ok(renewed @ (Renewed::Signed | Renewed::Overtaken)) => return renewed,
             Ok(Renewed::Unneeded) => {}
             Err(error) => self.tell(gun, &error, now),
         }
         self.pauses.settle(seen, now);
         Renewed::Unneeded
+    }
+
+    /// Whether the timestamp that a reader has `seen` is still the newest.
+    async fn is_newest(&self, gun: &Gun, seen: &Sha256) -> bool {
+        let newest = self.store.latest(gun, &Role::Timestamp).await;
+        newest.is_ok_and(|newest| newest.is_some_and(|timestamp| timestamp.sha256 == *seen))
     }
 
     /// Writes to the log why something stays as it is, once and not each time.

@@ -169,6 +169,23 @@ async fn what_cannot_be_written_is_served_as_it_is_stored() {
     assert_eq!(reader.current(&access, &Role::Timestamp).await.unwrap(), stored);
 }
 
+#[tokio::test]
+async fn a_version_that_an_unserved_row_holds_is_tried_once_a_minute() {
+    let stack = Stack::new();
+    stack.published().await;
+    stack.clock.advance_days(15);
+    let held = DisturbedStore { conflict: Some((Role::Timestamp, None)), ..DisturbedStore::over(&stack.store) };
+    let store = Arc::new(held);
+    let reader = Reader::new(store.clone(), stack.signer.clone(), stack.clock.clone());
+    let access = Access::<Pull>::for_tests(stack.gun.clone());
+    let stored = stack.latest(&Role::Timestamp).await;
+    for (seconds, commits) in [(0, 1), (59, 1), (1, 2), (59, 2)] {
+        stack.clock.advance_seconds(seconds);
+        assert_eq!(reader.current(&access, &Role::Timestamp).await.unwrap(), stored);
+        assert_eq!(store.questions().get("commit"), Some(&commits), "{seconds}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_of_an_expired_timestamp_renew_it_once_and_all_get_it() {
     let stack = Arc::new(Stack::new());
