@@ -24,8 +24,11 @@ const RESTS_PER_ROUND: u32 = 11;
 /// How long after the start the first round may begin at the latest.
 const FIRST_ROUND_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many repositories the store is asked for at a time, and how many it is told of.
-const BATCH: u32 = 100;
+/// How many repositories the store is told of at a time.
+const BATCH: usize = 100;
+
+/// How many repositories, and how many renewals, the store looks at at a time.
+const LOOKED_AT: u32 = 1_000;
 
 /// For how long one process may renew without a sign of life, in seconds. What one repository needs at worst, with a
 /// signer that takes all the time it has for each question, is a minute.
@@ -38,9 +41,8 @@ const LEASE_IS_OLD: i64 = 60;
 /// timestamp by its hash.
 const KEPT_SUPERSEDED: i64 = 30 * DAY;
 
-/// How many superseded timestamps are removed at a time, and how often in one round.
-const DROPPED_AT_A_TIME: u32 = 500;
-const DROPS_PER_ROUND: u32 = 100;
+/// About how many superseded timestamps are removed in one round.
+const DROPS_PER_ROUND: u64 = 50_000;
 
 /// A window that is longer than this is as long, in seconds: a hundred years.
 const LONGEST_WINDOW: i64 = 36_525 * DAY;
@@ -108,7 +110,7 @@ impl Renewer {
         }
         let done = self.work(settings, &mut turn, &mut round).await;
         // The next one need not wait for its end. Whoever had it taken away gives nothing back.
-        self.store.take_lease(Lease::Renewal, holder, self.clock.now(), 0).await?;
+        self.store.give_back_lease(Lease::Renewal, holder).await?;
         done.map(|()| round)
     }
 
@@ -119,11 +121,14 @@ impl Renewer {
             before: now.plus_seconds(-TIMESTAMP_LIFETIME / 2),
             used_since: now.plus_seconds(-used_within),
             after: None,
-            limit: BATCH,
+            limit: LOOKED_AT,
         };
         loop {
-            let batch = self.store.aging(&query).await?;
-            for gun in &batch {
+            if !self.keeps(turn).await? {
+                return Ok(());
+            }
+            let page = self.store.aging(&query).await?;
+            for gun in &page.guns {
                 if !self.keeps(turn).await? {
                     return Ok(());
                 }
@@ -131,18 +136,18 @@ impl Renewer {
                     round.renewed = round.renewed.saturating_add(1);
                 }
             }
-            query.after = batch.last().cloned();
+            query.after = page.next;
             if query.after.is_none() {
                 break;
             }
         }
-        for _ in 0..DROPS_PER_ROUND {
-            if !self.keeps(turn).await? {
-                return Ok(());
-            }
-            let dropped = self.store.drop_superseded(now.plus_seconds(-KEPT_SUPERSEDED), DROPPED_AT_A_TIME).await?;
-            round.dropped = round.dropped.saturating_add(dropped);
-            if dropped < u64::from(DROPPED_AT_A_TIME) {
+        let before = now.plus_seconds(-KEPT_SUPERSEDED);
+        let mut after = None;
+        while self.keeps(turn).await? && round.dropped < DROPS_PER_ROUND {
+            let dropped = self.store.drop_superseded(before, after.as_ref(), LOOKED_AT).await?;
+            round.dropped = round.dropped.saturating_add(dropped.timestamps);
+            after = dropped.next;
+            if after.is_none() {
                 break;
             }
         }
@@ -183,7 +188,7 @@ impl Renewer {
     pub(crate) async fn flush_uses(&self) -> Result<(), StoreError> {
         loop {
             let now = self.clock.now();
-            let guns = self.uses.take(BATCH as usize);
+            let guns = self.uses.take(BATCH);
             if guns.is_empty() {
                 return Ok(());
             }

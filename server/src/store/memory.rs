@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::{
-    Aging, Change, ChangeCategory, ChangeQuery, ChangeWindow, FileRow, Floors, Lease, MetadataStore, Newest,
-    StoreError, Stored, decisive_roles, follows,
+    Aging, AgingPage, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, FileRow, Floors, Lease,
+    MetadataStore, Newest, RenewalKey, StoreError, Stored, decisive_roles, follows,
 };
 use crate::clock::Clock;
 use crate::publish::{Origin, ValidatedUpdate};
@@ -163,22 +163,24 @@ impl MetadataStore for MemoryStore {
         Ok(found)
     }
 
-    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+    async fn aging(&self, query: &Aging) -> Result<AgingPage, StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let page: Vec<Gun> = {
-            let guns = state.files.keys().filter(|gun| query.after.as_ref().is_none_or(|after| *gun > after));
-            let old = guns.filter(|gun| {
-                let timestamp = state.newest(gun, &Role::Timestamp);
-                timestamp.is_some_and(|stored| stored.created_at < query.before)
-                    && state.repositories.get(*gun).is_none_or(|repository| repository.used_at >= query.used_since)
-            });
-            old.take(count(query.limit.into())).cloned().collect()
-        };
-        for gun in &page {
+        let limit = count(query.limit.into());
+        let guns =
+            state.files.keys().filter(|gun| query.after.as_ref().is_none_or(|after| gun.as_str() > after.as_str()));
+        let looked_at: Vec<Gun> = guns.take(limit).cloned().collect();
+        let next = if looked_at.len() < limit { None } else { looked_at.last().map(|gun| gun.as_str().to_owned()) };
+        let mut guns = looked_at;
+        guns.retain(|gun| {
+            let timestamp = state.newest(gun, &Role::Timestamp);
+            timestamp.is_some_and(|stored| stored.created_at < query.before)
+                && state.repositories.get(gun).is_none_or(|repository| repository.used_at >= query.used_since)
+        });
+        for gun in &guns {
             state.repository(gun, now);
         }
-        Ok(page)
+        Ok(AgingPage { guns, next })
     }
 
     async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
@@ -193,23 +195,44 @@ impl MetadataStore for MemoryStore {
 
     async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let is_free = state.leases.get(&lease).is_none_or(|(other, until)| other == holder || *until <= now);
+        let too_late = now.plus_seconds(i64::from(seconds).saturating_mul(2));
+        let is_free =
+            state.leases.get(&lease).is_none_or(|(other, until)| other == holder || *until <= now || *until > too_late);
         if is_free {
             state.leases.insert(lease, (holder.to_owned(), now.plus_seconds(seconds.into())));
         }
         Ok(is_free)
     }
 
-    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+    async fn give_back_lease(&self, lease: Lease, holder: &str) -> Result<(), StoreError> {
         let mut state = self.state();
-        let superseded: Vec<(Gun, Version)> = {
-            let is_superseded = |(gun, version): &&(Gun, Version)| {
-                let after = (Bound::Excluded(*version), Bound::Unbounded);
-                let mut later = state.versions(gun, &Role::Timestamp).into_iter().flat_map(|v| v.range(after));
-                later.next().is_some_and(|(_, next)| next.stored.created_at < before)
-            };
-            state.renewals.iter().filter(is_superseded).take(count(limit.into())).cloned().collect()
+        if state.leases.get(&lease).is_some_and(|(other, _)| other == holder) {
+            state.leases.remove(&lease);
+        }
+        Ok(())
+    }
+
+    async fn drop_superseded(
+        &self,
+        before: UtcTime,
+        after: Option<&RenewalKey>,
+        limit: u32,
+    ) -> Result<Dropped, StoreError> {
+        let mut state = self.state();
+        let key = |(gun, version): &(Gun, Version)| RenewalKey {
+            gun: gun.as_str().to_owned(),
+            version: version.number().into(),
         };
+        let limit = count(limit.into());
+        let renewals = state.renewals.iter().filter(|renewal| after.is_none_or(|after| key(renewal) > *after));
+        let looked_at: Vec<(Gun, Version)> = renewals.take(limit).cloned().collect();
+        let next = if looked_at.len() < limit { None } else { looked_at.last().map(key) };
+        let mut superseded = looked_at;
+        superseded.retain(|(gun, version)| {
+            let after = (Bound::Excluded(*version), Bound::Unbounded);
+            let mut later = state.versions(gun, &Role::Timestamp).into_iter().flat_map(|v| v.range(after));
+            later.next().is_some_and(|(_, next)| next.stored.created_at < before)
+        });
         let mut dropped = 0_u64;
         for renewal in superseded {
             let (gun, version) = &renewal;
@@ -219,7 +242,7 @@ impl MetadataStore for MemoryStore {
             }
             state.renewals.remove(&renewal);
         }
-        Ok(dropped)
+        Ok(Dropped { timestamps: dropped, next })
     }
 
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {

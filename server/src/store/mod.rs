@@ -58,19 +58,28 @@ pub trait MetadataStore: Send + Sync {
     /// The change records that `query` asks for, oldest first.
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError>;
 
-    /// The GUNs whose newest timestamp grows old, in order. A GUN of which no use is on record counts as used now.
-    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError>;
+    /// Looks at the next repositories and tells those whose newest timestamp grows old, in order. A GUN of which no use
+    /// is on record counts as used now.
+    async fn aging(&self, query: &Aging) -> Result<AgingPage, StoreError>;
 
     /// Puts on record that GUNs were used at a time; the last use counts. What is not there is left out.
     async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError>;
 
     /// Lends `lease` to `holder` for `seconds` from `now`: true when it was free, had run out, or was the holder's
-    /// already. With 0 seconds the holder gives it back.
+    /// already. One that is lent for more than twice as long was lent by a clock that was wrong, and is free.
     async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError>;
 
-    /// Removes timestamps made by renewal whose successor was stored before `before`, at most `limit` of them, and
-    /// says how many there were. The newest timestamp of a GUN stays.
-    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError>;
+    /// Frees what `holder` was lent. What is another's by now stays that one's.
+    async fn give_back_lease(&self, lease: Lease, holder: &str) -> Result<(), StoreError>;
+
+    /// Looks at the `limit` renewals after `after` and removes the timestamps among them whose successor was stored
+    /// before `before`. The newest timestamp of a GUN stays.
+    async fn drop_superseded(
+        &self,
+        before: UtcTime,
+        after: Option<&RenewalKey>,
+        limit: u32,
+    ) -> Result<Dropped, StoreError>;
 
     /// At most `limit` GUNs after `after`, in the order of their bytes. For administration.
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError>;
@@ -134,10 +143,37 @@ pub struct Aging {
     pub before: UtcTime,
     /// Only those that were read or published at this time or later.
     pub used_since: UtcTime,
-    /// Only those after this one: the last of the page before.
-    pub after: Option<Gun>,
-    /// The most GUNs of a page.
+    /// Only those after this name: where the page before ended.
+    pub after: Option<String>,
+    /// How many repositories are looked at, whether they are to be renewed or not.
     pub limit: u32,
+}
+
+/// Some of the GUNs that are to be renewed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgingPage {
+    /// Those among the repositories that were looked at; none does not mean that there are none behind them.
+    pub guns: Vec<Gun>,
+    /// The last name that was looked at, which may be no GUN; `None` when there is nothing behind it.
+    pub next: Option<String>,
+}
+
+/// The place of a timestamp that was made by renewal, in the order in which they are looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RenewalKey {
+    /// The name of its repository.
+    pub gun: String,
+    /// Its version.
+    pub version: i64,
+}
+
+/// What became of the renewals that were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How many timestamps were removed.
+    pub timestamps: u64,
+    /// The last renewal that was looked at; `None` when there is nothing behind it.
+    pub next: Option<RenewalKey>,
 }
 
 /// Work that one process of many does.

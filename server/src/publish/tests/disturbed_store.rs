@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tuf_schema::Sha256;
 
 use super::*;
-use crate::store::{Aging, FileRow, Lease, Misfit, Newest};
+use crate::store::{Aging, AgingPage, Dropped, FileRow, Lease, Misfit, Newest, RenewalKey};
 
 /// Counts what it is asked, and may refuse some of it.
 pub(super) struct DisturbedStore {
@@ -108,7 +108,7 @@ impl MetadataStore for DisturbedStore {
         self.stored.changes(query).await
     }
 
-    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+    async fn aging(&self, query: &Aging) -> Result<AgingPage, StoreError> {
         self.ask("aging");
         self.stored.aging(query).await
     }
@@ -128,9 +128,19 @@ impl MetadataStore for DisturbedStore {
         self.stored.take_lease(lease, holder, now, seconds).await
     }
 
-    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+    async fn give_back_lease(&self, lease: Lease, holder: &str) -> Result<(), StoreError> {
+        self.ask("give_back_lease");
+        self.stored.give_back_lease(lease, holder).await
+    }
+
+    async fn drop_superseded(
+        &self,
+        before: UtcTime,
+        after: Option<&RenewalKey>,
+        limit: u32,
+    ) -> Result<Dropped, StoreError> {
         self.ask("drop_superseded");
-        self.stored.drop_superseded(before, limit).await
+        self.stored.drop_superseded(before, after, limit).await
     }
 
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
 use bulla_database::{
@@ -13,7 +14,7 @@ use bulla_database::{
 };
 
 use super::rows::{number, text};
-use super::store::SqlStore;
+use super::store::{Feed, SqlStore};
 use super::words::Names;
 use super::{read_failed, unavailable};
 use crate::clock::Clock;
@@ -108,7 +109,8 @@ impl SqlStore<Sqlite> {
         let first = include_str!("../../../migrations/sqlite/0001_tables.sql");
         first_sqlite_step(&database, "tables", first).await.map_err(unavailable)?;
         migrate(&database, COMPONENT, &SQLITE_STEPS).await.map_err(unavailable)?;
-        Ok(Self::over(database, Names::exact(), 1, clock))
+        // Readers never see a number whose writer has not come to its end.
+        Ok(Self::over(database, Names::exact(), Feed::new(1, Duration::ZERO), clock))
     }
 }
 
@@ -123,7 +125,7 @@ impl SqlStore<Postgres> {
         let database = Database::postgres(dsn, settings).await.map_err(unavailable)?;
         refuse_old_postgres_tables(&database).await?;
         migrate(&database, COMPONENT, &POSTGRES_STEPS).await.map_err(unavailable)?;
-        Ok(Self::over(database, Names::exact(), 1, clock))
+        Ok(Self::over(database, Names::exact(), Feed::new(1, settings.statement_timeout), clock))
     }
 }
 
@@ -153,8 +155,8 @@ impl SqlStore<MySql> {
             charset => charset,
         };
         let names = Names { charset, collation: word(1)? };
-        let feed_step = number(row, 2)?.max(1);
-        Ok(Self::over(database, names, feed_step, clock))
+        let feed = Feed::new(number(row, 2)?.max(1), settings.statement_timeout);
+        Ok(Self::over(database, names, feed, clock))
     }
 }
 

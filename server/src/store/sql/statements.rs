@@ -47,22 +47,28 @@ pub(super) struct Statements<E> {
     pub(super) forward_of_gun: Statement<E>,
     pub(super) backward: Statement<E>,
     pub(super) backward_of_gun: Statement<E>,
-    /// $1 now. A row for every repository that has none.
+    /// $1 after this id, $2 how many. The highest id of as many files, if there is one.
+    pub(super) adopt_up_to: Statement<E>,
+    /// $1 now, $2 after this id, $3 up to this one. A row for the repositories of these files that have none.
     pub(super) adopt: Statement<E>,
-    /// $1 after this name, $2 used since, $3 stored before, $4 limit.
+    /// $1 after this name, $2 how many are looked at, $3 used since, $4 stored before. Each name, and whether it is one.
     pub(super) aging: Statement<E>,
     /// $1 GUN for our tables, $2 time, $3 GUN.
     pub(super) note_use: Statement<E>,
     /// $1 name, $2 holder, $3 until, $4 now.
+    /// $5 later than any that a right clock wrote.
     pub(super) prolong_lease: Statement<E>,
+    /// $1 name, $2 holder.
+    pub(super) return_lease: Statement<E>,
     pub(super) new_lease: Statement<E>,
-    /// $1 time, $2 limit. The GUN, and the version.
+    /// $1 after this GUN, $2 and this version, $3 how many are looked at, $4 time. Each GUN and version, and whether it is
+    /// one.
     pub(super) superseded: Statement<E>,
     /// $1 GUN, $2 version.
     pub(super) drop_timestamp: Statement<E>,
     /// $1 GUN for our tables, $2 version.
     pub(super) drop_renewal: Statement<E>,
-    /// $1 after this name, $2 limit.
+    /// $1 after this name, $2 how many are looked at. Each name, and whether files of it are there.
     pub(super) guns: Statement<E>,
     /// $1 GUN, $2 after this id, $3 limit.
     pub(super) files: Statement<E>,
@@ -108,17 +114,21 @@ impl<E: Engine> Statements<E> {
             forward_of_gun: Statement::new(&changes(&format!("id > $1 AND {}", is::<E>("gun", 3)), "ASC")),
             backward: Statement::new(&changes("id < $1", "DESC")),
             backward_of_gun: Statement::new(&changes(&format!("id < $1 AND {}", is::<E>("gun", 3)), "DESC")),
+            adopt_up_to: Statement::new(
+                "SELECT max(id) FROM (SELECT id FROM tuf_files WHERE id > $1 ORDER BY id LIMIT $2) AS looked_at",
+            ),
             adopt: Statement::new(&format!(
                 "{insert} bulla_repositories (gun, used_at) SELECT DISTINCT {}, {} FROM tuf_files t \
-                 WHERE t.role = 'timestamp' AND NOT EXISTS (SELECT 1 FROM bulla_repositories r WHERE {}) {leave}",
+                 WHERE t.id > $2 AND t.id <= $3 AND t.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM bulla_repositories r WHERE {}) {leave}",
                 bytewise::<E>("t.gun"),
                 number::<E>("$1"),
                 same_own_gun::<E>()
             )),
             aging: Statement::new(&format!(
-                "SELECT r.gun FROM bulla_repositories r WHERE r.gun > $1 AND r.used_at >= $2 \
-                 AND (SELECT t.created_at FROM tuf_files t WHERE {same_gun} AND t.role = 'timestamp' \
-                 AND t.deleted_at IS NULL ORDER BY t.version DESC LIMIT 1) < $3 ORDER BY r.gun LIMIT $4"
+                "SELECT r.gun, CASE WHEN r.used_at >= $3 AND (SELECT t.created_at FROM tuf_files t WHERE {same_gun} \
+                 AND t.role = 'timestamp' AND t.deleted_at IS NULL ORDER BY t.version DESC LIMIT 1) < $4 \
+                 THEN 1 ELSE 0 END AS found FROM (SELECT gun, used_at FROM bulla_repositories WHERE gun > $1 \
+                 ORDER BY gun LIMIT $2) AS r ORDER BY r.gun"
             )),
             note_use: Statement::new(&format!(
                 "INSERT INTO bulla_repositories (gun, used_at) SELECT {}, {} \
@@ -130,21 +140,29 @@ impl<E: Engine> Statements<E> {
                 greater::<E>("bulla_repositories.used_at", "$2"),
             )),
             prolong_lease: Statement::new(
-                "UPDATE bulla_leases SET holder = $2, until = $3 WHERE name = $1 AND (holder = $2 OR until <= $4)",
+                "UPDATE bulla_leases SET holder = $2, until = $3 WHERE name = $1 \
+                 AND (holder = $2 OR until <= $4 OR until > $5)",
             ),
+            return_lease: Statement::new("UPDATE bulla_leases SET until = 0 WHERE name = $1 AND holder = $2"),
             new_lease: Statement::new(&format!(
                 "{insert} bulla_leases (name, holder, until) VALUES ($1, $2, $3) {leave}"
             )),
             superseded: Statement::new(&format!(
-                "SELECT r.gun, r.version FROM bulla_renewals r WHERE (SELECT t.created_at FROM tuf_files t \
-                 WHERE {same_gun} AND t.role = 'timestamp' AND t.version > r.version AND t.deleted_at IS NULL \
-                 ORDER BY t.version LIMIT 1) < $1 ORDER BY r.gun, r.version LIMIT $2"
+                "SELECT r.gun, r.version, CASE WHEN (SELECT t.created_at FROM tuf_files t WHERE {same_gun} \
+                 AND t.role = 'timestamp' AND t.version > r.version AND t.deleted_at IS NULL ORDER BY t.version LIMIT 1) \
+                 < $4 THEN 1 ELSE 0 END AS found FROM (SELECT gun, version FROM bulla_renewals WHERE gun >= $1 \
+                 AND (gun > $1 OR version > $2) ORDER BY gun, version LIMIT $3) AS r ORDER BY r.gun, r.version"
             )),
             drop_timestamp: Statement::new(&format!(
                 "DELETE FROM tuf_files WHERE {gun} AND role = 'timestamp' AND version = $2"
             )),
             drop_renewal: Statement::new("DELETE FROM bulla_renewals WHERE gun = $1 AND version = $2"),
-            guns: Statement::new(&guns::<E>()),
+            // No EXISTS: PostgreSQL may answer many of them with a walk through the whole table.
+            guns: Statement::new(&format!(
+                "SELECT r.gun, CASE WHEN (SELECT 1 FROM tuf_files t WHERE {same_gun} AND t.deleted_at IS NULL LIMIT 1) = 1 \
+                 THEN 1 ELSE 0 END AS found FROM (SELECT gun FROM bulla_repositories WHERE gun > $1 ORDER BY gun LIMIT $2) \
+                 AS r ORDER BY r.gun"
+            )),
             files: Statement::new(&format!(
                 "SELECT id, role, {FILE} FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
                  ORDER BY id LIMIT $3"
@@ -249,18 +267,6 @@ fn changes(condition: &str, order: &str) -> String {
     format!(
         "SELECT id, created_at, gun, version, sha256, category FROM changefeed WHERE {condition} \
          ORDER BY id {order} LIMIT $2"
-    )
-}
-
-fn guns<E: Engine>() -> String {
-    let gun = bytewise::<E>("gun");
-    let after = match E::ENGINE {
-        EngineName::Sqlite | EngineName::Postgres => "$1",
-        EngineName::MySql => "CAST($1 AS BINARY)",
-    };
-    format!(
-        "SELECT DISTINCT {gun} AS name FROM tuf_files WHERE {gun} > {after} AND deleted_at IS NULL \
-         ORDER BY name LIMIT $2"
     )
 }
 

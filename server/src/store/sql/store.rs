@@ -1,7 +1,9 @@
 //! The store over any engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value};
@@ -16,12 +18,19 @@ use super::{read_failed, unavailable, write_failed};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::{
-    Aging, Change, ChangeQuery, ChangeWindow, FileRow, Lease, MetadataStore, Misfit, Newest, StoreError, Stored,
+    Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileRow, Lease, MetadataStore, Misfit, Newest,
+    RenewalKey, StoreError, Stored,
 };
 
-/// For how long a number that is missing in the feed may belong to a writer that has not come to its end. Longer than
-/// any transaction of ours lives: the database ends what takes longer.
-const UNSETTLED_SECONDS: i64 = 15;
+/// How many files are looked at in one statement for repositories that have no row of ours.
+const ADOPTED_AT_A_TIME: i64 = 10_000;
+
+/// How many files behind the last one that was seen are looked at again: writers may end in another order than that of
+/// their ids.
+const ADOPTED_AGAIN: i64 = 10_000;
+
+/// How many gaps before records from the future are remembered.
+const MAX_GAPS: usize = 1_000;
 
 /// Metadata in SQL.
 pub struct SqlStore<E: Engine> {
@@ -30,18 +39,41 @@ pub struct SqlStore<E: Engine> {
     statements: Arc<Statements<E>>,
     /// On the engine with one writer.
     groups: Option<GroupCommit>,
-    /// How far apart the feed's numbers are: more than 1 on a cluster whose nodes take turns.
-    feed_step: i64,
+    feed: Feed,
+    /// The highest id among the files whose repositories have a row of ours.
+    adopted: AtomicI64,
+    /// Since when there is seen to be a gap before a record that is dated in the future, by the record's id.
+    gaps: Mutex<BTreeMap<i64, UtcTime>>,
+}
+
+/// What is known of the change feed's numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Feed {
+    /// How far apart they are: more than 1 on a cluster whose nodes take turns.
+    pub(super) step: i64,
+    /// For how long after the record behind it a number that is missing may belong to a writer that has not come to its
+    /// end.
+    pub(super) unsettled_seconds: i64,
+}
+
+impl Feed {
+    /// Of a database whose statements end after `statement_timeout`: the writer of the missing number may be in its last
+    /// statement and rest before its end for as long again; clocks of replicas are at most ten seconds apart. A writer
+    /// that waited longer than that between its date and its number is not covered.
+    pub(super) fn new(step: i64, statement_timeout: Duration) -> Self {
+        let timeout = i64::try_from(statement_timeout.as_secs().saturating_add(1)).unwrap_or(i64::MAX);
+        Self { step, unsettled_seconds: timeout.saturating_mul(2).saturating_add(10) }
+    }
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn over(database: Database<E>, names: Names, feed_step: i64, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn over(database: Database<E>, names: Names, feed: Feed, clock: Arc<dyn Clock>) -> Self {
         let statements = Arc::new(Statements::new(names));
         let groups = match E::ENGINE {
             EngineName::Sqlite => Some(GroupCommit::start(database.clone(), statements.clone(), clock.clone())),
             EngineName::Postgres | EngineName::MySql => None,
         };
-        Self { clock, database, statements, groups, feed_step }
+        Self { clock, database, statements, groups, feed, adopted: AtomicI64::new(0), gaps: Mutex::default() }
     }
 
     /// Waits for what is being written and closes the database.
@@ -110,31 +142,6 @@ impl<E: Engine> SqlStore<E> {
         Ok(found)
     }
 
-    /// The GUNs that a statement answers page by page; `values` gives its values for the name after which a page
-    /// begins. A page of which nothing is a GUN is not the end.
-    async fn page(
-        &self,
-        statement: &Statement<E>,
-        after: Option<&Gun>,
-        values: impl Fn(&str) -> Vec<OwnedValue>,
-    ) -> Result<Vec<Gun>, StoreError> {
-        // No GUN is empty, so all of them come after "".
-        let mut after = after.map_or("", Gun::as_str).to_owned();
-        loop {
-            let owned = values(&after);
-            let values: Vec<Value<'_>> = owned.iter().map(|value| value.lent::<E>()).collect();
-            let rows = self.database.fetch(statement, &values).await.map_err(read_failed)?;
-            let mut guns = Vec::with_capacity(rows.len());
-            for row in &rows {
-                guns.extend(to_gun(row)?);
-            }
-            match rows.last() {
-                Some(last) if guns.is_empty() => after = text(last, 0)?.to_owned(),
-                _ => return Ok(guns),
-            }
-        }
-    }
-
     /// The records before the first number that may yet come: numbers are given before a transaction ends, and who
     /// reads on from the last record he saw would never meet it.
     fn settled(&self, records: Vec<Change>, after: i64) -> Vec<Change> {
@@ -144,34 +151,85 @@ impl<E: Engine> SqlStore<E> {
         let now = self.clock.now();
         let mut last = after;
         let settled = records.into_iter().take_while(|record| {
-            let is_gap = record.id > last.saturating_add(self.feed_step);
+            let is_gap = record.id > last.saturating_add(self.feed.step);
             last = record.id;
-            let age = now.unix_seconds().saturating_sub(record.created_at.unix_seconds());
-            !is_gap || age.abs() > UNSETTLED_SECONDS
+            !is_gap || self.is_settled(record, now)
         });
         settled.collect()
     }
-}
 
-/// A value of a page's statement.
-enum OwnedValue {
-    /// A name, for our own tables.
-    OwnName(String),
-    /// A name, for the reference's.
-    Name(String),
-    Number(i64),
-    Time(i64),
-}
+    /// Whether nothing comes any more before a record behind a gap. One that is dated in the future was written by
+    /// another clock than ours, so that its age tells nothing; then this process waits from when it first saw the gap.
+    fn is_settled(&self, record: &Change, now: UtcTime) -> bool {
+        let age = |since: UtcTime| now.unix_seconds().saturating_sub(since.unix_seconds());
+        if age(record.created_at) >= 0 {
+            return age(record.created_at) > self.feed.unsettled_seconds;
+        }
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if gaps.len() >= MAX_GAPS && !gaps.contains_key(&record.id) {
+            gaps.clear();
+        }
+        let since = gaps.entry(record.id).or_insert(now);
+        *since = (*since).min(now);
+        age(*since) > self.feed.unsettled_seconds
+    }
 
-impl OwnedValue {
-    fn lent<E: Engine>(&self) -> Value<'_> {
-        match self {
-            Self::OwnName(name) => own_text::<E>(name),
-            Self::Name(name) => Value::Text(name),
-            Self::Number(number) => Value::Number(*number),
-            Self::Time(micros) => Value::Time(*micros),
+    /// Gives each repository that another server stored a row of ours: at first all of them, then the newer ones.
+    async fn adopt(&self) -> Result<(), StoreError> {
+        let mut after = self.adopted.load(Ordering::Relaxed).saturating_sub(ADOPTED_AGAIN).max(0);
+        let now = Value::Number(to_micros(self.clock.now()));
+        loop {
+            let range = [Value::Number(after), Value::Number(ADOPTED_AT_A_TIME)];
+            let rows = self.database.fetch(&self.statements.adopt_up_to, &range).await.map_err(read_failed)?;
+            let up_to = rows.first().map(|row| number(row, 0)).transpose()?.unwrap_or_default();
+            if up_to <= after {
+                self.adopted.fetch_max(after, Ordering::Relaxed);
+                return Ok(());
+            }
+            let values = [now, Value::Number(after), Value::Number(up_to)];
+            self.database.execute(&self.statements.adopt, &values).await.map_err(read_failed)?;
+            after = up_to;
         }
     }
+
+    /// Some renewals that are superseded, and the last one that was looked at if there may be more.
+    async fn superseded(
+        &self,
+        before: UtcTime,
+        after: Option<&RenewalKey>,
+        limit: u32,
+    ) -> Result<(Vec<RenewalKey>, Option<RenewalKey>), StoreError> {
+        let (gun, version) = after.map_or(("", 0), |after| (after.gun.as_str(), after.version));
+        let values =
+            [own_text::<E>(gun), Value::Number(version), Value::Number(limit.into()), Value::Time(to_micros(before))];
+        let rows = self.database.fetch(&self.statements.superseded, &values).await.map_err(read_failed)?;
+        let key =
+            |row: &Row| Ok::<_, StoreError>(RenewalKey { gun: text(row, 0)?.to_owned(), version: number(row, 1)? });
+        let mut superseded = Vec::new();
+        for row in &rows {
+            if number(row, 2)? != 0 {
+                superseded.push(key(row)?);
+            }
+        }
+        let next = if is_full(&rows, limit) { rows.last().map(key).transpose()? } else { None };
+        Ok((superseded, next))
+    }
+}
+
+/// Whether there may be more behind `rows`.
+fn is_full(rows: &[Row], limit: u32) -> bool {
+    u32::try_from(rows.len()).is_ok_and(|count| count >= limit)
+}
+
+/// The GUNs among names of which the second column says whether they are asked for.
+fn found_guns(rows: &[Row]) -> Result<Vec<Gun>, StoreError> {
+    let mut guns = Vec::new();
+    for row in rows {
+        if number(row, 1)? != 0 {
+            guns.extend(to_gun(row)?);
+        }
+    }
+    Ok(guns)
 }
 
 #[async_trait]
@@ -278,20 +336,21 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         })
     }
 
-    async fn aging(&self, query: &Aging) -> Result<Vec<Gun>, StoreError> {
+    async fn aging(&self, query: &Aging) -> Result<AgingPage, StoreError> {
         if query.after.is_none() {
-            let now = to_micros(self.clock.now());
-            self.database.execute(&self.statements.adopt, &[Value::Number(now)]).await.map_err(read_failed)?;
+            self.adopt().await?;
         }
-        let values = |after: &str| {
-            vec![
-                OwnedValue::OwnName(after.to_owned()),
-                OwnedValue::Number(to_micros(query.used_since)),
-                OwnedValue::Time(to_micros(query.before)),
-                OwnedValue::Number(query.limit.into()),
-            ]
-        };
-        self.page(&self.statements.aging, query.after.as_ref(), values).await
+        let values = [
+            // No name is empty, so all of them come after "".
+            own_text::<E>(query.after.as_deref().unwrap_or_default()),
+            Value::Number(query.limit.into()),
+            Value::Number(to_micros(query.used_since)),
+            Value::Time(to_micros(query.before)),
+        ];
+        let rows = self.database.fetch(&self.statements.aging, &values).await.map_err(read_failed)?;
+        let next = if is_full(&rows, query.limit) { rows.last() } else { None };
+        let next = next.map(|row| text(row, 0).map(str::to_owned)).transpose()?;
+        Ok(AgingPage { guns: found_guns(&rows)?, next })
     }
 
     async fn note_use(&self, guns: &[Gun], at: UtcTime) -> Result<(), StoreError> {
@@ -304,8 +363,14 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
 
     async fn take_lease(&self, lease: Lease, holder: &str, now: UtcTime, seconds: u32) -> Result<bool, StoreError> {
         let until = to_micros(now.plus_seconds(seconds.into()));
-        let mut values =
-            vec![Value::Text(lease.as_str()), Value::Text(holder), Value::Number(until), Value::Number(to_micros(now))];
+        let too_late = to_micros(now.plus_seconds(i64::from(seconds).saturating_mul(2)));
+        let mut values = vec![
+            Value::Text(lease.as_str()),
+            Value::Text(holder),
+            Value::Number(until),
+            Value::Number(to_micros(now)),
+            Value::Number(too_late),
+        ];
         if self.database.execute(&self.statements.prolong_lease, &values).await.map_err(read_failed)? > 0 {
             return Ok(true);
         }
@@ -313,17 +378,43 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         Ok(self.database.execute(&self.statements.new_lease, &values).await.map_err(read_failed)? > 0)
     }
 
-    async fn drop_superseded(&self, before: UtcTime, limit: u32) -> Result<u64, StoreError> {
+    async fn give_back_lease(&self, lease: Lease, holder: &str) -> Result<(), StoreError> {
+        let values = [Value::Text(lease.as_str()), Value::Text(holder)];
+        self.database.execute(&self.statements.return_lease, &values).await.map(|_| ()).map_err(read_failed)
+    }
+
+    async fn drop_superseded(
+        &self,
+        before: UtcTime,
+        after: Option<&RenewalKey>,
+        limit: u32,
+    ) -> Result<Dropped, StoreError> {
+        let (superseded, next) = self.superseded(before, after, limit).await?;
+        if superseded.is_empty() {
+            return Ok(Dropped { timestamps: 0, next });
+        }
         let mut transaction = self.database.begin().await.map_err(unavailable)?;
         let mut session = transaction.session().map_err(unavailable)?;
-        let dropped = write_superseded(&mut session, &self.statements, before, limit).await?;
+        let timestamps = write_superseded(&mut session, &self.statements, &superseded).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(dropped)
+        Ok(Dropped { timestamps, next })
     }
 
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
-        let values = |after: &str| vec![OwnedValue::Name(after.to_owned()), OwnedValue::Number(limit.into())];
-        self.page(&self.statements.guns, after, values).await
+        if after.is_none() {
+            self.adopt().await?;
+        }
+        let mut after = after.map_or("", Gun::as_str).to_owned();
+        // A page of which nothing is there any more, or is a GUN, is not the end.
+        loop {
+            let values = [own_text::<E>(&after), Value::Number(limit.into())];
+            let rows = self.database.fetch(&self.statements.guns, &values).await.map_err(read_failed)?;
+            let guns = found_guns(&rows)?;
+            match rows.last() {
+                Some(last) if guns.is_empty() => after = text(last, 0)?.to_owned(),
+                _ => return Ok(guns),
+            }
+        }
     }
 
     async fn strange_names(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {

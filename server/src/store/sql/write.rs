@@ -10,7 +10,7 @@ use super::statements::{MAX_ROLES, Statements, insert_files, insert_files_and_ch
 use super::words::{own_name, own_text};
 use super::{read_failed, write_failed};
 use crate::publish::{NewFile, Origin, ValidatedUpdate};
-use crate::store::{ChangeCategory, Misfit, StoreError, decisive_roles, follows};
+use crate::store::{ChangeCategory, Misfit, RenewalKey, StoreError, decisive_roles, follows};
 
 /// The most files, and about the most bytes, of one statement: a server refuses packets beyond a limit.
 const MAX_FILES: usize = 64;
@@ -93,22 +93,22 @@ pub(super) async fn write_deletion<E: Engine>(
     Ok(true)
 }
 
-/// Removes superseded timestamps and says how many there were.
+/// Removes superseded timestamps, by GUN and version, and says how many there were.
 pub(super) async fn write_superseded<E: Engine>(
     session: &mut Session<'_, E>,
     statements: &Statements<E>,
-    before: UtcTime,
-    limit: u32,
+    superseded: &[RenewalKey],
 ) -> Result<u64, StoreError> {
-    let values = [Value::Time(to_micros(before)), Value::Number(limit.into())];
-    let rows = session.fetch(&statements.superseded, &values).await.map_err(read_failed)?;
     let mut dropped = 0_u64;
-    for row in &rows {
-        let (name, version) = (text(row, 0)?, Value::Number(number(row, 1)?));
-        let timestamps = session.execute(&statements.drop_timestamp, &[Value::Text(name), version]).await;
+    for RenewalKey { gun, version } in superseded {
+        let version = Value::Number(*version);
+        let renewals = session.execute(&statements.drop_renewal, &[own_text::<E>(gun), version]).await;
+        // Deleted since it was looked for: what bears its version now may be a publish's.
+        if renewals.map_err(read_failed)? == 0 {
+            continue;
+        }
+        let timestamps = session.execute(&statements.drop_timestamp, &[Value::Text(gun), version]).await;
         dropped = dropped.saturating_add(timestamps.map_err(read_failed)?);
-        let renewals = session.execute(&statements.drop_renewal, &[own_text::<E>(name), version]).await;
-        renewals.map_err(read_failed)?;
     }
     Ok(dropped)
 }

@@ -114,13 +114,14 @@ async fn all_age_as_used_now(store: &dyn MetadataStore, clock: &TestClock) {
     let now = clock.now();
     let all = store.guns(None, 1000).await.unwrap();
     assert!(!all.is_empty());
-    let aging = async |after: Option<Gun>, used_since| {
+    let aging = async |after: Option<&Gun>, used_since| {
+        let after = after.map(|gun| gun.as_str().to_owned());
         let query = Aging { before: now.plus_seconds(1), used_since, after, limit: 1000 };
-        store.aging(&query).await.unwrap()
+        store.aging(&query).await.unwrap().guns
     };
     assert_eq!(aging(None, now).await, all);
     assert!(aging(None, now.plus_seconds(1)).await.is_empty());
-    assert_eq!(aging(all.first().cloned(), now).await, all.get(1..).unwrap());
+    assert_eq!(aging(all.first(), now).await, all.get(1..).unwrap());
 }
 
 #[tokio::test]
@@ -155,8 +156,22 @@ async fn a_gap_is_waited_for<E: Engine>(store: &dyn MetadataStore, clock: &TestC
     assert!(ids(3).await.is_empty());
     let of_gun = ChangeQuery { gun: Some(gun("example.com/c")), change_id: 0, records: 100 };
     assert_eq!(store.changes(&of_gun).await.unwrap().len(), 1, "of one repository at once");
-    clock.advance_seconds(16);
+    // Twice the ten seconds and one of a statement, and ten for clocks that differ.
+    clock.advance_seconds(32);
+    assert!(ids(3).await.is_empty());
+    clock.advance_seconds(1);
     assert_eq!(ids(3).await, [5], "nothing comes so late");
+    let mut late = other.begin().await.unwrap();
+    late.session().unwrap().run("INSERT INTO changefeed (gun, version) VALUES ('example.com/late', 2)").await.unwrap();
+    clock.advance_days(365);
+    store.commit(&first_publish("example.com/d")).await.unwrap();
+    clock.advance_days(-365);
+    assert!(ids(5).await.is_empty(), "a date in the future settles nothing");
+    clock.advance_seconds(32);
+    assert!(ids(5).await.is_empty());
+    clock.advance_seconds(1);
+    assert_eq!(ids(5).await, [7], "and does not hold the feed for a year");
+    late.rollback().await.unwrap();
 }
 
 #[tokio::test]
