@@ -193,7 +193,8 @@ async fn a_name_that_no_repository_can_have_is_a_finding_and_the_others_are_look
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_no_clean_bill() {
-    let stack = recorded().await;
+    let mut stack = recorded().await;
+    stack.server.kill().await.unwrap();
     std::fs::remove_file(stack.folder().join("server.db")).unwrap();
     let output = stack.command(&["admin", "verify"]).await.unwrap();
     assert_eq!(output.status.code(), Some(1));

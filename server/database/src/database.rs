@@ -11,7 +11,6 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection, MySql, Pool, Postgres, Sqlite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
 
 use crate::dsn::{MySqlDsn, PostgresDsn};
 use crate::engine::Engine;
@@ -156,12 +155,6 @@ struct Lender<E: Engine> {
     turns: Arc<Semaphore>,
 }
 
-/// The right to a connection, and until when it must be there.
-struct Turn {
-    permit: OwnedSemaphorePermit,
-    until: Instant,
-}
-
 impl<E: Engine> Clone for Lender<E> {
     fn clone(&self) -> Self {
         Self { pool: self.pool.clone(), turns: Arc::clone(&self.turns) }
@@ -174,14 +167,10 @@ impl<E: Engine> Lender<E> {
         Self { pool, turns: Arc::new(Semaphore::new(most)) }
     }
 
-    fn until(&self) -> Instant {
-        Instant::now() + self.pool.options().get_acquire_timeout()
-    }
-
-    async fn turn(&self) -> Result<Turn, Failure> {
-        let until = self.until();
-        match timeout_at(until, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Turn { permit, until }),
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let most = self.pool.options().get_acquire_timeout();
+        match tokio::time::timeout(most, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
             Err(_) => Err(Failure::Unavailable(sqlx::Error::PoolTimedOut)),
         }
@@ -189,23 +178,27 @@ impl<E: Engine> Lender<E> {
 
     /// A connection, if asked for one that has just answered. The broken ones that come first are thrown away; after a
     /// restart of the database these may be all that the pool has.
-    async fn lent(&self, turn: Turn, is_tested: bool, timeout: Option<Duration>) -> Result<Lent<E>, Failure> {
-        let Turn { permit, until } = turn;
+    async fn lent(
+        &self,
+        permit: OwnedSemaphorePermit,
+        is_tested: bool,
+        timeout: Option<Duration>,
+    ) -> Result<Lent<E>, Failure> {
         let tests = if is_tested { self.pool.options().get_max_connections() } else { 0 };
-        let mut lent = Lent::new(acquired(&self.pool, until).await?, Some(permit));
+        let mut lent = Lent::new(acquired(&self.pool).await?, Some(permit));
         for _ in 0..tests {
             if lent.session(timeout)?.ping().await.is_ok() {
                 break;
             }
             let permit = lent.throw_away();
-            lent = Lent::new(acquired(&self.pool, self.until()).await?, permit);
+            lent = Lent::new(acquired(&self.pool).await?, permit);
         }
         Ok(lent)
     }
 }
 
-async fn acquired<E: Engine>(pool: &Pool<E>, until: Instant) -> Result<PoolConnection<E>, Failure> {
-    match timeout_at(until, pool.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
+    match pool.acquire().await {
         Ok(connection) => Ok(connection),
         Err(error @ sqlx::Error::PoolTimedOut) => Err(why_not(pool, error).await),
         Err(error) => Err(Failure::of(error, E::class)),
@@ -304,7 +297,7 @@ impl Database<Sqlite> {
 impl<E: Engine> Database<E> {
     async fn of_server(pool: Pool<E>, settings: PoolSettings) -> Result<Self, Failure> {
         let lender = Lender::new(pool);
-        drop(acquired(&lender.pool, lender.until()).await?);
+        drop(acquired(&lender.pool).await?);
         Ok(Self { reads: lender.clone(), writes: lender, timeout: Some(settings.statement_timeout + GRACE) })
     }
 }

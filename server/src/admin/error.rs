@@ -34,7 +34,7 @@ pub enum AdminError {
         which: &'static str,
         /// Why.
         #[source]
-        source: Box<AdminError>,
+        source: Box<Self>,
     },
     /// The databases cannot be opened for a copy.
     #[error("cannot open the {which} of the copy")]

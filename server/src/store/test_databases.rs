@@ -119,7 +119,12 @@ impl Drop for TestDatabase {
         let force = if server == Server::Postgres { " WITH (FORCE)" } else { "" };
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(on_server(server, format!("DROP DATABASE {name}{force}")));
+            runtime.block_on(async {
+                if server == Server::MySql {
+                    cut_sessions(&name).await;
+                }
+                on_server(server, format!("DROP DATABASE {name}{force}")).await;
+            });
         });
         dropped.join().unwrap();
     }
@@ -139,6 +144,20 @@ fn address(server: Server) -> Option<String> {
     assert!(!is("CI", "true") && !is("BULLA_TEST_ENGINES", "required"), "{variable} is not set");
     eprintln!("left out: {variable} is not set");
     None
+}
+
+/// Ends the sessions at a MySQL database, as FORCE does on PostgreSQL: one with a transaction open would hold it up, and
+/// nothing of the test that is being taken down runs any more to end that.
+async fn cut_sessions(name: &str) {
+    let address = address(Server::MySql).unwrap();
+    let database = Database::mysql(&MySqlDsn::parse(&address).unwrap(), settings()).await.unwrap();
+    let sessions = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}'");
+    for row in database.fetch(&Statement::new(&sessions), &[]).await.unwrap() {
+        let id = row.number(0).unwrap().unwrap();
+        // one that has ended by itself is no longer known
+        let _ended = database.execute(&Statement::new(&format!("KILL {id}")), &[]).await;
+    }
+    database.close().await;
 }
 
 async fn on_server(server: Server, statement: String) {

@@ -126,7 +126,7 @@ async fn a_renewed_snapshot_heals_as_well() {
 async fn a_repair_heals_without_a_publish_and_only_once() {
     let (stack, author, _) = unreadable(spaced).await;
     let repaired = stack.reader.repair(&stack.gun).await.unwrap();
-    let listed = vec![(Role::Targets, version(1))];
+    let listed = vec![(Role::Targets, version(1)), (role("targets/a"), version(1))];
     assert_eq!(repaired, Repaired::Snapshot { version: version(2), listed, dropped: Vec::new() });
     assert_readable(&stack, &author.root).await;
     assert_eq!(stack.changes().await.len(), 2, "an ordinary update with its record");
@@ -155,7 +155,7 @@ async fn a_repair_finds_an_entry_that_is_wrong_in_one_digest_or_in_its_length() 
         listed.insert(Role::Targets, wrong);
         ByTheReference { stack: &stack, author: &author }.stores(Vec::new(), listed).await;
         let repaired = stack.reader.repair(&stack.gun).await.unwrap();
-        let listed = vec![(Role::Targets, version(2))];
+        let listed = vec![(Role::Targets, version(1))];
         assert_eq!(repaired, Repaired::Snapshot { version: version(3), listed, dropped: Vec::new() });
         assert_readable(&stack, &author.root).await;
     }

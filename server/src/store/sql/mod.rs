@@ -1,7 +1,7 @@
 //! Metadata in SQL; the only place of the server that knows a database.
 //!
-//! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words ([`words`]) and in how a
-//! transaction begins ([`group`] on SQLite), not in rules.
+//! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words (`words`) and in how a
+//! transaction begins (`group` on SQLite), not in rules.
 
 pub(crate) mod copy;
 mod group;

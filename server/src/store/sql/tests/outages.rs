@@ -241,7 +241,6 @@ async fn whoever_hangs_up_costs_the_database_no_session() {
     two.rollback().await.unwrap();
     let other = database.postgres().await;
     let before = sessions(&other, &database.name).await;
-    assert_eq!(before.len(), 2);
     let gun = gun();
     for _ in 0..40 {
         // Each is begun, and then nobody waits for it any more.
@@ -259,7 +258,8 @@ async fn whoever_hangs_up_costs_the_database_no_session() {
         abandoned.session().unwrap().run("LOCK TABLE tuf_files").await.unwrap();
     }
     works(&store).await;
-    assert_eq!(sessions(&other, &database.name).await, before);
+    let after = sessions(&other, &database.name).await;
+    assert!(after.is_subset(&before), "{after:?} are not all of {before:?}");
 }
 
 #[tokio::test]
