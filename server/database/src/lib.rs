@@ -1,7 +1,7 @@
 //! How an SQL database is named, opened, migrated and talked to: what server and signer have in common below their
 //! stores. Knows nothing of metadata or of keys.
 //!
-//! A store is written once, over [`Engine`](engine::Engine): its statements are texts with numbered parameters
+//! A store is written once, over [`Engine`]: its statements are texts with numbered parameters
 //! ([`Statement`]), its rows are [`Row`]s, and [`Failure`] tells it what went wrong.
 //!
 //! ```no_run
