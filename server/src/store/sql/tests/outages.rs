@@ -239,7 +239,10 @@ async fn whoever_hangs_up_costs_the_database_no_session() {
     let (one, two) = (store.database.begin().await.unwrap(), store.database.begin().await.unwrap());
     one.rollback().await.unwrap();
     two.rollback().await.unwrap();
-    let other = database.postgres().await;
+    // of one session, as the one that asks is not counted
+    let settings = PoolSettings { max_connections: 1, ..PoolSettings::default() };
+    let dsn = PostgresDsn::parse(&database.address()).unwrap();
+    let other = bulla_database::Database::postgres(&dsn, settings).await.unwrap();
     let before = sessions(&other, &database.name).await;
     let gun = gun();
     for _ in 0..40 {
