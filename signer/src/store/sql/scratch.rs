@@ -76,9 +76,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // A session with a transaction open would hold it up, and nothing of the test runs any more to end that.
         let statement = match self.engine {
             Server::Postgres => format!("DROP DATABASE {} WITH (FORCE)", self.name),
-            Server::MySql => format!("DROP DATABASE {}", self.name),
+            Server::MySql => format!(
+                "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist WHERE db = '{name}') DO \
+                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; KILL one.id; END; END FOR; \
+                 DROP DATABASE {name}; END",
+                name = self.name
+            ),
         };
         // the test's own runtime cannot be waited for here
         std::thread::scope(|scope| {
