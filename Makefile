@@ -27,11 +27,11 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
-	@$(phase) "same verdict as the reference" tests/verdicts.sh
+	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)
 
 # FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
-# with each docker CLI on each engine, VERDICTS_COUNT uploads, every one of FAULTS
+# with each docker CLI on each engine, VERDICTS_COUNT uploads of a new seed, every one of FAULTS
 test-full: export FUZZ_SECONDS ?= 60
 test-full: export KILL_ROUNDS ?= 50
 test-full: export RUNS ?= 3
