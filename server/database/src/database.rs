@@ -81,7 +81,7 @@ impl<E: Engine> Database<E> {
                 let mut lent = reads.lent(turn, is_tested, timeout).await?;
                 lent.session(timeout)?.fetch_with(text, arguments).await
             };
-            to_its_end(work).await
+            ended(work).await
         };
         match fetched(false).await {
             Err(Failure::Broken(_)) => fetched(true).await,
@@ -112,7 +112,7 @@ impl<E: Engine> Database<E> {
                 let lent = lender.lent(turn, is_tested, timeout).await?;
                 Transaction::begun_by(text, lent, timeout).await
             };
-            to_its_end(work).await
+            ended(work).await
         };
         match begun(false).await {
             Err(Failure::Broken(_)) => begun(true).await,
@@ -132,7 +132,7 @@ impl<E: Engine> Database<E> {
             let mut lent = writes.lent(turn, false, timeout).await?;
             lent.session(timeout)?.execute_with(text, arguments).await
         };
-        to_its_end(work).await
+        ended(work).await
     }
 
     /// Waits for what is being written and closes every connection.
@@ -205,17 +205,22 @@ async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failur
     }
 }
 
-/// Does work that goes on when nobody waits for it.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Failure> {
+/// Does work that goes on when nobody waits for it. `None` when the runtime is ending.
+pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     match tokio::spawn(work).await {
-        Ok(done) => done,
+        Ok(done) => Some(done),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
+            Err(_) => None,
         },
     }
+}
+
+/// The same for work at the database.
+async fn ended<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    to_its_end(work).await.unwrap_or(Err(Failure::Unavailable(sqlx::Error::PoolClosed)))
 }
 
 /// What stands behind a wait in vain for a connection. The pool tries again while the database refuses, as it does

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value};
+use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value, to_its_end};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::group::GroupCommit;
@@ -44,6 +44,7 @@ pub struct SqlStore<E: Engine> {
     adopted: AtomicI64,
     /// Since when there is seen to be a gap before a record that is dated in the future, by the record's id.
     gaps: Mutex<BTreeMap<i64, UtcTime>>,
+    pub(super) longest_file: Option<usize>,
 }
 
 /// What is known of the change feed's numbers.
@@ -66,14 +67,68 @@ impl Feed {
     }
 }
 
+/// What a transaction needs that goes on when nobody waits for it any more.
+struct Writer<E: Engine> {
+    database: Database<E>,
+    statements: Arc<Statements<E>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl<E: Engine> Writer<E> {
+    async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await.map_err(unavailable)?;
+        let mut session = transaction.session().map_err(unavailable)?;
+        match write_update(&mut session, &self.statements, update, self.clock.now()).await {
+            Ok(()) => transaction.commit().await.map_err(|failure| write_failed(failure, update.gun())),
+            Err(error) => {
+                // Whatever becomes of it, nothing of the update counts.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn delete(&self, gun: &Gun) -> Result<bool, StoreError> {
+        let mut transaction = self.database.begin().await.map_err(unavailable)?;
+        let mut session = transaction.session().map_err(unavailable)?;
+        let removed = write_deletion(&mut session, &self.statements, gun, self.clock.now()).await;
+        match removed {
+            Ok(true) => transaction.commit().await.map_err(|failure| write_failed(failure, gun))?,
+            Ok(false) | Err(_) => {
+                let _ = transaction.rollback().await;
+            }
+        }
+        removed
+    }
+}
+
+/// A transaction that was begun comes to its end also when the publisher hangs up: broken off in a statement it would
+/// cost the database a session, and broken off at its end nobody would know whether it counts.
+async fn ended<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    to_its_end(work).await.unwrap_or_else(|| Err(unavailable("the server is stopping")))
+}
+
 impl<E: Engine> SqlStore<E> {
+    fn writer(&self) -> Writer<E> {
+        let (statements, clock) = (Arc::clone(&self.statements), Arc::clone(&self.clock));
+        Writer { database: self.database.clone(), statements, clock }
+    }
+
     pub(super) fn over(database: Database<E>, names: Names, feed: Feed, clock: Arc<dyn Clock>) -> Self {
         let statements = Arc::new(Statements::new(names));
         let groups = match E::ENGINE {
             EngineName::Sqlite => Some(GroupCommit::start(database.clone(), statements.clone(), clock.clone())),
             EngineName::Postgres | EngineName::MySql => None,
         };
-        Self { clock, database, statements, groups, feed, adopted: AtomicI64::new(0), gaps: Mutex::default() }
+        Self { clock, database, statements, groups, feed, adopted: AtomicI64::new(0), gaps: Mutex::default(), longest_file: None }
+    }
+
+    /// How long a file may be that the database takes, in bytes; `None` where it sets no limit of its own.
+    #[must_use]
+    pub fn longest_file(&self) -> Option<usize> {
+        self.longest_file
     }
 
     /// Waits for what is being written and closes the database.
@@ -100,20 +155,6 @@ impl<E: Engine> SqlStore<E> {
     ) -> Result<Option<Stored>, StoreError> {
         let mut rows = self.rows_of(gun, statement, values).await?;
         rows.first_mut().map(|row| to_stored(row, 0)).transpose()
-    }
-
-    async fn commit_alone(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin().await.map_err(unavailable)?;
-        let mut session = transaction.session().map_err(unavailable)?;
-        let written = write_update(&mut session, &self.statements, update, self.clock.now()).await;
-        match written {
-            Ok(()) => transaction.commit().await.map_err(|failure| write_failed(failure, update.gun())),
-            Err(error) => {
-                // Whatever becomes of it, nothing of the update counts.
-                let _ = transaction.rollback().await;
-                Err(error)
-            }
-        }
     }
 
     /// A conflict that the database found, with what it was about.
@@ -283,10 +324,14 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
         match &self.groups {
             Some(groups) => groups.commit(update).await,
-            None => match self.commit_alone(update).await {
-                Ok(()) => Ok(()),
-                Err(error) => Err(self.explained(update.gun(), error).await),
-            },
+            None => {
+                let (writer, update) = (self.writer(), update.clone());
+                let gun = update.gun().clone();
+                match ended(async move { writer.commit(&update).await }).await {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(self.explained(&gun, error).await),
+                }
+            }
         }
     }
 
@@ -294,16 +339,8 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         if self.statements.names.fit(gun).is_err() {
             return Ok(false);
         }
-        let mut transaction = self.database.begin().await.map_err(unavailable)?;
-        let mut session = transaction.session().map_err(unavailable)?;
-        let removed = write_deletion(&mut session, &self.statements, gun, self.clock.now()).await;
-        match removed {
-            Ok(true) => transaction.commit().await.map_err(|failure| write_failed(failure, gun))?,
-            Ok(false) | Err(_) => {
-                let _ = transaction.rollback().await;
-            }
-        }
-        removed
+        let (writer, gun) = (self.writer(), gun.clone());
+        ended(async move { writer.delete(&gun).await }).await
     }
 
     async fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
