@@ -135,10 +135,17 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`] for the first that cannot be used.
-    pub(crate) async fn new(config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Watched>), StartError> {
+    pub(crate) async fn new(mut config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Watched>), StartError> {
         let mut watched = Vec::new();
         let (signer, algorithm) = signer(&config.trust, &mut watched)?;
         let (store, database) = open_storage(&config.storage, &clock).await?;
+        if let Some(longest) = database.as_ref().and_then(Opened::longest_file)
+            && config.limits.document_bytes > longest
+        {
+            let (asked, got) = (config.limits.document_bytes, longest);
+            tracing::info!(asked, got, "limits.document_bytes is lowered to what max_allowed_packet of the database lets in");
+            config.limits.document_bytes = longest;
+        }
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
         let health = Health::new(database.is_some(), is_remote);
         let app = Self::on(Foundations { store, signer, algorithm, health, database }, config, clock, &mut watched)?;
@@ -210,6 +217,17 @@ pub(crate) enum Opened {
     Sqlite(Arc<SqliteStore>),
     Postgres(Arc<PostgresStore>),
     MySql(Arc<MySqlStore>),
+}
+
+impl Opened {
+    /// How long a file may be that the database takes, in bytes.
+    fn longest_file(&self) -> Option<usize> {
+        match self {
+            Self::Sqlite(store) => store.longest_file(),
+            Self::Postgres(store) => store.longest_file(),
+            Self::MySql(store) => store.longest_file(),
+        }
+    }
 }
 
 /// Opens what the configuration names; a database gets its tables.

@@ -141,7 +141,7 @@ impl SqlStore<MySql> {
         refuse_old_mysql_tables(&database).await?;
         migrate(&database, COMPONENT, &MYSQL_STEPS).await.map_err(unavailable)?;
         let learned = "SELECT CAST(character_set_name AS CHAR), CAST(collation_name AS CHAR), \
-             @@SESSION.auto_increment_increment FROM information_schema.columns \
+             @@SESSION.auto_increment_increment, CAST(@@SESSION.max_allowed_packet AS SIGNED) FROM information_schema.columns \
              WHERE table_schema = DATABASE() AND table_name = 'tuf_files' AND column_name = 'gun'";
         let rows = database.fetch(&Statement::new(learned), &[]).await.map_err(read_failed)?;
         let Some(row) = rows.first() else { return Err(unavailable("the database does not show its own columns")) };
@@ -156,9 +156,14 @@ impl SqlStore<MySql> {
         };
         let names = Names { charset, collation: word(1)? };
         let feed = Feed::new(number(row, 2)?.max(1), settings.statement_timeout);
-        Ok(Self::over(database, names, feed, clock))
+        let mut store = Self::over(database, names, feed, clock);
+        store.longest_file = Some(usize::try_from(number(row, 3)?).unwrap_or_default().saturating_sub(BESIDE_A_FILE));
+        Ok(store)
     }
 }
+
+/// What a packet to MySQL holds beside a file, at most: the statement and the names.
+pub(super) const BESIDE_A_FILE: usize = 64 << 10;
 
 /// Whether the tables are of a version of the reference that can be taken over, or not there yet. Only reads.
 ///

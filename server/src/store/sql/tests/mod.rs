@@ -1,5 +1,6 @@
 //! What only one engine can show.
 
 mod outages;
+mod packets;
 mod sqlite;
 mod taken_over;
