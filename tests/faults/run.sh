@@ -8,8 +8,8 @@
 #   FAULT_SECONDS          how long a fault lasts where nothing else is said (default 10)
 #   FAULT_PAUSE_SECONDS    how long the database is paused (default 30)
 #   FAULT_SIGNER_SECONDS   how long the signer is gone (default 600)
-#   BULLA_PREVIOUS_BIN_DIR where the programs of the previous release are, which
-#                          the fault of two builds needs
+#   BULLA_PREVIOUS_BIN_DIR where the programs of the previous release are, which the
+#                          fault of two builds needs; they are built if it is not set
 #   BULLA_BIN_DIR          where the binaries are (default: the debug build)
 #   STORIES_KEEP=1         keep the work directories (all logs)
 #   CI=true                what is missing is a failure, not a skip
@@ -21,12 +21,19 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../peers/pki.sh"
 . "$HERE/../peers/stories.sh"
 . "$HERE/../peers/halves.sh"
+. "$HERE/../upgrade/previous-programs.sh"
 . "$HERE/load.sh"
 
 FAULT_SECONDS=${FAULT_SECONDS:-10}
 FAULT_PAUSE_SECONDS=${FAULT_PAUSE_SECONDS:-30}
 FAULT_SIGNER_SECONDS=${FAULT_SIGNER_SECONDS:-600}
 export TRUST_PLAIN=1 TRUST_LOG_LEVEL=warning
+
+# left_out WHY: with CI=true what cannot run is a failure
+left_out() {
+  [ "${CI:-}" != true ] || fail "$1"
+  note "left out: $1"
+}
 
 # service ENGINE REPLICAS: a signer and so many servers on one database; sets PORTS and SERVERS
 service() {
@@ -97,7 +104,6 @@ signer_gone() {
 
 # no byte more can be written
 disk_full() {
-  [ "$(id -u)" = 0 ] || { note "left out: only root can make a small disk"; return; }
   local whole=$TRUST_STATE/disk
   mkdir "$whole"
   mount -t tmpfs -o size=64m bulla-faults "$whole" || fail "no small disk"
@@ -120,7 +126,7 @@ disk_full() {
 # the servers' clocks jump, and come back
 clock_jumped() {
   local library
-  library=$(clock_mover) || { note "left out: libfaketime is not installed"; [ "${CI:-}" != true ]; return; }
+  library=$(clock_mover) || { left_out "libfaketime is not installed"; return; }
   echo +0 >"$TRUST_STATE/clock"
   export FAKETIME_TIMESTAMP_FILE=$TRUST_STATE/clock FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
   printf '#!/bin/bash\nexport LD_PRELOAD=%q\nexec %q "$@"\n' "$library" "$BULLA_BIN_DIR/bulla-server" >"$TRUST_STATE/server-with-moved-clock"
@@ -138,9 +144,11 @@ clock_jumped() {
 
 # this build and the previous release, which knows SQLite only, on one file
 two_builds() {
-  [ -n "${BULLA_PREVIOUS_BIN_DIR:-}" ] || { note "left out: BULLA_PREVIOUS_BIN_DIR is not set"; return; }
+  local tag
+  tag=$(previous_tag) || { left_out "there is no earlier tag"; return; }
+  previous_programs "$tag" || fail "$tag does not build"
   service sqlite 1
-  replica 2 "$BULLA_PREVIOUS_BIN_DIR/bulla-server"
+  replica 2 "$PREVIOUS/bulla-server"
   load_start "${PORTS[@]}"
   order fault
   sleep "$FAULT_SECONDS"

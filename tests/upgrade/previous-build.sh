@@ -7,7 +7,7 @@
 # TAG is the previous release (default: the newest tag that is not this commit's).
 #   BULLA_BIN_DIR           where this build's programs are (default: the debug build)
 #   BULLA_PREVIOUS_BIN_DIR  where the previous ones are; without it they are built
-#                           from TAG in a worktree of their own (some four minutes)
+#                           from TAG into target/previous (some four minutes)
 #   DEMO_TOOL               the registry that our client signs from
 #   CI=true                 what is missing is a failure, not a skip
 set -u
@@ -16,34 +16,27 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../peers/processes.sh"
 . "$HERE/../peers/pki.sh"
 . "$HERE/publishes.sh"
-repository=$(cd "$HERE/../.." && pwd)
+. "$HERE/previous-programs.sh"
 
 for program in notary jq openssl sqlite3; do
   command -v "$program" >/dev/null || skip_all "$program is not installed"
 done
 require_bulla bulla-server bulla-signer bulla
-current=$(realpath "${BULLA_BIN_DIR:-$repository/target/debug}")
+current=$(realpath "${BULLA_BIN_DIR:-$REPOSITORY/target/debug}")
 DEMO_TOOL=${DEMO_TOOL:-$current/demo-tool}
-tag=${1:-$(git -C "$repository" describe --tags --abbrev=0 HEAD^ 2>/dev/null)}
+tag=${1:-$(previous_tag)}
 [ -n "$tag" ] || skip_all "there is no earlier tag"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-previous.XXXXXX")
 clean_up() {
   stop_children
-  [ ! -d "$work/source" ] || git -C "$repository" worktree remove --force "$work/source"
   rm -rf "$work"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-previous=${BULLA_PREVIOUS_BIN_DIR:-}
-if [ -z "$previous" ]; then
-  echo "# building $tag"
-  git -C "$repository" worktree add -q --detach "$work/source" "$tag" || { echo "Bail out! no worktree of $tag"; exit 1; }
-  (cd "$work/source" && CARGO_TARGET_DIR=$work/target cargo build --quiet --locked -p bulla-server -p bulla-signer) ||
-    { echo "Bail out! $tag does not build"; exit 1; }
-  previous=$work/target/debug
-fi
+previous_programs "$tag" || { echo "Bail out! $tag does not build"; exit 1; }
+previous=$PREVIOUS
 
 export TRUST_STATE=$work/state
 mkdir -p "$TRUST_STATE/home"
