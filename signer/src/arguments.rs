@@ -1,93 +1,86 @@
-//! Command-line arguments, in the reference's manner: `-name value`, `--name value` or `-name=value`.
+//! The command line: the reference's flags, after one dash or two, and verbs of our own. Without a verb it serves.
 
+pub(crate) mod config;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What the command line asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Arguments {
-    /// To serve.
-    Serve {
-        /// The configuration file.
-        config: PathBuf,
-        /// How log lines are written.
-        log_format: LogFormat,
-    },
-    /// To print the version.
-    Version,
-    /// To print how to call this program.
-    Help,
+use clap::{Parser, Subcommand};
+
+pub(crate) use config::ConfigVerb;
+
+/// Holds the keys that a content-trust server signs with, and signs for it over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "bulla-signer", disable_version_flag = true, subcommand_value_name = "VERB")]
+pub(crate) struct Arguments {
+    /// The configuration file: the reference's, in JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines are written: json or logfmt
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "json", value_parser = log_format)]
+    pub(crate) logf: LogFormat,
+    /// Has no effect: the reference serves a profiler then
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
+    pub(crate) debug: bool,
+    /// Prints the version
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
+    pub(crate) version: bool,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
 }
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// One JSON object a line.
     Json,
     /// Text.
     Text,
 }
 
-/// Arguments that make no sense.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgumentError {
-    /// A flag that there is not.
-    #[error("unknown argument {0:?}")]
-    Unknown(String),
-    /// A flag without its value.
-    #[error("-{0} needs a value")]
-    NoValue(&'static str),
-    /// `-logf` with a format that there is not.
-    #[error("-logf {0:?} is neither json nor logfmt")]
-    UnknownLogFormat(String),
-    /// No `-config`.
-    #[error("-config FILE is missing")]
-    NoConfig,
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Looks at the configuration without serving
+    #[command(subcommand)]
+    Config(ConfigVerb),
 }
 
-/// How to call this program.
-pub const USAGE: &str = "\
-usage: bulla-signer -config FILE [-logf json|logfmt]
-       bulla-signer -version
-";
-
 impl Arguments {
-    /// Reads the arguments after the program's name.
-    ///
-    /// # Errors
-    /// [`ArgumentError`] names the argument.
-    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, ArgumentError> {
-        let mut arguments = arguments.into_iter();
-        let mut config = None;
-        let mut log_format = LogFormat::Json;
-        while let Some(argument) = arguments.next() {
-            let flag = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
-            let (name, value) = match flag.map(|flag| flag.split_once('=').unzip()) {
-                Some((Some(name), value)) => (Some(name.to_owned()), value.map(str::to_owned)),
-                Some((None, _)) => (flag.map(str::to_owned), None),
-                None => (None, None),
-            };
-            let mut value_of = |name| value.clone().or_else(|| arguments.next()).ok_or(ArgumentError::NoValue(name));
-            match name.as_deref() {
-                Some("config") => config = Some(PathBuf::from(value_of("config")?)),
-                Some("logf") => log_format = LogFormat::parse(&value_of("logf")?)?,
-                // the reference then serves a profiler, which there is none of here
-                Some("debug") => {}
-                Some("version") => return Ok(Self::Version),
-                Some("h" | "help") => return Ok(Self::Help),
-                _ => return Err(ArgumentError::Unknown(argument)),
-            }
-        }
-        Ok(Self::Serve { config: config.ok_or(ArgumentError::NoConfig)?, log_format })
+    /// Reads the command line, the program's name first.
+    pub(crate) fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(two_dashes(line))
     }
 }
 
-impl LogFormat {
-    fn parse(name: &str) -> Result<Self, ArgumentError> {
-        match name {
-            "json" => Ok(Self::Json),
-            "logfmt" => Ok(Self::Text),
-            _ => Err(ArgumentError::UnknownLogFormat(name.to_owned())),
+/// Puts a second dash before the names that Go's flags have after one; what follows a bare `--` stays.
+fn two_dashes(line: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut is_over = false;
+    line.into_iter().map(move |word| {
+        is_over |= word == "--";
+        match word.to_str().and_then(|text| text.strip_prefix('-')) {
+            // a short flag, as -h, has one letter
+            Some(name) if !is_over && name.len() > 1 && !name.starts_with('-') => format!("--{name}").into(),
+            _ => word,
         }
+    })
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "json" => Ok(LogFormat::Json),
+        "logfmt" => Ok(LogFormat::Text),
+        _ => Err("must be json or logfmt"),
+    }
+}
+
+/// A truth value as Go writes it.
+fn flag(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be true or false"),
     }
 }
 
@@ -95,38 +88,42 @@ impl LogFormat {
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Arguments, ArgumentError> {
-        Arguments::parse(arguments.iter().map(|argument| (*argument).to_owned()))
+    fn parse(line: &str) -> Result<Arguments, String> {
+        let words = std::iter::once("bulla-signer").chain(line.split_whitespace()).map(OsString::from);
+        Arguments::parse_from_line(words).map_err(|error| error.to_string())
     }
 
     #[test]
     fn one_dash_two_dashes_and_an_equals_sign_mean_the_same() {
-        let serve = Ok(Arguments::Serve { config: "/etc/s.json".into(), log_format: LogFormat::Json });
-        assert_eq!(parse(&["-config", "/etc/s.json"]), serve);
-        assert_eq!(parse(&["--config", "/etc/s.json"]), serve);
-        assert_eq!(parse(&["-config=/etc/s.json"]), serve);
-        assert_eq!(parse(&["--debug", "--config=/etc/s.json"]), serve);
+        for line in ["-config a.json", "--config a.json", "-config=a.json", "--debug --config=a.json"] {
+            let read = parse(line).unwrap();
+            assert_eq!((read.config, read.logf), (Some("a.json".into()), LogFormat::Json), "{line}");
+        }
+        assert_eq!(parse("-logf logfmt -config a").unwrap().logf, LogFormat::Text);
+        assert!(!parse("-debug=false -config a").unwrap().debug);
+        assert!(parse("-version").unwrap().version);
     }
 
     #[test]
-    fn a_flag_without_its_value_is_refused() {
-        assert_eq!(parse(&["-config"]), Err(ArgumentError::NoValue("config")));
+    fn a_flag_stands_before_a_verb_or_behind_it() {
+        for line in ["-config a config check", "config check --config a"] {
+            let read = parse(line).unwrap();
+            assert_eq!(read.config, Some("a".into()), "{line}");
+            assert!(matches!(read.verb, Some(Verb::Config(ConfigVerb::Check))), "{line}");
+        }
     }
 
     #[test]
-    fn unknown_arguments_are_named() {
-        assert_eq!(parse(&["-confg=x"]), Err(ArgumentError::Unknown("-confg=x".into())));
-        assert_eq!(parse(&["signer.json"]), Err(ArgumentError::Unknown("signer.json".into())));
-    }
-
-    #[test]
-    fn without_a_configuration_there_is_nothing_to_serve() {
-        assert_eq!(parse(&[]), Err(ArgumentError::NoConfig));
-        assert_eq!(parse(&["-version"]), Ok(Arguments::Version));
-    }
-
-    #[test]
-    fn a_log_format_is_one_of_two() {
-        assert_eq!(parse(&["-logf", "xml"]), Err(ArgumentError::UnknownLogFormat("xml".into())));
+    fn what_cannot_be_used_is_named() {
+        for (line, named) in [
+            ("-config", "--config"),
+            ("-confg x", "--confg"),
+            ("signer.json", "signer.json"),
+            ("-logf xml -config a", "must be json or logfmt"),
+            ("-debug=maybe -config a", "must be true or false"),
+        ] {
+            let refusal = parse(line).unwrap_err();
+            assert!(refusal.contains(named), "{line}: {refusal}");
+        }
     }
 }

@@ -9,7 +9,6 @@ use ring::rand::SecureRandom;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-pub mod arguments;
 pub mod audit;
 mod backend;
 mod causes;
@@ -74,6 +73,14 @@ pub enum StartError {
     /// There is nothing to seal with.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
+}
+
+/// Whether the files that the configuration names can be used. Asks no database.
+///
+/// # Errors
+/// [`TlsError`] names the file.
+pub fn check(config: &Config) -> Result<(), TlsError> {
+    tls::server_config(config).map(|_| ())
 }
 
 impl Signer {

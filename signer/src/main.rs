@@ -1,11 +1,13 @@
-//! The process: reads arguments, configuration and environment, and serves until SIGTERM.
+//! The process: reads arguments, configuration and environment, and serves until SIGTERM or does what a verb says.
+
+mod arguments;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulla_signer::arguments::{Arguments, LogFormat, USAGE};
+use arguments::{Arguments, LogFormat, Verb};
 use bulla_signer::audit;
 use bulla_signer::clock::SystemClock;
 use bulla_signer::config::{Config, Environment, LogLevel, WARNING_TARGET};
@@ -17,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // plain text, because some of these texts are lines to copy; if nobody reads them, so be it
             let _ = writeln!(io::stderr(), "bulla-signer: {error:#}");
@@ -26,21 +28,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    let arguments = Arguments::parse(std::env::args().skip(1)).with_context(|| USAGE.to_owned())?;
-    let (file, log_format) = match arguments {
-        Arguments::Serve { config, log_format } => (config, log_format),
-        Arguments::Version => return say(&format!("bulla-signer {}\n", env!("CARGO_PKG_VERSION"))),
-        Arguments::Help => return say(USAGE),
+fn run() -> anyhow::Result<ExitCode> {
+    let arguments = match Arguments::parse_from_line(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // help goes to standard output and is no failure
+            error.print()?;
+            return Ok(if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
     };
+    if arguments.version {
+        writeln!(io::stdout(), "bulla-signer {}", env!("CARGO_PKG_VERSION"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let file = arguments.config.context("-config FILE is missing")?;
     let environment = Environment::new(std::env::vars_os().filter_map(|(name, value)| {
         // a name or a value that is no text is nobody's that we know
         Some((name.into_string().ok()?, value.into_string().ok()?))
     }));
     let config = Config::read(&file, &environment)?;
-    log_to_stderr(config.log_level, log_format)?;
+    if let Some(Verb::Config(verb)) = &arguments.verb {
+        return arguments::config::run(verb, &config);
+    }
+    log_to_stderr(config.log_level, arguments.logf)?;
     config.warnings.iter().for_each(|warning| tracing::warn!(target: WARNING_TARGET, "{warning}"));
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&config))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&config))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -90,8 +103,4 @@ fn log_to_stderr(level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
         LogFormat::Text => log.with_ansi(false).try_init(),
     };
     installed.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    Ok(io::stdout().write_all(text.as_bytes())?)
 }

@@ -75,7 +75,7 @@ look '\b(axum|hyper|hyper_util|http_body)::' '^server/src/.*\.rs$' '^server/src/
   breaks D3 "HTTP stays in server/src/http, connections in server/src/serve"
 look '\btonic(_health|_prost)?::|use tonic(_health|_prost)?\b' "$crates" '^(signer/src/grpc/|server/src/signer/grpc(/|\.rs$))' |
   breaks D3 "gRPC stays in signer/src/grpc and server/src/signer/grpc.rs"
-look '\bclap::|use clap\b|#\[(arg|command|clap)\(' "$crates" '^client/src/bin/|^server/src/arguments(/|\.rs$)' |
+look '\bclap::|use clap\b|#\[(arg|command|clap)\(' "$crates" '^client/src/bin/|^(server|signer)/src/arguments(/|\.rs$)' |
   breaks D3 "arguments are read in the binary"
 
 look '\b(SystemTime|Utc|Local|Instant|UNIX_EPOCH\.elapsed)(::now)?\(\)|\b(SystemTime|Utc|Local|Instant)::now\b' "$crates" '/src/(main|clock)\.rs$|^client/src/bin/[a-z-]+/(main|clock)\.rs$' |
