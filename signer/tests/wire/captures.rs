@@ -95,7 +95,7 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
 }
 
-async fn call(client: &Client, method: &str, request: Vec<u8>) -> Result<Bytes, Status> {
+pub(crate) async fn call(client: &Client, method: &str, request: Vec<u8>) -> Result<Bytes, Status> {
     let mut grpc = tonic::client::Grpc::new(client.channel.clone());
     grpc.ready().await.unwrap();
     let path = method.parse().unwrap();

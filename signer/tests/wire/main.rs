@@ -3,6 +3,7 @@
 
 mod captures;
 mod clients;
+mod deadly;
 mod keys;
 mod pki;
 mod process;

@@ -170,13 +170,13 @@ async fn a_key_that_was_handed_out_outlives_a_kill() {
 }
 
 /// The program, serving, with its log in a file.
-struct Started {
+pub(crate) struct Started {
     child: Child,
     log: PathBuf,
 }
 
 impl Started {
-    fn new(place: &Place) -> Self {
+    pub(crate) fn new(place: &Place) -> Self {
         let log = place.path().join("signer.log");
         let mut command = program(place, &Settings::default());
         command.stderr(File::create(&log).unwrap());
@@ -184,7 +184,7 @@ impl Started {
     }
 
     /// Connects as soon as the program says where it serves.
-    async fn client(&mut self, place: &Place) -> Client {
+    pub(crate) async fn client(&mut self, place: &Place) -> Client {
         let pair = place.authority.issue("server.test");
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -212,7 +212,7 @@ impl Started {
     }
 
     /// Ends the program and gives what it logged.
-    async fn terminate(mut self) -> String {
+    pub(crate) async fn terminate(mut self) -> String {
         self.signal("TERM");
         let deadline = Instant::now() + Duration::from_secs(20);
         let status = loop {

@@ -1,0 +1,31 @@
+#!/bin/bash
+# The acceptance harness on both pairings: Bulla's server with the reference's
+# signer, and the reference's server with Bulla's signer. TAP on standard output.
+#
+#   tests/pairing/acceptance.sh [S1 S7 ...]   only these scenarios (default: S1 to S8)
+#
+#   PAIRINGS="..."  of SERVER+SIGNER@ENGINE (default: both on postgres)
+#   DOCKER_CLI, RUNS, BULLA_BIN_DIR, CI   as in tests/acceptance/run.sh
+set -u
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$HERE/../peers/required.sh"
+require_bulla bulla-server bulla-signer
+scenarios=("$@")
+[ ${#scenarios[@]} != 0 ] || scenarios=(S1 S2 S3 S4 S5 S6 S7 S8)
+read -ra pairings <<<"${PAIRINGS:-bulla+reference@postgres reference+bulla@postgres}"
+export BULLA_BIN_DIR START_SERVER_CMD
+START_SERVER_CMD=$(printf %q "$HERE/start-for-acceptance.sh")
+number=0 failed=0
+set -o pipefail
+for pairing in "${pairings[@]}"; do
+  number=$((number + 1))
+  echo "# Subtest: $pairing"
+  if PAIRING=$pairing "$HERE/../acceptance/run.sh" "${scenarios[@]}" | sed -u 's/^/    /'; then
+    echo "ok $number - $pairing"
+  else
+    echo "not ok $number - $pairing"
+    failed=$((failed + 1))
+  fi
+done
+echo "1..$number"
+[ $failed = 0 ]
