@@ -7,6 +7,7 @@ mod deadly;
 mod keys;
 mod pki;
 mod process;
+mod recorded;
 #[path = "../../src/store/sql/scratch.rs"]
 mod scratch;
 mod signer;

@@ -94,7 +94,7 @@ async fn there_and_back(storage: &str, recorded: &str) {
 }
 
 /// A signature that the public half verifies.
-async fn signs(client: &Client, key: &proto::PublicKey, content: &[u8]) {
+pub(crate) async fn signs(client: &Client, key: &proto::PublicKey, content: &[u8]) {
     let signed = client.sign(Some(id(key)), content).await.unwrap();
     let algorithm = key.key_info.as_ref().unwrap().algorithm.as_ref().unwrap();
     let public = PublicKey::new(KeyType::parse(&algorithm.algorithm), key.public_key.clone());
@@ -105,12 +105,12 @@ async fn signs(client: &Client, key: &proto::PublicKey, content: &[u8]) {
 }
 
 /// What a signer says of a key.
-async fn key_of(client: &Client, id: &str) -> proto::PublicKey {
+pub(crate) async fn key_of(client: &Client, id: &str) -> proto::PublicKey {
     let info = client.describe(id).await.unwrap();
     proto::PublicKey { key_info: info.key_info, public_key: info.public_key }
 }
 
-fn settings(storage: &str) -> Settings {
+pub(crate) fn settings(storage: &str) -> Settings {
     Settings { storage: format!(r#"{storage}, "default_alias": "alias_one""#), ..Settings::default() }
 }
 
