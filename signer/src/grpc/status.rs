@@ -8,7 +8,7 @@
 //! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role, or for another repository |
 //! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked |
 //! | DATA_LOSS | the stored key is damaged |
-//! | UNAVAILABLE | the key store does not answer |
+//! | UNAVAILABLE | the key store does not answer; what was done cannot be recorded |
 //! | INTERNAL | a key could not be made, or not sign |
 
 use tonic::{Code, Status};
@@ -85,6 +85,7 @@ fn message(error: &KeyringError) -> String {
         | KeyringError::ContentRefused { .. }
         | KeyringError::CreationFailed(_)
         | KeyringError::NotReady(NotReady::Store(_))
+        | KeyringError::Audit(_)
         | KeyringError::Store(_) => error.to_string(),
     }
 }
@@ -106,6 +107,7 @@ fn code(error: &KeyringError) -> Code {
             StoreError::Damaged { .. } => Code::DataLoss,
         },
         KeyringError::Backend(error) => backend_code(error),
+        KeyringError::Audit(_) => Code::Unavailable,
     }
 }
 

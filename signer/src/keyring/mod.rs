@@ -9,7 +9,7 @@ use tuf_schema::key::{KeyId, PublicKey};
 use tuf_schema::sign::RawSignature;
 use tuf_schema::{Gun, Role, UtcTime};
 
-use crate::audit::{Audit, KeyUse, Operation};
+use crate::audit::{Actor, Audit, AuditError, KeyUse, Operation, Outcome};
 use crate::backend::{BackendError, KeyBackend};
 use crate::clock::Clock;
 use crate::grpc::peer::Caller;
@@ -88,6 +88,17 @@ pub(crate) enum KeyringError {
     /// The secret half could not be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// What was done, or was to be done, could not be recorded.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// What a signature's record tells beside the request, as far as it has been found out.
+#[derive(Default)]
+struct Known {
+    purpose: Option<Purpose>,
+    /// The version that the content says it is.
+    version: Option<i64>,
 }
 
 impl Keyring {
@@ -126,9 +137,9 @@ impl Keyring {
         to_its_end(async move {
             let created = keyring.create_unrecorded(algorithm, &purpose).await;
             let key = created.as_ref().ok().map(PublicKey::id);
-            let (caller, purpose) = (&caller, Some(&purpose));
-            let key_use = KeyUse { caller, operation: Operation::Create, key, purpose, content: None };
-            keyring.audit.record(&key_use, created.as_ref().err());
+            let (actor, purpose) = (Actor::Client(&caller), Some(&purpose));
+            let key_use = KeyUse { key, purpose, ..KeyUse::new(actor, Operation::Create) };
+            keyring.audit.record(&key_use, Outcome::of(&created)).await?;
             created
         })
         .await
@@ -159,11 +170,12 @@ impl Keyring {
     ) -> Result<Signed, KeyringError> {
         let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.to_vec());
         to_its_end(async move {
-            let mut purpose = None;
-            let signed = keyring.sign_unrecorded(&id, gun.as_ref(), &content, &mut purpose).await;
-            let (purpose, content) = (purpose.as_ref(), Some(content.as_slice()));
-            let key_use = KeyUse { caller: &caller, operation: Operation::Sign, key: Some(&id), purpose, content };
-            keyring.audit.record(&key_use, signed.as_ref().err());
+            let mut known = Known::default();
+            let signed = keyring.sign_unrecorded(&id, gun.as_ref(), &content, &mut known).await;
+            let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(content.as_slice()));
+            let of_caller = KeyUse::new(Actor::Client(&caller), Operation::Sign);
+            let key_use = KeyUse { key: Some(&id), purpose, content, version, ..of_caller };
+            keyring.audit.record(&key_use, Outcome::of(&signed)).await?;
             signed
         })
         .await
@@ -176,11 +188,11 @@ impl Keyring {
     pub(crate) async fn delete(self: &Arc<Self>, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
         let (keyring, caller, id) = (Arc::clone(self), caller.clone(), id.clone());
         to_its_end(async move {
+            let key_use = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Delete) };
+            keyring.audit.record(&key_use, Outcome::Begun).await?;
             let deleted = keyring.store.delete(&id, keyring.now()).await.map(|_| ()).map_err(KeyringError::from);
             keyring.backend.forget(&id);
-            let (caller, key) = (&caller, Some(&id));
-            let key_use = KeyUse { caller, operation: Operation::Delete, key, purpose: None, content: None };
-            keyring.audit.record(&key_use, deleted.as_ref().err());
+            keyring.audit.record(&key_use, Outcome::of(&deleted)).await?;
             deleted
         })
         .await
@@ -232,11 +244,11 @@ impl Keyring {
         id: &KeyId,
         gun: Option<&Gun>,
         content: &[u8],
-        purpose: &mut Option<Purpose>,
+        known: &mut Known,
     ) -> Result<Signed, KeyringError> {
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::SigningKeyNotFound(id.clone()))?;
-        *purpose = Some(record.purpose.clone());
-        policy::may_sign_for(record.purpose.gun.as_ref(), gun)
+        known.purpose = Some(record.purpose.clone());
+        known.version = policy::may_sign_for(record.purpose.gun.as_ref(), gun)
             .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content))
             .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;
         let signature = self.backend.sign(&record, content).await?;

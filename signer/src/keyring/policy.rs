@@ -51,9 +51,10 @@ pub(super) fn may_sign_for(own: Option<&Gun>, named: Option<&Gun>) -> Result<(),
 }
 
 /// Whether a key of `role` may sign `content`. A key of no role, which the reference allows, signs for either role.
+/// Gives the version that the content says it is, for the record; a content without one is signed all the same.
 ///
 /// A signer that signed whatever it is given, as the reference does, would let a snapshot key sign a root document.
-pub(super) fn may_sign(role: Option<&Role>, content: &[u8]) -> Result<(), ContentRefusal> {
+pub(super) fn may_sign(role: Option<&Role>, content: &[u8]) -> Result<Option<i64>, ContentRefusal> {
     if let Some(role) = role.filter(|role| !is_served(role)) {
         return Err(ContentRefusal::RoleNotServed { role: role.clone() });
     }
@@ -61,7 +62,8 @@ pub(super) fn may_sign(role: Option<&Role>, content: &[u8]) -> Result<(), Conten
     let found = document.get("_type").and_then(json::Value::as_str).ok_or(ContentRefusal::NotADocument)?;
     let fits = |(served, name): &(Role, &str)| *name == found && role.is_none_or(|role| role == served);
     let wrong_type = || ContentRefusal::WrongType { found: found.chars().take(MAX_SHOWN_CHARACTERS).collect() };
-    SERVED.iter().any(fits).then_some(()).ok_or_else(wrong_type)
+    let version = document.get("version").and_then(json::Value::as_i64);
+    SERVED.iter().any(fits).then_some(version).ok_or_else(wrong_type)
 }
 
 #[cfg(test)]
@@ -71,22 +73,22 @@ mod tests {
     const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
     const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
 
-    fn wrong_type(found: &str) -> Result<(), ContentRefusal> {
+    fn wrong_type(found: &str) -> Result<Option<i64>, ContentRefusal> {
         Err(ContentRefusal::WrongType { found: found.to_owned() })
     }
 
     #[test]
     fn a_key_signs_documents_of_its_role_only() {
-        assert_eq!(may_sign(Some(&Role::Snapshot), SNAPSHOT), Ok(()));
-        assert_eq!(may_sign(Some(&Role::Timestamp), TIMESTAMP), Ok(()));
+        assert_eq!(may_sign(Some(&Role::Snapshot), SNAPSHOT), Ok(Some(1)));
+        assert_eq!(may_sign(Some(&Role::Timestamp), TIMESTAMP), Ok(Some(1)));
         assert_eq!(may_sign(Some(&Role::Snapshot), TIMESTAMP), wrong_type("Timestamp"));
         assert_eq!(may_sign(Some(&Role::Timestamp), SNAPSHOT), wrong_type("Snapshot"));
     }
 
     #[test]
     fn a_key_without_a_role_signs_for_either_and_nothing_else() {
-        assert_eq!(may_sign(None, SNAPSHOT), Ok(()));
-        assert_eq!(may_sign(None, TIMESTAMP), Ok(()));
+        assert_eq!(may_sign(None, SNAPSHOT), Ok(Some(1)));
+        assert_eq!(may_sign(None, TIMESTAMP), Ok(Some(1)));
         for name in ["Root", "Targets", "snapshot", ""] {
             let content = format!(r#"{{"_type":"{name}"}}"#);
             assert_eq!(may_sign(None, content.as_bytes()), wrong_type(name));
@@ -107,6 +109,13 @@ mod tests {
                 Err(ContentRefusal::NotADocument),
                 "{content}"
             );
+        }
+    }
+
+    #[test]
+    fn a_document_without_a_version_is_signed_and_has_none() {
+        for content in [r#"{"_type":"Snapshot"}"#, r#"{"_type":"Snapshot","version":"7"}"#] {
+            assert_eq!(may_sign(Some(&Role::Snapshot), content.as_bytes()), Ok(None), "{content}");
         }
     }
 

@@ -1,0 +1,194 @@
+//! What is done with keys, and by whom: one record of each creation, signature, re-wrap, deletion and refusal, written
+//! before the answer leaves. Without a record there is no answer.
+//!
+//! Each record is a line of the log, for people who collect logs. A digest of what was signed, never the content itself.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use tuf_schema::Sha256;
+use tuf_schema::key::KeyId;
+
+use crate::causes::WithCauses;
+use crate::grpc::peer::{Caller, NotAllowed};
+use crate::metrics::Metrics;
+use crate::store::Purpose;
+
+/// The `tracing` target of audit lines. They are written at every log level.
+pub const TARGET: &str = "audit";
+
+/// Where uses of keys are recorded.
+pub(crate) struct Audit {
+    metrics: Arc<Metrics>,
+}
+
+/// One use of a key, or the attempt.
+pub(crate) struct KeyUse<'a> {
+    /// Who asked.
+    pub(crate) actor: Actor<'a>,
+    /// What for.
+    pub(crate) operation: Operation,
+    /// The key; none when none was made.
+    pub(crate) key: Option<&'a KeyId>,
+    /// What the key is for, as far as that is known.
+    pub(crate) purpose: Option<&'a Purpose>,
+    /// What was to be signed.
+    pub(crate) content: Option<&'a [u8]>,
+    /// The version that the content says it is.
+    pub(crate) version: Option<i64>,
+}
+
+/// Who asks for something to be done with a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Actor<'a> {
+    /// A client, by the name that let it in.
+    Client(&'a Caller),
+    /// Somebody who runs this program on its machine, by what is known of the account.
+    #[expect(dead_code, reason = "verbs that change keys come with their own subjects")]
+    Operator(&'a str),
+}
+
+/// What is done with keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    /// Making a key, or handing out an unused one.
+    Create,
+    /// Signing.
+    Sign,
+    /// Sealing a key anew, under another alias.
+    #[expect(dead_code, reason = "done by a verb that has its own subject")]
+    Rewrap,
+    /// Deleting a key.
+    Delete,
+    /// Taking a key out of use.
+    #[expect(dead_code, reason = "done by a verb that has its own subject")]
+    Retire,
+    /// Removing a deleted key for good.
+    #[expect(dead_code, reason = "done by a verb that has its own subject")]
+    Purge,
+    /// Bringing a key back from a backup.
+    #[expect(dead_code, reason = "done by a verb that has its own subject")]
+    Restore,
+}
+
+/// How it ended, or that it begins.
+#[derive(Clone, Copy)]
+pub(crate) enum Outcome<'a> {
+    /// It is about to be done. Recorded first of what changes stored keys: if no record can be written, nothing is done,
+    /// and if the second record is missing, this one tells that it was asked for.
+    Begun,
+    /// It was done.
+    Done,
+    /// It was refused, or failed.
+    Refused(&'a (dyn Error + 'static)),
+}
+
+/// Why there is no record, and so no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum AuditError {
+    /// The system did not write it.
+    #[expect(dead_code, reason = "there is no file to write to yet")]
+    #[error("the audit record cannot be written; nothing is signed until it can")]
+    Write(#[source] Arc<std::io::Error>),
+}
+
+impl Audit {
+    /// Records to the log, and counts.
+    #[must_use]
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+
+    /// Records one use of a key; to be awaited before the caller is answered, and whoever asked gets no answer if it
+    /// fails.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(crate) fn record<'a>(
+        &'a self,
+        key_use: &KeyUse<'_>,
+        outcome: Outcome<'_>,
+    ) -> impl Future<Output = Result<(), AuditError>> + Send + use<'a> {
+        self.log(key_use, outcome);
+        std::future::ready(Ok(()))
+    }
+
+    fn log(&self, key_use: &KeyUse<'_>, outcome: Outcome<'_>) {
+        let is_done = match outcome {
+            Outcome::Begun => return,
+            Outcome::Done => true,
+            Outcome::Refused(_) => false,
+        };
+        self.metrics.count_key_use(key_use.operation, is_done);
+        tracing::info!(
+            target: TARGET,
+            caller = key_use.actor.name(),
+            operation = key_use.operation.name(),
+            key_id = key_use.key.map_or("", KeyId::as_str),
+            gun = key_use.purpose.map_or("", Purpose::gun_text),
+            role = key_use.purpose.map_or("", Purpose::role_text),
+            version = key_use.version,
+            sha256 = key_use.content.map(|content| Sha256::of(content).to_hex()).unwrap_or_default(),
+            %outcome,
+            "key use"
+        );
+    }
+}
+
+/// Writes the line for a caller who may not even ask.
+pub(crate) fn record_refused_caller(refusal: &NotAllowed) {
+    tracing::info!(target: TARGET, caller = refusal.names(), outcome = %refusal, "caller refused");
+}
+
+impl<'a> KeyUse<'a> {
+    /// A use of which nothing else is known yet.
+    pub(crate) fn new(actor: Actor<'a>, operation: Operation) -> Self {
+        Self { actor, operation, key: None, purpose: None, content: None, version: None }
+    }
+}
+
+impl<'a> Outcome<'a> {
+    /// How a piece of work ended.
+    pub(crate) fn of<T, E: Error + 'static>(result: &'a Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self::Done,
+            Err(error) => Self::Refused(error),
+        }
+    }
+}
+
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begun => f.write_str("begun"),
+            Self::Done => f.write_str("ok"),
+            Self::Refused(error) => WithCauses(*error).fmt(f),
+        }
+    }
+}
+
+impl Actor<'_> {
+    /// The name to write down.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Client(caller) => caller.name(),
+            Self::Operator(account) => account,
+        }
+    }
+}
+
+impl Operation {
+    /// The name in records and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Sign => "sign",
+            Self::Rewrap => "rewrap",
+            Self::Delete => "delete",
+            Self::Retire => "retire",
+            Self::Purge => "purge",
+            Self::Restore => "restore",
+        }
+    }
+}
