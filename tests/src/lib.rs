@@ -6,4 +6,5 @@ pub mod http;
 pub mod process;
 pub mod scratch;
 pub mod stack;
+pub mod summary;
 pub mod upload;

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection};
 
 use crate::pinned::PinnedCertificate;
 use crate::prepare::repository;
-use crate::summary::Summary;
+use e2e::summary::Summary;
 
 /// What to read, and how long.
 pub(crate) struct Reading {

@@ -7,7 +7,6 @@ mod documents;
 mod pinned;
 mod prepare;
 mod replay;
-mod summary;
 
 use std::path::PathBuf;
 
@@ -123,6 +122,6 @@ async fn main() -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the line is this program's result")]
-fn report(summary: &summary::Summary) {
+fn report(summary: &e2e::summary::Summary) {
     println!("RESULT {summary}");
 }

@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::documents::BOUNDARY;
 use crate::prepare::{repository, upload_file};
-use crate::summary::Summary;
+use e2e::summary::Summary;
 
 /// A repository's name and its bodies in order.
 struct Repository {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 /// The figures of one measurement. Displays as `RATE ERRORS MIN MEDIAN P99 MAX`, latencies in milliseconds.
-pub(crate) struct Summary {
-    /// Of what was answered 200.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Of what was answered well.
     latencies: Vec<Duration>,
     errors: usize,
     /// From the common start to the last answer.
@@ -14,39 +15,53 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Nothing measured yet.
-    pub(crate) fn empty() -> Self {
+    #[must_use]
+    pub fn empty() -> Self {
         Self { latencies: Vec::new(), errors: 0, elapsed: Duration::ZERO }
     }
 
-    /// One that was answered 200 after `latency`.
-    pub(crate) fn count(&mut self, latency: Duration) {
+    /// One that was answered well after `latency`.
+    pub fn count(&mut self, latency: Duration) {
         self.latencies.push(latency);
     }
 
     /// One that failed.
-    pub(crate) fn count_error(&mut self) {
+    pub fn count_error(&mut self) {
         self.errors += 1;
     }
 
+    /// How many were answered well.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// How many failed.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
     /// Whether anything failed.
-    pub(crate) fn has_errors(&self) -> bool {
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
     /// How long the measurement took.
-    pub(crate) fn lasted(&mut self, elapsed: Duration) {
+    pub fn lasted(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
     }
 
     /// Adds the figures of somebody who measured at the same time.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.errors += other.errors;
         self.elapsed = self.elapsed.max(other.elapsed);
     }
 
     /// Puts the latencies in order, before they are displayed.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.latencies.sort_unstable();
     }
 }
