@@ -39,6 +39,7 @@ fn rows() -> Vec<KeyRecord> {
             alias: Alias::parse(values[8]).unwrap(),
             sealed: SealedKey::from_row(String::from_utf8(bytes(10)).unwrap()),
             last_used: None,
+            retired: None,
         };
         assert_eq!(record.key.id().as_str(), values[4]);
         record

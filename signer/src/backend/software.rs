@@ -78,6 +78,7 @@ impl KeyBackend for SoftwareKeys {
             alias: self.default_alias.clone(),
             sealed,
             last_used: None,
+            retired: None,
         };
         self.opened.hold(record.key.id().clone(), Arc::new(secret), self.clock.now());
         Ok(record)

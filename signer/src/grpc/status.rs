@@ -6,7 +6,7 @@
 //! | UNKNOWN | an algorithm that the signer cannot make keys of, as in the reference |
 //! | NOT_FOUND | no such key |
 //! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role, or for another repository |
-//! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked |
+//! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked; the key was retired |
 //! | DATA_LOSS | the stored key is damaged |
 //! | UNAVAILABLE | the key store does not answer; what was done cannot be recorded |
 //! | INTERNAL | a key could not be made, or not sign |
@@ -83,6 +83,7 @@ fn message(error: &KeyringError) -> String {
         | KeyringError::SigningKeyNotFound(_)
         | KeyringError::RoleNotServed(_)
         | KeyringError::ContentRefused { .. }
+        | KeyringError::Retired { .. }
         | KeyringError::CreationFailed(_)
         | KeyringError::NotReady(NotReady::Store(_))
         | KeyringError::Audit(_)
@@ -95,6 +96,7 @@ fn code(error: &KeyringError) -> Code {
         KeyringError::KeyNotFound(_) | KeyringError::SigningKeyNotFound(_) => Code::NotFound,
         KeyringError::RoleNotServed(_) => Code::InvalidArgument,
         KeyringError::ContentRefused { .. } => Code::PermissionDenied,
+        KeyringError::Retired { .. } => Code::FailedPrecondition,
         KeyringError::CreationFailed(_) => Code::Internal,
         KeyringError::NotReady(amiss) => match amiss {
             NotReady::Store(_) | NotReady::StoreTooSlow => Code::Unavailable,

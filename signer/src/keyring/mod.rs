@@ -68,6 +68,14 @@ pub(crate) enum KeyringError {
     /// Keys of this role are their owners', not the signer's.
     #[error("keys of role {0} are not made here: only of snapshot, timestamp or no role")]
     RoleNotServed(Role),
+    /// The key was retired.
+    #[error("key {key} was retired at {since} and signs no more: `keys retire --undo` takes that back", since = since.to_rfc3339())]
+    Retired {
+        /// The key.
+        key: KeyId,
+        /// Since when.
+        since: UtcTime,
+    },
     /// The content is not the key's to sign.
     #[error("key {key} does not sign this: {reason}")]
     ContentRefused {
@@ -248,6 +256,9 @@ impl Keyring {
     ) -> Result<Signed, KeyringError> {
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::SigningKeyNotFound(id.clone()))?;
         known.purpose = Some(record.purpose.clone());
+        if let Some(since) = record.retired {
+            return Err(KeyringError::Retired { key: id.clone(), since });
+        }
         known.version = policy::may_sign_for(record.purpose.gun.as_ref(), gun)
             .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content))
             .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;

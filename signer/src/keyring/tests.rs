@@ -182,6 +182,22 @@ async fn a_signature_verifies_and_content_of_another_role_gets_none() {
 }
 
 #[tokio::test]
+async fn a_retired_key_signs_nothing_and_is_not_handed_out() {
+    let made = software("right").generate(Algorithm::Ed25519, &purpose("registry.test/app", Role::Timestamp)).await;
+    let retired = KeyRecord { retired: UtcTime::from_unix_seconds(1_700_000_000), ..made.unwrap() };
+    let store = Arc::new(Watched::default());
+    store.insert(&retired, SystemClock.now()).await.unwrap();
+    let keyring = keyring(&store, "right");
+    let refusal = sign(&keyring, &retired.key, TIMESTAMP).await.unwrap_err();
+    assert!(matches!(&refusal, KeyringError::Retired { key, .. } if key == retired.key.id()));
+    assert!(refusal.to_string().contains("was retired at 2023-11-14T22:13:20Z"), "{refusal}");
+    assert_eq!(store.marks.load(Ordering::SeqCst), 0, "a refusal is no use");
+    assert_ne!(create(&keyring, Role::Timestamp).await.unwrap(), retired.key);
+    let described = keyring.describe(&Caller::for_test(), retired.key.id()).await.unwrap();
+    assert_eq!(described.key, retired.key, "clients go on verifying with it");
+}
+
+#[tokio::test]
 async fn refused_content_leaves_a_key_unused() {
     let (keyring, _) = fresh();
     let key = create(&keyring, Role::Timestamp).await.unwrap();

@@ -31,6 +31,7 @@ fn record(purpose: Purpose) -> KeyRecord {
         alias: Alias::parse("k1").unwrap(),
         sealed: SealedKey::from_row("sealed".to_owned()),
         last_used: None,
+        retired: None,
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct KeyRecord {
     pub(crate) sealed: SealedKey,
     /// When the key last signed; `None` for a key that has not signed yet.
     pub(crate) last_used: Option<UtcTime>,
+    /// Since when the key signs no more; `None` for one that is not retired.
+    pub(crate) retired: Option<UtcTime>,
 }
 
 /// What a key was made for. The reference allows a key for no repository and no role in particular.
@@ -47,7 +49,7 @@ pub(crate) trait KeyStore: Send + Sync {
     /// The key of this id.
     async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
 
-    /// The unused key of this purpose and algorithm with the lowest id.
+    /// The unused key of this purpose and algorithm with the lowest id; a retired one is never handed out.
     async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError>;
 
     /// Adds a key, unless there is an unused one of its purpose and algorithm: then that one is given back, and none
@@ -124,11 +126,18 @@ impl Algorithm {
     }
 }
 
+impl KeyRecord {
+    /// Whether the key may still be handed out: it has not signed, and may sign.
+    fn is_unused(&self) -> bool {
+        self.last_used.is_none() && self.retired.is_none()
+    }
+}
+
 impl Purpose {
-    /// Whether a record is an unused key of this purpose and algorithm, compared byte for byte.
+    /// Whether a record is an unused key, not retired, of this purpose and algorithm, compared byte for byte.
     #[must_use]
     pub(crate) fn is_pending(&self, algorithm: Algorithm, record: &KeyRecord) -> bool {
-        record.purpose == *self && record.key.key_type().name() == algorithm.name() && record.last_used.is_none()
+        record.purpose == *self && record.key.key_type().name() == algorithm.name() && record.is_unused()
     }
 
     /// The repository as rows and the contract write it: empty for none.

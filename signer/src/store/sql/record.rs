@@ -27,6 +27,7 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
         role: optional(role, |role| Role::parse(role).ok()).ok_or_else(|| damaged("its role is none"))?,
     };
     let last_used = last_used::<E>(&row).ok_or_else(|| damaged("last_used"))?;
+    let retired = seconds(row.number(10).ok()).ok_or_else(|| damaged("retired_at"))?;
     let public = row.take_bytes(5).ok().flatten().ok_or_else(|| damaged("public"))?;
     let private = row.take_bytes(6).ok().flatten().ok_or_else(|| damaged("private"))?;
     let key = PublicKey::new(key_type, public);
@@ -34,7 +35,7 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
         return Err(damaged("its public key is another key's"));
     }
     let sealed = SealedKey::from_row(String::from_utf8(private).map_err(|_| damaged("private"))?);
-    Ok(KeyRecord { key, purpose, alias, sealed, last_used })
+    Ok(KeyRecord { key, purpose, alias, sealed, last_used, retired })
 }
 
 /// The keys of sound rows; damaged ones are passed over.
@@ -49,7 +50,12 @@ fn last_used<E: Engine>(row: &Row) -> Option<Option<UtcTime>> {
         EngineName::Sqlite => row.number(9).ok()?,
         EngineName::Postgres | EngineName::MySql => row.time(9).ok()?.map(|micros| micros.div_euclid(MICROS)),
     };
-    at.map_or(Some(None), |seconds| UtcTime::from_unix_seconds(seconds).map(Some))
+    seconds(Some(at))
+}
+
+/// `Some(None)` for a column that holds nothing, `None` for one that holds no time.
+fn seconds(column: Option<Option<i64>>) -> Option<Option<UtcTime>> {
+    column?.map_or(Some(None), |seconds| UtcTime::from_unix_seconds(seconds).map(Some))
 }
 
 /// `Some(None)` for an empty text, `None` for one that does not parse.

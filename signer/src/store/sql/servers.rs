@@ -7,27 +7,41 @@ use super::OpenStoreError;
 use super::keys::SqlKeyStore;
 
 /// Whose the steps are in the bookkeeping of a database.
-const COMPONENT: &str = "signer";
+pub(super) const COMPONENT: &str = "signer";
 /// The reference's table: what is there is never changed.
 const TAKEN_OVER: Option<&str> = Some("private_keys");
 
-const POSTGRES: &[Step] = &[Step {
-    version: 1,
-    name: "private_keys and key lanes",
-    parts: &[
-        Part { only_without: TAKEN_OVER, sql: include_str!("../../../migrations/postgres/0001_private_keys.sql") },
-        Part { only_without: None, sql: include_str!("../../../migrations/postgres/0001_key_lanes.sql") },
-    ],
-}];
+const POSTGRES: &[Step] = &[
+    Step {
+        version: 1,
+        name: "private_keys and key lanes",
+        parts: &[
+            Part { only_without: TAKEN_OVER, sql: include_str!("../../../migrations/postgres/0001_private_keys.sql") },
+            Part { only_without: None, sql: include_str!("../../../migrations/postgres/0001_key_lanes.sql") },
+        ],
+    },
+    Step {
+        version: 4,
+        name: "key life",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0004_key_life.sql") }],
+    },
+];
 
-const MYSQL: &[Step] = &[Step {
-    version: 1,
-    name: "private_keys and key lanes",
-    parts: &[
-        Part { only_without: TAKEN_OVER, sql: include_str!("../../../migrations/mysql/0001_private_keys.sql") },
-        Part { only_without: None, sql: include_str!("../../../migrations/mysql/0001_key_lanes.sql") },
-    ],
-}];
+const MYSQL: &[Step] = &[
+    Step {
+        version: 1,
+        name: "private_keys and key lanes",
+        parts: &[
+            Part { only_without: TAKEN_OVER, sql: include_str!("../../../migrations/mysql/0001_private_keys.sql") },
+            Part { only_without: None, sql: include_str!("../../../migrations/mysql/0001_key_lanes.sql") },
+        ],
+    },
+    Step {
+        version: 4,
+        name: "key life",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0004_key_life.sql") }],
+    },
+];
 
 /// Opens a PostgreSQL database and brings its tables up to date.
 ///

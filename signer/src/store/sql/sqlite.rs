@@ -5,13 +5,21 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use bulla_database::{Database, Sqlite, first_sqlite_step};
+use bulla_database::{Database, Part, Sqlite, Step, first_sqlite_step, migrate};
 
 use super::OpenStoreError;
 use super::keys::SqlKeyStore;
+use super::servers::COMPONENT;
 
 /// The tables of the first release.
 const FIRST: &str = include_str!("../../../migrations/sqlite/0001_private_keys.sql");
+
+/// What came after them.
+const STEPS: &[Step] = &[Step {
+    version: 4,
+    name: "key life",
+    parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0004_key_life.sql") }],
+}];
 
 /// Connections that read.
 const READERS: u32 = 4;
@@ -28,6 +36,8 @@ pub(crate) async fn open_sqlite(file: &Path) -> Result<SqlKeyStore<Sqlite>, Open
     first_sqlite_step(&database, "private_keys", FIRST)
         .await
         .map_err(|source| OpenStoreError::Migrate { place: place.clone(), source })?;
+    let migrated = migrate(&database, COMPONENT, STEPS).await;
+    migrated.map_err(|source| OpenStoreError::Migrate { place: place.clone(), source })?;
     let store = SqlKeyStore::new(database);
     store.read_table().await.map_err(|source| OpenStoreError::Table { place, source })?;
     Ok(store)

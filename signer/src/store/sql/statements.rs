@@ -31,16 +31,18 @@ impl<E: Engine> Statements<E> {
             exactly::<E>("role", "$2"),
             exactly::<E>("passphrase_alias", "$1"),
         );
+        let read = format!("{COLUMNS}, {}", of_life::<E>("retired_at"));
+        let retired = of_life::<E>("retired_at");
         let marked = exactly::<E>("key_id", "$2");
         let lane = "INSERT INTO bulla_key_lanes (lane, turn) VALUES ($1, 1) ";
         Self {
-            find: statement(format!("SELECT {COLUMNS} FROM private_keys WHERE {id} AND deleted_at IS NULL")),
+            find: statement(format!("SELECT {read} FROM private_keys WHERE {id} AND deleted_at IS NULL")),
             pending: statement(format!(
-                "SELECT {COLUMNS} FROM private_keys WHERE {gun} AND {role} AND algorithm = $3 \
-                 AND last_used IS NULL AND deleted_at IS NULL"
+                "SELECT {read} FROM private_keys WHERE {gun} AND {role} AND algorithm = $3 \
+                 AND last_used IS NULL AND deleted_at IS NULL AND {retired} IS NULL"
             )),
             sealed_under: statement(format!(
-                "SELECT {COLUMNS} FROM private_keys WHERE {alias} AND deleted_at IS NULL LIMIT $2"
+                "SELECT {read} FROM private_keys WHERE {alias} AND deleted_at IS NULL LIMIT $2"
             )),
             // as the unique index compares, and deleted ones too
             is_taken: Statement::new("SELECT id FROM private_keys WHERE key_id = $1"),
@@ -66,6 +68,16 @@ impl<E: Engine> Statements<E> {
             },
         }
     }
+}
+
+/// A column of our table beside the reference's, for the row of the reference's that is looked at.
+fn of_life<E: Engine>(column: &str) -> String {
+    // ours holds bytes on MySQL, as the reference's may be of any collation
+    let id = match E::ENGINE {
+        EngineName::Sqlite | EngineName::Postgres => "private_keys.key_id",
+        EngineName::MySql => "CAST(private_keys.key_id AS BINARY)",
+    };
+    format!("(SELECT {column} FROM bulla_key_life WHERE bulla_key_life.key_id = {id})")
 }
 
 /// A comparison byte for byte. The reference's tables on MySQL have a collation that knows neither case nor trailing
