@@ -10,9 +10,11 @@ use bulla_database::dsn::{DsnWarning, SourceError};
 
 use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
 
+mod cache;
 mod settings;
 mod storage;
 
+pub use cache::OpenedKeysLimits;
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
 pub use storage::Storage;
@@ -39,6 +41,8 @@ const KNOWN: &[&str] = &[
     "storage.aliases",
     "default_alias",
     "logging.level",
+    "cache.keys",
+    "cache.seconds",
 ];
 
 /// Everything the signer is told.
@@ -58,6 +62,8 @@ pub struct Config {
     pub storage: Storage,
     /// What keys are sealed with.
     pub sealing: Sealing,
+    /// How opened keys are held in memory.
+    pub opened_keys: OpenedKeysLimits,
     /// What is logged; audit lines always are.
     pub log_level: LogLevel,
     /// What an operator should be told at start.
@@ -246,6 +252,7 @@ impl Config {
             clients,
             storage,
             sealing,
+            opened_keys: cache::read(&settings)?,
             log_level,
             warnings,
         })

@@ -25,7 +25,7 @@ mod store;
 mod tls;
 
 use audit::Audit;
-use backend::SoftwareKeys;
+use backend::{OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config, Sealing, Storage};
@@ -37,7 +37,9 @@ use store::memory::MemoryKeyStore;
 use store::{KeyStore, open_mysql, open_postgres, open_sqlite};
 pub use tls::TlsError;
 
-/// How often uses of keys are written down and opened keys that were held for too long are dropped.
+/// How often it is looked whether opened keys have been held for too long.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often uses of keys are written down.
 const TIDY_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the warning that any client is let in is repeated.
 const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
@@ -110,7 +112,8 @@ impl Signer {
             Storage::Postgres(dsn, settings) => Arc::new(open_postgres(dsn, *settings).await?),
         };
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
-        let backend = Box::new(SoftwareKeys::new(passphrases, alias, Arc::clone(&clock), rng));
+        let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
+        let backend = Box::new(SoftwareKeys::new(passphrases, alias, opened, Arc::clone(&clock), rng));
         let keyring = Keyring::new(store, backend, clock, Audit::new(Arc::clone(&metrics)));
         if let Err(amiss) = keyring.ready().await {
             tracing::error!(amiss = %WithCauses(&amiss), "the signer is not ready; it starts, and makes no keys");
@@ -129,6 +132,7 @@ impl Signer {
         let served = tokio::select! {
             served = serving => served,
             () = tidy(&keyring) => Ok(()),
+            () = sweep(&keyring) => Ok(()),
             () = warn(any_client) => Ok(()),
             () = http::serve(listeners.http, Arc::clone(&keyring), metrics) => Ok(()),
         };
@@ -147,6 +151,15 @@ async fn tidy(keyring: &Keyring) {
         if let Err(error) = keyring.tidy().await {
             tracing::warn!(error = %WithCauses(&error), "uses of keys were not written down; the next time they will be");
         }
+    }
+}
+
+/// Drops opened keys at the end of their time, for ever.
+async fn sweep(keyring: &Keyring) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        keyring.sweep();
     }
 }
 

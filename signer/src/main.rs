@@ -84,7 +84,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         }
         tracing::info!("ending");
     };
-    tracing::info!(address = %grpc.local_addr()?, version = env!("CARGO_PKG_VERSION"), "serving");
+    let metrics_at = http.as_ref().and_then(|http| http.local_addr().ok()).map(|address| address.to_string());
+    tracing::info!(address = %grpc.local_addr()?, http = metrics_at, version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(signer.serve(Listeners { grpc, http }, shutdown).await?)
 }
 

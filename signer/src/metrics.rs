@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     key_uses: Family<KeyUseLabels, Counter>,
     insecure: Gauge,
     ready: Gauge,
+    opened_keys: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,12 +30,13 @@ impl Metrics {
     pub(crate) fn new(any_client: bool) -> Self {
         let mut registry = Registry::with_prefix("bulla_signer");
         let key_uses = Family::default();
-        let (insecure, ready) = (Gauge::default(), Gauge::default());
+        let (insecure, ready, opened_keys) = (Gauge::default(), Gauge::default(), Gauge::default());
         insecure.set(i64::from(any_client));
         registry.register("key_uses", "Uses of keys by operation and outcome", key_uses.clone());
         registry.register("insecure_any_client", "1 while any client certificate is let in", insecure.clone());
         registry.register("ready", "1 if keys could be made and used when last asked", ready.clone());
-        Self { registry, key_uses, insecure, ready }
+        registry.register("opened_keys", "Software keys that are held open in memory", opened_keys.clone());
+        Self { registry, key_uses, insecure, ready, opened_keys }
     }
 
     /// Whether certificates that nobody vouches for are let in.
@@ -50,6 +52,11 @@ impl Metrics {
 
     pub(crate) fn note_ready(&self, ready: bool) {
         self.ready.set(i64::from(ready));
+    }
+
+    /// How many software keys are held open: what holds them sets it.
+    pub(crate) fn opened_keys(&self) -> Gauge {
+        self.opened_keys.clone()
     }
 
     /// The text that Prometheus reads.

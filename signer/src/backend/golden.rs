@@ -8,7 +8,7 @@ use ring::rand::SystemRandom;
 use tuf_schema::key::{KeyType, PublicKey};
 use tuf_schema::signature::Signature;
 
-use super::{KeyBackend as _, SoftwareKeys};
+use super::{KeyBackend as _, OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::passphrase::{Alias, Passphrases};
@@ -63,7 +63,13 @@ fn every_sealed_key_opens_to_what_an_independent_implementation_found() {
 #[tokio::test]
 async fn every_sealed_key_signs_for_its_public_key() {
     let alias = Alias::parse("alias_one").unwrap();
-    let backend = SoftwareKeys::new(passphrases(), alias, Arc::new(SystemClock), Arc::new(SystemRandom::new()));
+    let backend = SoftwareKeys::new(
+        passphrases(),
+        alias,
+        OpenedKeys::default(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom::new()),
+    );
     for row in rows() {
         let signed = backend.sign(&row, b"message").await.unwrap();
         let signature = Signature { key_id: row.key.id().clone(), method: signed.method, bytes: signed.bytes };

@@ -13,6 +13,7 @@ mod golden;
 mod opened;
 mod software;
 
+pub(crate) use opened::OpenedKeys;
 pub(crate) use software::SoftwareKeys;
 
 /// Makes and uses keys. The records it makes are stored by its caller.

@@ -30,10 +30,11 @@ impl SoftwareKeys {
     pub(crate) fn new(
         passphrases: Passphrases,
         default_alias: Alias,
+        opened: OpenedKeys,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn SecureRandom + Send + Sync>,
     ) -> Self {
-        Self { passphrases, default_alias, opened: OpenedKeys::default(), clock, rng }
+        Self { passphrases, default_alias, opened, clock, rng }
     }
 
     /// The secret half of a record: held, or opened now.
@@ -158,7 +159,7 @@ mod tests {
         let clock = Arc::new(SetClock(Mutex::new(1000)));
         let alias = Alias::parse(default_alias).unwrap();
         let rng = Arc::new(SystemRandom::new());
-        (SoftwareKeys::new(passphrases, alias, Arc::clone(&clock) as Arc<dyn Clock>, rng), clock)
+        (SoftwareKeys::new(passphrases, alias, OpenedKeys::default(), Arc::clone(&clock) as Arc<dyn Clock>, rng), clock)
     }
 
     async fn record() -> KeyRecord {

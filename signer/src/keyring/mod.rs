@@ -214,12 +214,16 @@ impl Keyring {
         self.readiness.check(self.store.as_ref(), self.backend.as_ref(), self.now()).await
     }
 
-    /// Writes down when keys were used, and drops opened keys that were held for too long. To be called now and then.
+    /// Drops opened keys that were held for too long. To be called every second or so.
+    pub(crate) fn sweep(&self) {
+        self.backend.sweep();
+    }
+
+    /// Writes down when keys were used. To be called now and then.
     ///
     /// # Errors
     /// [`StoreError`]; the uses are kept for the next time.
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
-        self.backend.sweep();
         self.uses.write_down(self.store.as_ref()).await
     }
 

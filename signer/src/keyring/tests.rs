@@ -11,7 +11,7 @@ use tuf_schema::Gun;
 use tuf_schema::signature::Signature;
 
 use super::*;
-use crate::backend::SoftwareKeys;
+use crate::backend::{OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::metrics::Metrics;
@@ -86,7 +86,7 @@ fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Ar
 fn software(passphrase: &str) -> SoftwareKeys {
     let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
     let (passphrases, alias) = (Passphrases::from_environment(environment, &[]), Alias::parse("k1").unwrap());
-    SoftwareKeys::new(passphrases, alias, Arc::new(SystemClock), Arc::new(SystemRandom::new()))
+    SoftwareKeys::new(passphrases, alias, OpenedKeys::default(), Arc::new(SystemClock), Arc::new(SystemRandom::new()))
 }
 
 fn fresh() -> (Arc<Keyring>, Arc<Watched>) {

@@ -14,7 +14,7 @@ use tuf_schema::{Gun, Role, UtcTime};
 use super::keys::SqlKeyStore;
 use super::scratch::{Scratch, Server};
 use super::{OpenStoreError, open_mysql, open_postgres, open_sqlite};
-use crate::backend::{KeyBackend as _, SoftwareKeys};
+use crate::backend::{KeyBackend as _, OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::SealedKey;
@@ -73,7 +73,13 @@ fn alias() -> Alias {
 async fn every_key_signs(store: &dyn KeyStore, expected: usize) {
     let variable = ("NOTARY_SIGNER_ALIAS_ONE".to_owned(), "fixture-alias-pass-1".to_owned());
     let passphrases = Passphrases::from_environment(Environment::new([variable]), &[]);
-    let backend = SoftwareKeys::new(passphrases, alias(), Arc::new(SystemClock), Arc::new(SystemRandom::new()));
+    let backend = SoftwareKeys::new(
+        passphrases,
+        alias(),
+        OpenedKeys::default(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom::new()),
+    );
     let keys = store.sealed_under(&alias(), 100).await.unwrap();
     assert_eq!(keys.len(), expected);
     for key in keys {
