@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::grpc::peer::Caller;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
+mod document;
 mod policy;
 mod readiness;
 mod uses;
@@ -263,9 +264,10 @@ impl Keyring {
         if let Some(since) = record.retired {
             return Err(KeyringError::Retired { key: id.clone(), since });
         }
-        known.version = policy::may_sign_for(record.purpose.gun.as_ref(), gun)
-            .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content))
+        let document = policy::may_sign_for(record.purpose.gun.as_ref(), gun)
+            .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content, self.now()))
             .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;
+        known.version = Some(document.version.number().into());
         let signature = self.backend.sign(&record, content).await?;
         match record.last_used {
             None => self.store.mark_used(&[(id.clone(), self.now())]).await?,

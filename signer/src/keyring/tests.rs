@@ -19,8 +19,8 @@ use crate::seal::passphrase::{Alias, Passphrases};
 use crate::store::KeyRecord;
 use crate::store::memory::MemoryKeyStore;
 
-const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
 /// A store in memory that counts writes of uses and searches for samples, and fails when told to.
 #[derive(Default)]
@@ -177,7 +177,7 @@ async fn a_signature_verifies_and_content_of_another_role_gets_none() {
     assert!(key.verifies(TIMESTAMP, &signature));
 
     let refusal = sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
-    let expected = ContentRefusal::WrongType { found: "Snapshot".into() };
+    let expected = ContentRefusal::OtherRole { found: Role::Snapshot };
     assert!(matches!(refusal, KeyringError::ContentRefused { reason, .. } if reason == expected));
 }
 

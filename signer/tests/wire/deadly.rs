@@ -9,7 +9,7 @@ use crate::process::Started;
 use crate::signer::{Client, Place, id, refusal};
 
 const GUN: &str = "registry.test/app";
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
 const SIGN: &str = "/proto.Signer/Sign";
 const CREATE: &str = "/proto.KeyManagement/CreateKey";

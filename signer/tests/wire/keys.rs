@@ -8,8 +8,8 @@ use tuf_schema::signature::{Signature, SignatureMethod};
 use crate::signer::{Running, Settings, id, refusal};
 
 const GUN: &str = "registry.test/app";
-const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 const UNKNOWN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use tuf_schema::Sha256;
 
 use crate::signer::{Client, Place, Settings, connect, id};
 
-const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
+const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
 fn program(place: &Place, settings: &Settings) -> Command {
     let file = place.path().join("signer.json");
@@ -84,7 +84,7 @@ async fn every_key_use_leaves_one_line_with_a_digest_and_nothing_secret() {
     assert_eq!(field("role")[..3], ["timestamp"; 3]);
     assert_eq!(field("sha256")[1..3], [Sha256::of(TIMESTAMP).to_hex(), Sha256::of(SNAPSHOT).to_hex()]);
     let refusal = format!(
-        "key {} does not sign this: the content is of type \"Snapshot\", which this key does not sign",
+        "key {} does not sign this: the content is a snapshot document, which this key does not sign",
         id(&key)
     );
     assert_eq!(field("outcome"), ["ok", "ok", refusal.as_str(), "ok"]);

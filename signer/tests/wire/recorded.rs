@@ -8,8 +8,8 @@ use crate::scratch::{Scratch, Server};
 use crate::signer::{Client, Running, id};
 use crate::taken_over::{key_of, settings, signs};
 
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
-const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
+const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
 
 /// What the reference knew of a key.
 #[derive(Deserialize)]

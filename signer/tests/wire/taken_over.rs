@@ -18,8 +18,8 @@ use crate::scratch::{Scratch, Server};
 use crate::signer::{Client, Place, Running, Settings, connect, id};
 
 const GUN: &str = "registry.test/app";
-const TIMESTAMP: &[u8] = br#"{"_type":"Timestamp","version":1}"#;
-const SNAPSHOT: &[u8] = br#"{"_type":"Snapshot","version":1}"#;
+const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
+const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
 
 /// A key that the reference made and used, of each recording.
 const OF_POSTGRES: &str = "d7e6c5cae1a3f099ad97bf270b14c646756059751e00ed77572f78dfa5c2417d";

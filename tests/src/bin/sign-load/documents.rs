@@ -39,10 +39,11 @@ impl Kind {
         let mut text = format!(r#"{{"_type":"{name}","expires":"2029-11-22T05:00:00.123456789Z","meta":{{"#);
         for (number, role) in listed.iter().enumerate() {
             let comma = if number > 0 { "," } else { "" };
-            // digests in base64, as the reference writes them; these differ by version, as those of real ones do
+            // digests in base64, as the reference writes them (the last letter stands for zeros only, as in every
+            // encoding); these differ by version, as those of real ones do
             let _ = write!(
                 text,
-                r#"{comma}"{role}":{{"hashes":{{"sha256":"{version:043}=","sha512":"{version:086}=="}},"length":{}}}"#,
+                r#"{comma}"{role}":{{"hashes":{{"sha256":"{version:042}A=","sha512":"{version:085}A=="}},"length":{}}}"#,
                 1000 + version % 1000
             );
         }
