@@ -1,6 +1,7 @@
 //! The signer: alone holds the keys a content-trust server signs snapshots and timestamps with, and signs for it over
 //! gRPC with the contract of Notary v1.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,8 +113,9 @@ impl Signer {
             Storage::Postgres(dsn, settings) => Arc::new(open_postgres(dsn, *settings).await?),
         };
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
+        let sealing = Arc::new(seal::Sealing::new(passphrases, HashMap::new(), Arc::clone(&rng)));
         let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
-        let backend = Box::new(SoftwareKeys::new(passphrases, alias, opened, Arc::clone(&clock), rng));
+        let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
         let keyring = Keyring::new(store, backend, clock, Audit::new(Arc::clone(&metrics)));
         if let Err(amiss) = keyring.ready().await {
             tracing::error!(amiss = %WithCauses(&amiss), "the signer is not ready; it starts, and makes no keys");

@@ -12,7 +12,7 @@ use super::{KeyBackend as _, OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::passphrase::{Alias, Passphrases};
-use crate::seal::{self, SealedKey};
+use crate::seal::{KeyWrap, SealedKey, Sealing};
 use crate::store::{KeyRecord, Purpose};
 
 const VARIABLE: (&str, &str) = ("NOTARY_SIGNER_ALIAS_ONE", "fixture-alias-pass-1");
@@ -22,8 +22,9 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
 
-fn passphrases() -> Passphrases {
-    Passphrases::from_environment(Environment::new([(VARIABLE.0.to_owned(), VARIABLE.1.to_owned())]), &[])
+fn sealing() -> Arc<Sealing> {
+    let environment = Environment::new([(VARIABLE.0.to_owned(), VARIABLE.1.to_owned())]);
+    Arc::new(Sealing::with_passphrases(Passphrases::from_environment(environment, &[])))
 }
 
 /// The rows of `private_keys` in a dump of PostgreSQL.
@@ -37,7 +38,7 @@ fn rows() -> Vec<KeyRecord> {
             key: PublicKey::new(KeyType::parse(values[7]), bytes(9)),
             purpose: Purpose { gun: None, role: None },
             alias: Alias::parse(values[8]).unwrap(),
-            sealed: SealedKey::from_row(String::from_utf8(bytes(10)).unwrap()),
+            sealed: SealedKey::from_row(KeyWrap::parse(values[6]).unwrap(), String::from_utf8(bytes(10)).unwrap()),
             last_used: None,
             retired: None,
         };
@@ -47,15 +48,15 @@ fn rows() -> Vec<KeyRecord> {
     .collect()
 }
 
-#[test]
-fn every_sealed_key_opens_to_what_an_independent_implementation_found() {
+#[tokio::test]
+async fn every_sealed_key_opens_to_what_an_independent_implementation_found() {
     let expected: Vec<BTreeMap<String, String>> = serde_json::from_str(&fixture("expected-keys.json")).unwrap();
     let expected: BTreeMap<_, _> =
         expected.iter().map(|key| (key["key_id"].as_str(), key["decrypted_private_hex"].as_str())).collect();
     let rows = rows();
     assert_eq!((rows.len(), expected.len()), (27, 27));
     for row in rows {
-        let plaintext = seal::open(&row.sealed, &passphrases().of(&row.alias).unwrap()).unwrap();
+        let plaintext = sealing().open(&row).await.unwrap();
         assert_eq!(hex::encode(plaintext.as_slice()), expected[row.key.id().as_str()]);
     }
 }
@@ -64,7 +65,7 @@ fn every_sealed_key_opens_to_what_an_independent_implementation_found() {
 async fn every_sealed_key_signs_for_its_public_key() {
     let alias = Alias::parse("alias_one").unwrap();
     let backend = SoftwareKeys::new(
-        passphrases(),
+        sealing(),
         alias,
         OpenedKeys::default(),
         Arc::new(SystemClock),

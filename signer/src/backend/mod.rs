@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::{RawSignature, SecretKeyError, SignError};
 
-use crate::seal::passphrase::{Alias, PassphraseError};
-use crate::seal::{OpenError, SealError};
+use crate::seal::passphrase::Alias;
+use crate::seal::{Away, Damage, Locked, OpenError, SealError};
 use crate::store::{Algorithm, KeyRecord, Purpose};
 
 #[cfg(test)]
@@ -41,32 +41,34 @@ pub(crate) trait KeyBackend: Send + Sync {
 /// Why a secret half could not be made or used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackendError {
-    /// The passphrase of the key's alias is not there.
+    /// What opens the key is missing or wrong.
     #[error("key {key} is locked")]
-    NoPassphrase {
+    Locked {
         /// The key.
         key: KeyId,
-        /// Which variable is missing.
-        source: PassphraseError,
+        /// What to change.
+        source: Locked,
     },
-    /// The passphrase of the key's alias is not the one it was sealed with.
-    #[error("key {key} is locked: the passphrase in {variable} does not open it", variable = alias.variable())]
-    WrongPassphrase {
+    /// The provider that opens the key does not answer.
+    #[error("key {key} cannot be opened now")]
+    Away {
         /// The key.
         key: KeyId,
-        /// Its alias.
-        alias: Alias,
+        /// Which provider.
+        source: Away,
     },
-    /// The passphrase under which new keys would be sealed is not there.
+    /// What new keys would be sealed with is missing or wrong.
     #[error("no key can be sealed")]
-    NoDefaultPassphrase(#[source] PassphraseError),
+    NothingToSealWith(#[source] Locked),
     /// The sealed half is damaged.
-    #[error("key {key} is damaged")]
+    #[error("key {key}, sealed under alias {alias}, is damaged")]
     Damaged {
         /// The key.
         key: KeyId,
+        /// The alias of its row.
+        alias: Alias,
         /// How.
-        source: OpenError,
+        source: Damage,
     },
     /// What was sealed is no key, or the secret half of another key.
     #[error("key {key} is damaged: what was sealed is not its secret half")]
@@ -76,7 +78,7 @@ pub(crate) enum BackendError {
     },
     /// A key could not be sealed.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Seal(SealError),
     /// A key could not be made.
     #[error(transparent)]
     Make(#[from] SecretKeyError),
@@ -86,4 +88,26 @@ pub(crate) enum BackendError {
     /// The process is ending.
     #[error("the work was given up")]
     Ended,
+}
+
+impl BackendError {
+    /// Why a stored key did not open.
+    fn of_opening(record: &KeyRecord, error: OpenError) -> Self {
+        let key = record.key.id().clone();
+        match error {
+            OpenError::Locked(source) => Self::Locked { key, source },
+            OpenError::Away(source) => Self::Away { key, source },
+            OpenError::Damaged(source) => Self::Damaged { key, alias: record.alias.clone(), source },
+            OpenError::GivenUp => Self::Ended,
+        }
+    }
+}
+
+impl From<SealError> for BackendError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Locked(locked) => Self::NothingToSealWith(locked),
+            error @ (SealError::Away(_) | SealError::Randomness | SealError::Encryption) => Self::Seal(error),
+        }
+    }
 }

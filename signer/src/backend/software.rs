@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 use super::opened::OpenedKeys;
 use super::{BackendError, KeyBackend};
 use crate::clock::Clock;
-use crate::seal::passphrase::{Alias, Passphrases};
-use crate::seal::{self, OpenError};
+use crate::seal::Sealing;
+use crate::seal::passphrase::Alias;
 use crate::store::{Algorithm, KeyRecord, Purpose};
 
-/// Software keys, sealed under passphrases.
+/// Software keys, sealed under aliases.
 pub(crate) struct SoftwareKeys {
-    passphrases: Passphrases,
+    sealing: Arc<Sealing>,
     default_alias: Alias,
     opened: OpenedKeys,
     clock: Arc<dyn Clock>,
@@ -25,16 +25,16 @@ pub(crate) struct SoftwareKeys {
 }
 
 impl SoftwareKeys {
-    /// New keys are sealed under `default_alias`; stored ones open with the passphrase of their own alias.
+    /// New keys are sealed under `default_alias`; stored ones open by their own alias.
     #[must_use]
     pub(crate) fn new(
-        passphrases: Passphrases,
+        sealing: Arc<Sealing>,
         default_alias: Alias,
         opened: OpenedKeys,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn SecureRandom + Send + Sync>,
     ) -> Self {
-        Self { passphrases, default_alias, opened, clock, rng }
+        Self { sealing, default_alias, opened, clock, rng }
     }
 
     /// The secret half of a record: held, or opened now.
@@ -43,14 +43,8 @@ impl SoftwareKeys {
         if let Some(key) = self.opened.find(id, self.clock.now()) {
             return Ok(key);
         }
-        let passphrase = self.passphrases.of(&record.alias);
-        let passphrase = passphrase.map_err(|source| BackendError::NoPassphrase { key: id.clone(), source })?;
-        let sealed = record.sealed.clone();
-        let opening = tokio::task::spawn_blocking(move || seal::open(&sealed, &passphrase));
-        let plaintext = opening.await.map_err(|_| BackendError::Ended)?.map_err(|source| match source {
-            OpenError::Passphrase => BackendError::WrongPassphrase { key: id.clone(), alias: record.alias.clone() },
-            source => BackendError::Damaged { key: id.clone(), source },
-        })?;
+        let plaintext = self.sealing.open(record).await;
+        let plaintext = plaintext.map_err(|error| BackendError::of_opening(record, error))?;
         let not_its_half = || BackendError::NotItsHalf { key: id.clone() };
         let secret = decode(record.key.key_type(), &plaintext).ok_or_else(not_its_half)?;
         if secret.public() != &record.key {
@@ -65,14 +59,10 @@ impl SoftwareKeys {
 #[async_trait]
 impl KeyBackend for SoftwareKeys {
     async fn generate(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<KeyRecord, BackendError> {
-        let passphrase = self.passphrases.of(&self.default_alias).map_err(BackendError::NoDefaultPassphrase)?;
         let rng = Arc::clone(&self.rng);
-        let making = tokio::task::spawn_blocking(move || {
-            let (secret, plaintext) = make(algorithm, rng.as_ref())?;
-            let sealed = seal::seal(&plaintext, &passphrase, rng.as_ref())?;
-            Ok::<_, BackendError>((secret, sealed))
-        });
-        let (secret, sealed) = making.await.map_err(|_| BackendError::Ended)??;
+        let making = tokio::task::spawn_blocking(move || make(algorithm, rng.as_ref()));
+        let (secret, plaintext) = making.await.map_err(|_| BackendError::Ended)??;
+        let sealed = self.sealing.seal(&self.default_alias, secret.public().id(), &plaintext).await?;
         let record = KeyRecord {
             key: secret.public().clone(),
             purpose: purpose.clone(),
@@ -141,7 +131,8 @@ mod tests {
 
     use super::*;
     use crate::config::Environment;
-    use crate::seal::SealedKey;
+    use crate::seal::passphrase::Passphrases;
+    use crate::seal::{KeyWrap, Locked, SealedKey};
 
     struct SetClock(Mutex<i64>);
 
@@ -158,8 +149,9 @@ mod tests {
         let passphrases = Passphrases::from_environment(Environment::new(variables), &[]);
         let clock = Arc::new(SetClock(Mutex::new(1000)));
         let alias = Alias::parse(default_alias).unwrap();
+        let sealing = Arc::new(Sealing::with_passphrases(passphrases));
         let rng = Arc::new(SystemRandom::new());
-        (SoftwareKeys::new(passphrases, alias, OpenedKeys::default(), Arc::clone(&clock) as Arc<dyn Clock>, rng), clock)
+        (SoftwareKeys::new(sealing, alias, OpenedKeys::default(), Arc::clone(&clock) as Arc<dyn Clock>, rng), clock)
     }
 
     async fn record() -> KeyRecord {
@@ -185,15 +177,15 @@ mod tests {
         let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "wrong")], "k1");
         let record = record().await;
         let refusal = keys.sign(&record, b"message").await.unwrap_err();
-        assert!(matches!(&refusal, BackendError::WrongPassphrase { key, .. } if key == record.key.id()));
-        assert!(refusal.to_string().contains("NOTARY_SIGNER_K1"), "{refusal}");
+        let BackendError::Locked { key, source: Locked::DoesNotOpen { secret } } = refusal else { panic!("{refusal}") };
+        assert_eq!((&key, secret.as_str()), (record.key.id(), "the passphrase in NOTARY_SIGNER_K1"));
     }
 
     #[tokio::test]
     async fn a_missing_passphrase_is_not_a_wrong_one() {
         let (keys, _) = keys(&[("NOTARY_SIGNER_K2", "other")], "k2");
         let refusal = keys.sign(&record().await, b"message").await.unwrap_err();
-        assert!(matches!(refusal, BackendError::NoPassphrase { .. }), "{refusal}");
+        assert!(matches!(refusal, BackendError::Locked { source: Locked::NoPassphrase(_), .. }), "{refusal}");
     }
 
     #[tokio::test]
@@ -209,7 +201,7 @@ mod tests {
         let (keys, clock) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
         let record = keys.generate(Algorithm::Ed25519, &NO_PURPOSE).await.unwrap();
         // a sealed half that cannot be opened shows whether it is asked for
-        let unsealable = KeyRecord { sealed: SealedKey::from_row("x".to_owned()), ..record };
+        let unsealable = KeyRecord { sealed: SealedKey::from_row(KeyWrap::Passphrase, "x".to_owned()), ..record };
         keys.prove(&unsealable).await.unwrap();
         *clock.0.lock().unwrap() += 599;
         keys.prove(&unsealable).await.unwrap();

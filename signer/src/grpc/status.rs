@@ -6,9 +6,9 @@
 //! | UNKNOWN | an algorithm that the signer cannot make keys of, as in the reference |
 //! | NOT_FOUND | no such key |
 //! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role, or for another repository |
-//! | FAILED_PRECONDITION | the passphrase is missing or wrong: the key is there and locked; the key was retired |
+//! | FAILED_PRECONDITION | what opens the key is missing or wrong: the key is there and locked; the key was retired |
 //! | DATA_LOSS | the stored key is damaged |
-//! | UNAVAILABLE | the key store does not answer; what was done cannot be recorded |
+//! | UNAVAILABLE | the key store, or the provider that opens the key, does not answer; what was done cannot be recorded |
 //! | INTERNAL | a key could not be made, or not sign |
 
 use tonic::{Code, Status};
@@ -20,6 +20,7 @@ use crate::backend::BackendError;
 use crate::causes::WithCauses;
 use crate::excerpt::Excerpt;
 use crate::keyring::{KeyringError, NotReady};
+use crate::seal::SealError;
 use crate::store::StoreError;
 
 /// A request that asks for nothing sensible.
@@ -115,10 +116,12 @@ fn code(error: &KeyringError) -> Code {
 
 fn backend_code(error: &BackendError) -> Code {
     match error {
-        BackendError::NoPassphrase { .. }
-        | BackendError::WrongPassphrase { .. }
-        | BackendError::NoDefaultPassphrase(_) => Code::FailedPrecondition,
+        BackendError::Locked { .. } | BackendError::NothingToSealWith(_) => Code::FailedPrecondition,
+        BackendError::Away { .. } | BackendError::Seal(SealError::Away(_)) => Code::Unavailable,
         BackendError::Damaged { .. } | BackendError::NotItsHalf { .. } => Code::DataLoss,
-        BackendError::Seal(_) | BackendError::Make(_) | BackendError::Sign(_) | BackendError::Ended => Code::Internal,
+        BackendError::Seal(SealError::Locked(_) | SealError::Randomness | SealError::Encryption)
+        | BackendError::Make(_)
+        | BackendError::Sign(_)
+        | BackendError::Ended => Code::Internal,
     }
 }

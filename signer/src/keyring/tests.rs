@@ -15,6 +15,7 @@ use crate::backend::{OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::metrics::Metrics;
+use crate::seal::Sealing;
 use crate::seal::passphrase::{Alias, Passphrases};
 use crate::store::KeyRecord;
 use crate::store::memory::MemoryKeyStore;
@@ -86,7 +87,13 @@ fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Ar
 fn software(passphrase: &str) -> SoftwareKeys {
     let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
     let (passphrases, alias) = (Passphrases::from_environment(environment, &[]), Alias::parse("k1").unwrap());
-    SoftwareKeys::new(passphrases, alias, OpenedKeys::default(), Arc::new(SystemClock), Arc::new(SystemRandom::new()))
+    SoftwareKeys::new(
+        Arc::new(Sealing::with_passphrases(passphrases)),
+        alias,
+        OpenedKeys::default(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom::new()),
+    )
 }
 
 fn fresh() -> (Arc<Keyring>, Arc<Watched>) {
@@ -252,7 +259,7 @@ async fn a_pending_key_that_does_not_open_is_neither_handed_out_nor_replaced() {
     create(&keyring, Role::Timestamp).await.unwrap();
     let locked = self::keyring(&store, "wrong");
     let refusal = create(&locked, Role::Timestamp).await.unwrap_err();
-    assert!(matches!(refusal, KeyringError::Backend(BackendError::WrongPassphrase { .. })), "{refusal}");
+    assert!(matches!(refusal, KeyringError::Backend(BackendError::Locked { .. })), "{refusal}");
     assert_eq!(store.sealed_under(&Alias::parse("k1").unwrap(), 9).await.unwrap().len(), 1);
 }
 
@@ -293,7 +300,7 @@ async fn a_key_that_does_not_open_is_not_called_absent() {
     let key = create(&keyring, Role::Timestamp).await.unwrap();
     let locked = self::keyring(&store, "wrong");
     let refusal = sign(&locked, &key, TIMESTAMP).await.unwrap_err();
-    assert!(matches!(refusal, KeyringError::Backend(BackendError::WrongPassphrase { .. })), "{refusal}");
+    assert!(matches!(refusal, KeyringError::Backend(BackendError::Locked { .. })), "{refusal}");
     assert_eq!(locked.describe(&Caller::for_test(), key.id()).await.unwrap().key, key);
 }
 

@@ -1,6 +1,14 @@
-//! Sealing keys at rest with a passphrase, byte for byte as the reference does.
+//! Sealing keys at rest: with a passphrase byte for byte as the reference does, or by a provider that holds a key.
 
 mod envelope;
+mod error;
+mod header;
 pub mod passphrase;
+mod pbes2;
+mod sealing;
+mod wrapping;
 
-pub(crate) use envelope::{CONTENT_ENCRYPTION, KEY_WRAP, OpenError, SealError, SealedKey, open, seal};
+pub(crate) use envelope::{CONTENT_ENCRYPTION, SealedKey};
+pub(crate) use error::{Away, Damage, Locked, OpenError, SealError};
+pub(crate) use sealing::Sealing;
+pub(crate) use wrapping::KeyWrap;

@@ -12,8 +12,8 @@ use tuf_schema::{Gun, Role, UtcTime};
 use super::memory::MemoryKeyStore;
 use super::sql::scratch::Server;
 use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError, open_mysql, open_postgres, open_sqlite};
-use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
+use crate::seal::{KeyWrap, SealedKey};
 
 fn time(seconds: i64) -> UtcTime {
     UtcTime::from_unix_seconds(seconds).unwrap()
@@ -29,7 +29,7 @@ fn record(purpose: Purpose) -> KeyRecord {
         key: secret.public().clone(),
         purpose,
         alias: Alias::parse("k1").unwrap(),
-        sealed: SealedKey::from_row("sealed".to_owned()),
+        sealed: SealedKey::from_row(KeyWrap::Passphrase, "sealed".to_owned()),
         last_used: None,
         retired: None,
     }

@@ -8,8 +8,8 @@ use tuf_schema::key::KeyId;
 
 use super::record::{record, sound};
 use super::statements::Statements;
+use crate::seal::CONTENT_ENCRYPTION;
 use crate::seal::passphrase::Alias;
-use crate::seal::{CONTENT_ENCRYPTION, KEY_WRAP};
 use crate::store::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
 
 /// How often a change is begun anew when other signers were first or the connection broke.
@@ -59,7 +59,7 @@ impl<E: Engine> SqlKeyStore<E> {
             time::<E>(Some(now)),
             Value::Text(record.key.id().as_str()),
             Value::Text(CONTENT_ENCRYPTION),
-            Value::Text(KEY_WRAP),
+            Value::Text(record.sealed.key_wrap().name()),
             Value::Text(record.key.key_type().name()),
             Value::Text(record.alias.as_str()),
             Value::Bytes(record.key.public_bytes()),

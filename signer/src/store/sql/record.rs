@@ -5,7 +5,7 @@ use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::seal::passphrase::Alias;
-use crate::seal::{CONTENT_ENCRYPTION, KEY_WRAP, SealedKey};
+use crate::seal::{CONTENT_ENCRYPTION, KeyWrap, SealedKey};
 use crate::store::{KeyRecord, Purpose, StoreError};
 
 const MICROS: i64 = 1_000_000;
@@ -16,9 +16,9 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
     let damaged = |fact| StoreError::Damaged { key: KeyId::from_wire(&id), fact };
     let text = |place, column| row.text(place).ok().flatten().ok_or_else(|| damaged(column));
 
-    if text(1, "encryption_alg")? != CONTENT_ENCRYPTION || text(2, "keywrap_alg")? != KEY_WRAP {
-        return Err(damaged("it is sealed by another method"));
-    }
+    let is_encrypted_so = text(1, "encryption_alg")? == CONTENT_ENCRYPTION;
+    let key_wrap = KeyWrap::parse(text(2, "keywrap_alg")?).filter(|_| is_encrypted_so);
+    let key_wrap = key_wrap.ok_or_else(|| damaged("it is sealed by another method"))?;
     let key_type = KeyType::parse(text(3, "algorithm")?);
     let alias = Alias::parse(text(4, "passphrase_alias")?).ok_or_else(|| damaged("its alias is none"))?;
     let (gun, role) = (text(7, "gun")?, text(8, "role")?);
@@ -34,7 +34,7 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
     if key.id().as_str() != id {
         return Err(damaged("its public key is another key's"));
     }
-    let sealed = SealedKey::from_row(String::from_utf8(private).map_err(|_| damaged("private"))?);
+    let sealed = SealedKey::from_row(key_wrap, String::from_utf8(private).map_err(|_| damaged("private"))?);
     Ok(KeyRecord { key, purpose, alias, sealed, last_used, retired })
 }
 

@@ -17,8 +17,8 @@ use super::{OpenStoreError, open_mysql, open_postgres, open_sqlite};
 use crate::backend::{KeyBackend as _, OpenedKeys, SoftwareKeys};
 use crate::clock::SystemClock;
 use crate::config::Environment;
-use crate::seal::SealedKey;
 use crate::seal::passphrase::{Alias, Passphrases};
+use crate::seal::{KeyWrap, SealedKey, Sealing};
 use crate::store::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
 
 fn recorded(name: &str) -> String {
@@ -59,7 +59,7 @@ fn record(gun: &str, role: Role) -> KeyRecord {
         key: secret.public().clone(),
         purpose: Purpose { gun: Gun::parse(gun).ok(), role: Some(role) },
         alias: alias(),
-        sealed: SealedKey::from_row("sealed".to_owned()),
+        sealed: SealedKey::from_row(KeyWrap::Passphrase, "sealed".to_owned()),
         last_used: None,
         retired: None,
     }
@@ -74,7 +74,7 @@ async fn every_key_signs(store: &dyn KeyStore, expected: usize) {
     let variable = ("NOTARY_SIGNER_ALIAS_ONE".to_owned(), "fixture-alias-pass-1".to_owned());
     let passphrases = Passphrases::from_environment(Environment::new([variable]), &[]);
     let backend = SoftwareKeys::new(
-        passphrases,
+        Arc::new(Sealing::with_passphrases(passphrases)),
         alias(),
         OpenedKeys::default(),
         Arc::new(SystemClock),
