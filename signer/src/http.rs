@@ -1,4 +1,4 @@
-//! Metrics and readiness over plain HTTP: `GET /metrics` and `GET /ready`. Nothing here touches a key.
+//! Metrics and readiness over plain HTTP: `GET /metrics`, `GET /ready` and `GET /live`. Nothing here touches a key.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -59,24 +59,29 @@ async fn answer(request: &Request<Incoming>, keyring: &Keyring, metrics: &Metric
     }
     match request.uri().path() {
         "/metrics" => {
-            metrics.note_ready(keyring.ready().await.is_ok());
+            metrics.note_readiness(&keyring.look().await);
             let mut response = text(StatusCode::OK, metrics.text());
             response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(METRICS_TYPE));
             response
         }
         "/ready" => ready(keyring, metrics).await,
-        _ => text(StatusCode::NOT_FOUND, "only /metrics and /ready\n".to_owned()),
+        // the process answers, whatever it can do: for those who would start it again
+        "/live" => text(StatusCode::OK, "live\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "only /metrics, /ready and /live\n".to_owned()),
     }
 }
 
+/// One line in all, and one for each condition.
 async fn ready(keyring: &Keyring, metrics: &Metrics) -> Response<Full<Bytes>> {
-    match keyring.ready().await {
-        Err(amiss) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {amiss}\n")),
-        Ok(()) if metrics.lets_any_client_in() => {
-            text(StatusCode::OK, "ready, insecure: any client certificate is let in\n".to_owned())
-        }
-        Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
-    }
+    let report = keyring.look().await;
+    metrics.note_readiness(&report);
+    let (status, first) = match (report.amiss().next(), metrics.lets_any_client_in()) {
+        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        (None, true) => (StatusCode::OK, "ready, insecure: any client certificate is let in"),
+        (None, false) => (StatusCode::OK, "ready"),
+    };
+    let lines = report.0.iter().map(|standing| format!("{standing}\n"));
+    text(status, std::iter::once(format!("{first}\n")).chain(lines).collect())
 }
 
 fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {

@@ -29,13 +29,11 @@ use audit::Audit;
 use backend::{OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
-use config::{AllowedClients, ClientTrust, Config, Sealing, Storage};
+use config::{AllowedClients, ClientTrust, Config, Sealing};
 use keyring::Keyring;
 use metrics::Metrics;
 use seal::passphrase::{Alias, PassphraseError, Passphrases};
 pub use store::OpenStoreError;
-use store::memory::MemoryKeyStore;
-use store::{KeyStore, open_mysql, open_postgres, open_sqlite};
 pub use tls::TlsError;
 
 /// How often it is looked whether opened keys have been held for too long.
@@ -106,19 +104,14 @@ impl Signer {
             }
             Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
         };
-        let store: Arc<dyn KeyStore> = match &config.storage {
-            Storage::Memory => Arc::new(MemoryKeyStore::default()),
-            Storage::Sqlite(file) => Arc::new(open_sqlite(file).await?),
-            Storage::MySql(dsn, settings) => Arc::new(open_mysql(dsn, *settings).await?),
-            Storage::Postgres(dsn, settings) => Arc::new(open_postgres(dsn, *settings).await?),
-        };
+        let store = store::open(&config.storage).await?;
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
         let sealing = Arc::new(seal::Sealing::new(passphrases, HashMap::new(), Arc::clone(&rng)));
         let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
         let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
-        let keyring = Keyring::new(store, backend, clock, Audit::new(Arc::clone(&metrics)));
-        if let Err(amiss) = keyring.ready().await {
-            tracing::error!(amiss = %WithCauses(&amiss), "the signer is not ready; it starts, and makes no keys");
+        let keyring = Keyring::new(store.clone(), store, backend, clock, Audit::new(Arc::clone(&metrics)));
+        for standing in keyring.look().await.amiss() {
+            tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }
         Ok(Self { keyring: Arc::new(keyring), metrics, tls, allowed })
     }

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::audit::Operation;
+use crate::keyring::{Report, Standing};
 
 /// All metrics of a signer.
 pub(crate) struct Metrics {
@@ -16,12 +17,19 @@ pub(crate) struct Metrics {
     insecure: Gauge,
     ready: Gauge,
     opened_keys: Gauge,
+    conditions: Family<ConditionLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyUseLabels {
     operation: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConditionLabels {
+    condition: &'static str,
+    of: String,
 }
 
 impl Metrics {
@@ -36,7 +44,9 @@ impl Metrics {
         registry.register("insecure_any_client", "1 while any client certificate is let in", insecure.clone());
         registry.register("ready", "1 if keys could be made and used when last asked", ready.clone());
         registry.register("opened_keys", "Software keys that are held open in memory", opened_keys.clone());
-        Self { registry, key_uses, insecure, ready, opened_keys }
+        let conditions = Family::<ConditionLabels, Gauge>::default();
+        registry.register("condition", "1 if what readiness asks for held when last asked", conditions.clone());
+        Self { registry, key_uses, insecure, ready, opened_keys, conditions }
     }
 
     /// Whether certificates that nobody vouches for are let in.
@@ -50,8 +60,14 @@ impl Metrics {
         self.key_uses.get_or_create(&KeyUseLabels { operation: operation.name(), outcome }).inc();
     }
 
-    pub(crate) fn note_ready(&self, ready: bool) {
-        self.ready.set(i64::from(ready));
+    /// Notes what readiness found out. Of aliases that are no longer in use nothing stays.
+    pub(crate) fn note_readiness(&self, report: &Report) {
+        self.ready.set(i64::from(report.amiss().next().is_none()));
+        self.conditions.clear();
+        for Standing { condition, amiss, .. } in &report.0 {
+            let labels = ConditionLabels { condition: condition.kind(), of: condition.of().to_owned() };
+            self.conditions.get_or_create(&labels).set(i64::from(amiss.is_none()));
+        }
     }
 
     /// How many software keys are held open: what holds them sets it.

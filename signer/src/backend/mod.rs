@@ -28,6 +28,9 @@ pub(crate) trait KeyBackend: Send + Sync {
     /// Signs `message` with a stored key.
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError>;
 
+    /// Whether a new key could be sealed now, and opened again. Makes none.
+    async fn prove_default_alias(&self) -> Result<(), BackendError>;
+
     /// The alias under which new keys are sealed.
     fn default_alias(&self) -> &Alias;
 

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use super::opened::OpenedKeys;
 use super::{BackendError, KeyBackend};
 use crate::clock::Clock;
-use crate::seal::Sealing;
 use crate::seal::passphrase::Alias;
+use crate::seal::{OpenError, SealError, Sealing};
 use crate::store::{Algorithm, KeyRecord, Purpose};
 
 /// Software keys, sealed under aliases.
@@ -82,6 +82,15 @@ impl KeyBackend for SoftwareKeys {
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError> {
         let secret = self.secret(record).await?;
         Ok(secret.sign(message, self.rng.as_ref())?)
+    }
+
+    async fn prove_default_alias(&self) -> Result<(), BackendError> {
+        self.sealing.prove(&self.default_alias).await.map_err(|error| match error {
+            OpenError::Locked(locked) => BackendError::NothingToSealWith(locked),
+            OpenError::Away(away) => BackendError::Seal(SealError::Away(away)),
+            OpenError::Damaged(_) => BackendError::Seal(SealError::Encryption),
+            OpenError::GivenUp => BackendError::Ended,
+        })
     }
 
     fn default_alias(&self) -> &Alias {

@@ -9,11 +9,14 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::peer;
-use crate::causes::WithCauses;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, Service as Asked};
 
-/// The services whose health is the signer's: the names that the reference registers, and the whole.
-const SERVICES: [&str; 3] = ["", "grpc.health.v1.Health.KeyManagement", "grpc.health.v1.Health.Signer"];
+/// What each name asks for: the names that the reference registers, and the whole.
+const SERVICES: [(&str, &[Asked]); 3] = [
+    ("", &[Asked::KeyManagement, Asked::Signer]),
+    ("grpc.health.v1.Health.KeyManagement", &[Asked::KeyManagement]),
+    ("grpc.health.v1.Health.Signer", &[Asked::Signer]),
+];
 
 /// Not serving while any client certificate is let in, so that a monitor can ask for it; serving otherwise.
 pub const INSECURE_SERVICE: &str = "bulla.signer.ClientAuthority";
@@ -35,8 +38,10 @@ impl Health for Service {
         let name = request.into_inner().service;
         let serving = match name.as_str() {
             INSECURE_SERVICE => !self.any_client,
-            name if SERVICES.contains(&name) => self.is_ready().await,
-            _ => return Err(Status::not_found("unknown service")),
+            name => match SERVICES.iter().find(|(known, _)| *known == name) {
+                Some((_, asked)) => self.is_ready(asked).await,
+                None => return Err(Status::not_found("unknown service")),
+            },
         };
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         Ok(Response::new(HealthCheckResponse { status: status.into() }))
@@ -51,13 +56,11 @@ impl Health for Service {
 }
 
 impl Service {
-    async fn is_ready(&self) -> bool {
-        match self.keyring.ready().await {
-            Ok(()) => true,
-            Err(amiss) => {
-                tracing::error!(amiss = %WithCauses(&amiss), "not ready");
-                false
-            }
+    async fn is_ready(&self, asked: &[Asked]) -> bool {
+        let report = self.keyring.look().await;
+        for standing in report.amiss() {
+            tracing::error!(%standing, "not ready");
         }
+        asked.iter().all(|service| report.is_ready(*service))
     }
 }

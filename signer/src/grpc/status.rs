@@ -77,7 +77,7 @@ impl From<KeyringError> for Status {
 fn message(error: &KeyringError) -> String {
     match error {
         KeyringError::Backend(_)
-        | KeyringError::NotReady(NotReady::DefaultAliasLocked { .. } | NotReady::Sealing(_) | NotReady::StoreTooSlow) => {
+        | KeyringError::NotReady(NotReady::Locked { .. } | NotReady::NotTried { .. } | NotReady::StoreTooSlow) => {
             WithCauses(error).to_string()
         }
         KeyringError::KeyNotFound(_)
@@ -101,8 +101,8 @@ fn code(error: &KeyringError) -> Code {
         KeyringError::CreationFailed(_) => Code::Internal,
         KeyringError::NotReady(amiss) => match amiss {
             NotReady::Store(_) | NotReady::StoreTooSlow => Code::Unavailable,
-            NotReady::DefaultAliasLocked { .. } => Code::FailedPrecondition,
-            NotReady::Sealing(error) => backend_code(error),
+            NotReady::NotTried { .. } => Code::FailedPrecondition,
+            NotReady::Locked { source, .. } => backend_code(source),
         },
         KeyringError::Store(error) => match error {
             StoreError::Unavailable(_) => Code::Unavailable,

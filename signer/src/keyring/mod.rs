@@ -13,6 +13,7 @@ use crate::audit::{Actor, Audit, AuditError, KeyUse, Operation, Outcome};
 use crate::backend::{BackendError, KeyBackend};
 use crate::clock::Clock;
 use crate::grpc::peer::Caller;
+use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
 mod document;
@@ -21,8 +22,8 @@ mod readiness;
 mod uses;
 
 pub(crate) use policy::ContentRefusal;
-pub(crate) use readiness::NotReady;
 use readiness::Readiness;
+pub(crate) use readiness::{NotReady, Report, Service, Standing};
 use uses::Uses;
 
 /// Creations that can go on at the same time; one purpose is always the same lane.
@@ -31,6 +32,7 @@ const LANES: usize = 64;
 /// All keys of a signer.
 pub(crate) struct Keyring {
     store: Arc<dyn KeyStore>,
+    wrapped: Arc<dyn WrappedKeys>,
     backend: Box<dyn KeyBackend>,
     clock: Arc<dyn Clock>,
     audit: Audit,
@@ -115,12 +117,14 @@ impl Keyring {
     #[must_use]
     pub(crate) fn new(
         store: Arc<dyn KeyStore>,
+        wrapped: Arc<dyn WrappedKeys>,
         backend: Box<dyn KeyBackend>,
         clock: Arc<dyn Clock>,
         audit: Audit,
     ) -> Self {
         Self {
             store,
+            wrapped,
             backend,
             clock,
             audit,
@@ -207,12 +211,9 @@ impl Keyring {
         .await
     }
 
-    /// Whether keys can be made and used: the store answers, and the default alias opens what it sealed.
-    ///
-    /// # Errors
-    /// [`NotReady`] says what is amiss.
-    pub(crate) async fn ready(&self) -> Result<(), NotReady> {
-        self.readiness.check(self.store.as_ref(), self.backend.as_ref(), self.now()).await
+    /// Whether keys can be made and used, condition by condition.
+    pub(crate) async fn look(&self) -> Report {
+        self.readiness.look(self.store.as_ref(), self.wrapped.as_ref(), self.backend.as_ref(), self.now()).await
     }
 
     /// Drops opened keys that were held for too long. To be called every second or so.
@@ -237,7 +238,7 @@ impl Keyring {
             self.backend.prove(&pending).await?;
             return Ok(pending.key);
         }
-        self.ready().await.map_err(|amiss| match amiss {
+        self.look().await.into_result(Service::KeyManagement).map_err(|amiss| match amiss {
             NotReady::Store(error) => KeyringError::CreationFailed(error),
             amiss => KeyringError::NotReady(amiss),
         })?;

@@ -19,6 +19,7 @@ use crate::seal::Sealing;
 use crate::seal::passphrase::{Alias, Passphrases};
 use crate::store::KeyRecord;
 use crate::store::memory::MemoryKeyStore;
+use crate::store::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
 
 const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
 const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
@@ -75,13 +76,26 @@ impl KeyStore for Watched {
     }
 }
 
+#[async_trait]
+impl WrappedKeys for Watched {
+    async fn aliases(&self) -> Result<Vec<AliasUse>, StoreError> {
+        self.keys.aliases().await
+    }
+    async fn page(&self, after: Option<&KeyId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+        self.keys.page(after, limit).await
+    }
+    async fn rewrap(&self, read: &KeyRecord, wrapping: &Replacement, now: UtcTime) -> Result<bool, StoreError> {
+        self.keys.rewrap(read, wrapping, now).await
+    }
+}
+
 fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
     counting(store, passphrase, Arc::new(Metrics::new(false)))
 }
 
 fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Arc<Keyring> {
-    let store = Arc::clone(store) as Arc<dyn KeyStore>;
-    Arc::new(Keyring::new(store, Box::new(software(passphrase)), Arc::new(SystemClock), Audit::new(metrics)))
+    let (store, wrapped) = (Arc::clone(store) as Arc<dyn KeyStore>, Arc::clone(store) as Arc<dyn WrappedKeys>);
+    Arc::new(Keyring::new(store, wrapped, Box::new(software(passphrase)), Arc::new(SystemClock), Audit::new(metrics)))
 }
 
 fn software(passphrase: &str) -> SoftwareKeys {
@@ -103,6 +117,11 @@ fn fresh() -> (Arc<Keyring>, Arc<Watched>) {
 
 fn purpose(gun: &str, role: Role) -> Purpose {
     Purpose { gun: Some(Gun::parse(gun).unwrap()), role: Some(role) }
+}
+
+/// Why keys cannot be made, if they cannot.
+async fn amiss(keyring: &Keyring) -> Option<NotReady> {
+    keyring.look().await.into_result(Service::KeyManagement).err()
 }
 
 async fn create(keyring: &Arc<Keyring>, role: Role) -> Result<PublicKey, KeyringError> {
@@ -270,13 +289,13 @@ async fn no_key_is_made_under_a_passphrase_that_opens_none_of_the_stored_keys() 
     sign(&keyring, &key, TIMESTAMP).await.unwrap();
     let locked = self::keyring(&store, "wrong");
     let refusal = create(&locked, Role::Timestamp).await.unwrap_err();
-    assert!(matches!(refusal, KeyringError::NotReady(NotReady::DefaultAliasLocked { .. })), "{refusal}");
-    assert!(matches!(locked.ready().await, Err(NotReady::DefaultAliasLocked { .. })));
+    assert!(matches!(refusal, KeyringError::NotReady(NotReady::Locked { .. })), "{refusal}");
+    assert!(matches!(amiss(&locked).await, Some(NotReady::Locked { .. })));
     assert_eq!(
         store.sealed_under(&Alias::parse("k1").unwrap(), 9).await.unwrap(),
         [store.find(key.id()).await.unwrap().unwrap()]
     );
-    self::keyring(&store, "right").ready().await.unwrap();
+    assert!(amiss(&self::keyring(&store, "right")).await.is_none());
 }
 
 #[tokio::test]
@@ -288,8 +307,9 @@ async fn a_passphrase_that_opens_nothing_is_tried_once_in_ten_seconds() {
     // the clock is set back in the end
     for (seconds, tries) in [(100, 1), (109, 1), (110, 2), (119, 2), (109, 3)] {
         let now = UtcTime::from_unix_seconds(seconds).unwrap();
-        let amiss = readiness.check(store.as_ref(), &wrong, now).await;
-        assert!(matches!(amiss, Err(NotReady::DefaultAliasLocked { .. })), "{seconds}: {amiss:?}");
+        let report = readiness.look(store.as_ref(), store.as_ref(), &wrong, now).await;
+        let amiss = report.into_result(Service::KeyManagement);
+        assert!(matches!(amiss, Err(NotReady::Locked { .. })), "{seconds}: {amiss:?}");
         assert_eq!(store.samples.load(Ordering::SeqCst) - before, tries, "{seconds}");
     }
 }
@@ -307,17 +327,17 @@ async fn a_key_that_does_not_open_is_not_called_absent() {
 #[tokio::test]
 async fn readiness_ends_and_returns_with_the_store() {
     let (keyring, store) = fresh();
-    keyring.ready().await.unwrap();
+    assert!(amiss(&keyring).await.is_none());
     store.failing.store(true, Ordering::SeqCst);
-    assert!(matches!(keyring.ready().await, Err(NotReady::Store(_))));
+    assert!(matches!(amiss(&keyring).await, Some(NotReady::Store(_))));
     store.failing.store(false, Ordering::SeqCst);
-    keyring.ready().await.unwrap();
+    assert!(amiss(&keyring).await.is_none());
 }
 
 #[tokio::test]
 async fn a_key_that_cannot_be_stored_is_not_handed_out() {
     let (keyring, store) = fresh();
-    keyring.ready().await.unwrap();
+    assert!(amiss(&keyring).await.is_none());
     store.failing.store(true, Ordering::SeqCst);
     assert!(matches!(create(&keyring, Role::Timestamp).await, Err(KeyringError::CreationFailed(_))));
 }

@@ -59,6 +59,14 @@ impl SealedKey {
     }
 }
 
+/// Whether a sealed key has a form that what its alias names could open. Asks no provider and derives no key.
+///
+/// # Errors
+/// [`Damage`], as far as it shows without opening.
+pub(crate) fn check_form(sealed: &SealedKey) -> Result<(), Damage> {
+    Envelope::read(sealed).map(|_| ())
+}
+
 /// Encrypts `plaintext`, the secret half of `key`, with a content key that has been wrapped.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use crate::config::{self, Environment, PREFIX};
 const FILE: &str = "_FILE";
 
 /// The name of a passphrase, in the case it was configured in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alias(String);
 
 /// Where passphrases come from.

@@ -64,7 +64,6 @@ impl Sealing {
     ///
     /// # Errors
     /// [`OpenError`] says what is amiss.
-    #[cfg_attr(not(test), expect(dead_code, reason = "canaries, which follow, ask it"))]
     pub(crate) async fn prove(&self, alias: &Alias) -> Result<(), OpenError> {
         let nobody = KeyId::from_wire(&"0".repeat(64));
         let sealed = self.seal(alias, &nobody, b"").await?;

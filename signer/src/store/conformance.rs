@@ -11,7 +11,9 @@ use tuf_schema::{Gun, Role, UtcTime};
 
 use super::memory::MemoryKeyStore;
 use super::sql::scratch::Server;
-use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError, open_mysql, open_postgres, open_sqlite};
+use super::sql::{open_mysql, open_postgres, open_sqlite};
+use super::wrapped::{AliasUse, Replacement};
+use super::{Algorithm, KeyRecord, KeyStore, Purpose, Store, StoreError};
 use crate::seal::passphrase::Alias;
 use crate::seal::{KeyWrap, SealedKey};
 
@@ -150,6 +152,107 @@ async fn keys_are_found_by_the_alias_they_are_sealed_under(store: &dyn KeyStore)
     store.probe().await.unwrap();
 }
 
+fn alias_use(alias: &str, keys: u64, deleted: u64) -> AliasUse {
+    AliasUse { alias: Alias::parse(alias).unwrap(), keys, deleted }
+}
+
+async fn aliases_are_counted_byte_for_byte(store: &dyn Store) {
+    assert_eq!(store.aliases().await.unwrap(), []);
+    for alias in ["k1", "K1", "k1"] {
+        let key = KeyRecord { alias: Alias::parse(alias).unwrap(), ..timestamp_key() };
+        store.insert(&key, time(1)).await.unwrap();
+    }
+    let mut aliases = store.aliases().await.unwrap();
+    aliases.sort_by(|one, other| one.alias.as_str().cmp(other.alias.as_str()));
+    assert_eq!(aliases, [alias_use("K1", 1, 0), alias_use("k1", 2, 0)]);
+}
+
+async fn pages_have_every_key_once(store: &dyn Store) {
+    let mut stored = Vec::new();
+    for _ in 0..7 {
+        let key = timestamp_key();
+        store.insert(&key, time(1)).await.unwrap();
+        stored.push(key);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.page(after.as_ref(), 3).await.unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        found.extend(page.into_iter().map(|key| key.record.unwrap()));
+    }
+    stored.sort_by(|one, other| one.key.id().cmp(other.key.id()));
+    assert_eq!(found, stored);
+}
+
+fn other_wrapping() -> Replacement {
+    Replacement {
+        alias: Alias::parse("k2").unwrap(),
+        sealed: SealedKey::from_row(KeyWrap::Vault, "sealed anew".to_owned()),
+    }
+}
+
+async fn a_key_gets_another_wrapping_and_keeps_everything_else(store: &dyn Store) {
+    let (key, other) = (KeyRecord { last_used: Some(time(5)), ..timestamp_key() }, timestamp_key());
+    store.insert(&key, time(1)).await.unwrap();
+    store.insert(&other, time(1)).await.unwrap();
+    let wrapping = other_wrapping();
+    assert!(store.rewrap(&key, &wrapping, time(9)).await.unwrap());
+    let expected = KeyRecord { alias: wrapping.alias, sealed: wrapping.sealed, ..key.clone() };
+    assert_eq!(store.find(key.key.id()).await.unwrap(), Some(expected));
+    assert_eq!(store.find(other.key.id()).await.unwrap(), Some(other));
+}
+
+async fn what_changed_since_it_was_read_keeps_its_wrapping(store: &dyn Store) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    for read in [
+        KeyRecord { alias: Alias::parse("K1").unwrap(), ..key.clone() },
+        KeyRecord { sealed: SealedKey::from_row(KeyWrap::Passphrase, "Sealed".to_owned()), ..key.clone() },
+        timestamp_key(),
+    ] {
+        assert!(!store.rewrap(&read, &other_wrapping(), time(9)).await.unwrap());
+    }
+    assert_eq!(store.find(key.key.id()).await.unwrap().as_ref(), Some(&key));
+    store.mark_used(&[(key.key.id().clone(), time(50))]).await.unwrap();
+    assert!(store.rewrap(&key, &other_wrapping(), time(9)).await.unwrap(), "a use is no change");
+    assert!(!store.rewrap(&key, &other_wrapping(), time(9)).await.unwrap(), "it is done");
+    assert_eq!(store.find(key.key.id()).await.unwrap().unwrap().last_used, Some(time(50)));
+}
+
+/// Not in memory, where a deleted key is gone.
+async fn deleted_keys_are_wrapped_too_and_stay_deleted(store: &dyn Store) {
+    let key = timestamp_key();
+    store.insert(&key, time(1)).await.unwrap();
+    store.delete(key.key.id(), time(2)).await.unwrap();
+    assert_eq!(store.aliases().await.unwrap(), [alias_use("k1", 0, 1)]);
+    let page = store.page(None, 9).await.unwrap();
+    assert_eq!(page.into_iter().map(|key| key.record.unwrap()).collect::<Vec<_>>(), std::slice::from_ref(&key));
+    assert!(store.rewrap(&key, &other_wrapping(), time(9)).await.unwrap());
+    assert_eq!(store.aliases().await.unwrap(), [alias_use("k2", 0, 1)]);
+    assert_eq!(store.find(key.key.id()).await.unwrap(), None);
+}
+
+/// Two programs that wrap the same key anew: one does, and the other is told.
+async fn of_two_that_rewrap_at_once_one_does(store: Arc<dyn Store>) {
+    for _ in 0..8 {
+        let key = timestamp_key();
+        store.insert(&key, time(1)).await.unwrap();
+        let writers: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, key) = (Arc::clone(&store), key.clone());
+                tokio::spawn(async move { store.rewrap(&key, &other_wrapping(), time(2)).await.unwrap() })
+            })
+            .collect();
+        let mut done = 0;
+        for writer in writers {
+            done += usize::from(writer.await.unwrap());
+        }
+        assert_eq!(done, 1);
+    }
+}
+
 /// Signers are asked for the same key at once, over connections of their own.
 async fn of_keys_made_at_once_for_one_purpose_one_is_stored(store: Arc<dyn KeyStore>) {
     for round in 0..8 {
@@ -192,7 +295,7 @@ async fn many_writers_at_once_lose_nothing(store: Arc<dyn KeyStore>) {
 }
 
 macro_rules! suite {
-    ($engine:ident, $empty:expr) => {
+    ($engine:ident, $empty:expr $(, also $rule:ident)*) => {
         mod $engine {
             use super::*;
 
@@ -208,7 +311,18 @@ macro_rules! suite {
                 a_deleted_key_answers_no_question_and_keeps_its_id
                 deleting_without_an_id_deletes_nothing
                 keys_are_found_by_the_alias_they_are_sealed_under
+                aliases_are_counted_byte_for_byte
+                pages_have_every_key_once
+                a_key_gets_another_wrapping_and_keeps_everything_else
+                what_changed_since_it_was_read_keeps_its_wrapping
+                $($rule)*
             );
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn of_two_that_rewrap_at_once_one_does() {
+                let Some((store, _place)) = $empty.await else { return };
+                super::of_two_that_rewrap_at_once_one_does(Arc::new(store)).await;
+            }
 
             #[tokio::test(flavor = "multi_thread")]
             async fn many_writers_at_once_lose_nothing() {
@@ -238,14 +352,14 @@ suite!(memory, async { Some((MemoryKeyStore::default(), ())) });
 suite!(sqlite, async {
     let folder = tempfile::tempdir().unwrap();
     Some((open_sqlite(&folder.path().join("keys.db")).await.unwrap(), folder))
-});
+}, also deleted_keys_are_wrapped_too_and_stay_deleted);
 suite!(postgres, async {
     let scratch = Server::Postgres.scratch().await?;
     let dsn = PostgresDsn::parse(&scratch.address()).unwrap();
     Some((open_postgres(&dsn, PoolSettings::default()).await.unwrap(), scratch))
-});
+}, also deleted_keys_are_wrapped_too_and_stay_deleted);
 suite!(mysql, async {
     let scratch = Server::MySql.scratch().await?;
     let dsn = MySqlDsn::parse(&scratch.address()).unwrap();
     Some((open_mysql(&dsn, PoolSettings::default()).await.unwrap(), scratch))
-});
+}, also deleted_keys_are_wrapped_too_and_stay_deleted);

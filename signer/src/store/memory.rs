@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
+use super::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
 use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
 use crate::seal::passphrase::Alias;
 
@@ -69,6 +70,42 @@ impl KeyStore for MemoryKeyStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// Of deleted keys nothing is left that could be wrapped.
+#[async_trait]
+impl WrappedKeys for MemoryKeyStore {
+    async fn aliases(&self) -> Result<Vec<AliasUse>, StoreError> {
+        let mut uses: Vec<AliasUse> = Vec::new();
+        for record in self.keys().values().flatten() {
+            match uses.iter_mut().find(|known| known.alias == record.alias) {
+                Some(known) => known.keys += 1,
+                None => uses.push(AliasUse { alias: record.alias.clone(), keys: 1, deleted: 0 }),
+            }
+        }
+        uses.sort_by(|one, other| one.alias.as_str().cmp(other.alias.as_str()));
+        Ok(uses)
+    }
+
+    async fn page(&self, after: Option<&KeyId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let keys = self.keys();
+        let behind = keys.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+        let wrapped = |(id, record): (&KeyId, &Option<KeyRecord>)| {
+            record.as_ref().map(|record| WrappedKey { id: id.clone(), record: Ok(record.clone()) })
+        };
+        Ok(behind.filter_map(wrapped).take(limit).collect())
+    }
+
+    async fn rewrap(&self, read: &KeyRecord, wrapping: &Replacement, _now: UtcTime) -> Result<bool, StoreError> {
+        let mut keys = self.keys();
+        let Some(Some(record)) = keys.get_mut(read.key.id()) else { return Ok(false) };
+        if record.alias != read.alias || record.sealed != read.sealed {
+            return Ok(false);
+        }
+        (record.alias, record.sealed) = (wrapping.alias.clone(), wrapping.sealed.clone());
+        Ok(true)
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! `memory` is the specification; every engine passes the same suite, `conformance`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tuf_schema::key::{KeyId, PublicKey};
 use tuf_schema::{Gun, Role, UtcTime};
 
+use crate::config::Storage;
 use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
 
@@ -13,9 +16,30 @@ use crate::seal::passphrase::Alias;
 mod conformance;
 pub(crate) mod memory;
 mod sql;
+#[cfg_attr(not(test), expect(dead_code, reason = "what wraps keys anew follows"))]
+pub(crate) mod wrapped;
 
 pub use sql::OpenStoreError;
-pub(crate) use sql::{open_mysql, open_postgres, open_sqlite};
+use sql::{open_mysql, open_postgres, open_sqlite};
+use wrapped::WrappedKeys;
+
+/// A store with everything that is asked of one.
+pub(crate) trait Store: KeyStore + WrappedKeys {}
+
+impl<S: KeyStore + WrappedKeys> Store for S {}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// [`OpenStoreError`] names the file or the database.
+pub(crate) async fn open(storage: &Storage) -> Result<Arc<dyn Store>, OpenStoreError> {
+    Ok(match storage {
+        Storage::Memory => Arc::new(memory::MemoryKeyStore::default()),
+        Storage::Sqlite(file) => Arc::new(open_sqlite(file).await?),
+        Storage::MySql(dsn, settings) => Arc::new(open_mysql(dsn, *settings).await?),
+        Storage::Postgres(dsn, settings) => Arc::new(open_postgres(dsn, *settings).await?),
+    })
+}
 
 /// A key at rest. Nothing in it is secret without the passphrase of its alias.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use tuf_schema::key::KeyId;
 
 use super::record::{record, sound};
 use super::statements::Statements;
+use super::wrapped;
 use crate::seal::CONTENT_ENCRYPTION;
 use crate::seal::passphrase::Alias;
 use crate::store::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
@@ -21,12 +22,13 @@ const USES_AT_ONCE: usize = 256;
 pub(crate) struct SqlKeyStore<E: Engine> {
     pub(super) database: Database<E>,
     statements: Statements<E>,
+    pub(super) wrapped: wrapped::Statements<E>,
 }
 
 impl<E: Engine> SqlKeyStore<E> {
     /// Over a database whose tables are up to date.
     pub(super) fn new(database: Database<E>) -> Self {
-        Self { database, statements: Statements::new() }
+        Self { database, statements: Statements::new(), wrapped: wrapped::Statements::new() }
     }
 
     /// Fails when the table is not the reference's.
@@ -187,11 +189,11 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
 
 /// Counts how often a change that may be made twice was begun.
 #[derive(Default)]
-struct Attempts(usize);
+pub(super) struct Attempts(usize);
 
 impl Attempts {
     /// Whether to begin anew: another writer was in the way, or the connection broke.
-    fn go_on<T>(&mut self, done: &Result<T, Failure>) -> bool {
+    pub(super) fn go_on<T>(&mut self, done: &Result<T, Failure>) -> bool {
         self.0 += 1;
         matches!(done, Err(Failure::Conflict(_) | Failure::Broken(_))) && self.0 < ATTEMPTS
     }
@@ -217,7 +219,7 @@ fn lane(record: &KeyRecord) -> i64 {
 }
 
 /// A time as the table holds it: our own SQLite table in seconds.
-fn time<E: Engine>(at: Option<UtcTime>) -> Value<'static> {
+pub(super) fn time<E: Engine>(at: Option<UtcTime>) -> Value<'static> {
     match (E::ENGINE, at) {
         (EngineName::Sqlite, Some(at)) => Value::Number(at.unix_seconds()),
         (EngineName::Postgres | EngineName::MySql, Some(at)) => Value::Time(at.to_utc().timestamp_micros()),

@@ -14,6 +14,7 @@ mod sqlite;
 mod statements;
 #[cfg(test)]
 mod taken_over;
+mod wrapped;
 
 pub(crate) use servers::{open_mysql, open_postgres};
 pub(crate) use sqlite::open_sqlite;

@@ -5,7 +5,7 @@
 
 use bulla_database::{Engine, EngineName, Statement};
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, role, last_used";
 
 /// Everything that is asked of the table.
@@ -82,7 +82,7 @@ fn of_life<E: Engine>(column: &str) -> String {
 
 /// A comparison byte for byte. The reference's tables on MySQL have a collation that knows neither case nor trailing
 /// blanks: it serves to use the index, and the bytes decide.
-fn exactly<E: Engine>(column: &str, value: &str) -> String {
+pub(super) fn exactly<E: Engine>(column: &str, value: &str) -> String {
     match E::ENGINE {
         EngineName::Sqlite | EngineName::Postgres => format!("{column} = {value}"),
         EngineName::MySql => format!("{column} = {value} AND CAST({column} AS BINARY) = CAST({value} AS BINARY)"),
