@@ -5,7 +5,7 @@
 
 use bulla_database::{Engine, EngineName, Statement};
 
-pub(super) const COLUMNS: &str =
+const COLUMNS: &str =
     "key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, role, last_used";
 
 /// Everything that is asked of the table.
@@ -31,7 +31,7 @@ impl<E: Engine> Statements<E> {
             exactly::<E>("role", "$2"),
             exactly::<E>("passphrase_alias", "$1"),
         );
-        let read = format!("{COLUMNS}, {}", of_life::<E>("retired_at"));
+        let read = read_columns::<E>();
         let retired = of_life::<E>("retired_at");
         let marked = exactly::<E>("key_id", "$2");
         let lane = "INSERT INTO bulla_key_lanes (lane, turn) VALUES ($1, 1) ";
@@ -68,6 +68,11 @@ impl<E: Engine> Statements<E> {
             },
         }
     }
+}
+
+/// What a key is read from.
+pub(super) fn read_columns<E: Engine>() -> String {
+    format!("{COLUMNS}, {}", of_life::<E>("retired_at"))
 }
 
 /// A column of our table beside the reference's, for the row of the reference's that is looked at.

@@ -7,7 +7,7 @@ use tuf_schema::key::KeyId;
 
 use super::keys::{Attempts, SqlKeyStore, time};
 use super::record::record;
-use super::statements::{COLUMNS, exactly};
+use super::statements::{exactly, read_columns};
 use crate::excerpt::Excerpt;
 use crate::seal::passphrase::Alias;
 use crate::seal::{CONTENT_ENCRYPTION, HeaderExcerpt};
@@ -31,16 +31,15 @@ impl<E: Engine> Statements<E> {
             EngineName::Sqlite | EngineName::Postgres => "passphrase_alias",
             EngineName::MySql => "CAST(passphrase_alias AS BINARY)",
         };
+        let read = read_columns::<E>();
         let (id, was_alias) = (exactly::<E>("key_id", "$6"), exactly::<E>("passphrase_alias", "$7"));
         Self {
             aliases: statement(format!(
                 "SELECT {alias}, count(CASE WHEN deleted_at IS NULL THEN 1 END), count(deleted_at) FROM private_keys \
                  GROUP BY {alias} ORDER BY {alias} LIMIT $1"
             )),
-            first_page: statement(format!("SELECT {COLUMNS} FROM private_keys ORDER BY key_id LIMIT $1")),
-            next_page: statement(format!(
-                "SELECT {COLUMNS} FROM private_keys WHERE key_id > $2 ORDER BY key_id LIMIT $1"
-            )),
+            first_page: statement(format!("SELECT {read} FROM private_keys ORDER BY key_id LIMIT $1")),
+            next_page: statement(format!("SELECT {read} FROM private_keys WHERE key_id > $2 ORDER BY key_id LIMIT $1")),
             rewrap: statement(format!(
                 "UPDATE private_keys SET private = $1, passphrase_alias = $2, encryption_alg = $3, keywrap_alg = $4, \
                  updated_at = $5 WHERE {id} AND {was_alias} AND private = $8"
