@@ -46,10 +46,11 @@ impl SoftwareKeys {
         let plaintext = self.sealing.open(record).await;
         let plaintext = plaintext.map_err(|error| BackendError::of_opening(record, error))?;
         let not_its_half = || BackendError::NotItsHalf { key: id.clone() };
-        let secret = decode(record.key.key_type(), &plaintext).ok_or_else(not_its_half)?;
+        let mut secret = decode(record.key.key_type(), &plaintext).ok_or_else(not_its_half)?;
         if secret.public() != &record.key {
             return Err(not_its_half());
         }
+        secret.prepare(self.rng.as_ref())?;
         let secret = Arc::new(secret);
         self.opened.hold(id.clone(), Arc::clone(&secret), self.clock.now());
         Ok(secret)
@@ -61,8 +62,9 @@ impl KeyBackend for SoftwareKeys {
     async fn generate(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<KeyRecord, BackendError> {
         let rng = Arc::clone(&self.rng);
         let making = tokio::task::spawn_blocking(move || make(algorithm, rng.as_ref()));
-        let (secret, plaintext) = making.await.map_err(|_| BackendError::Ended)??;
+        let (mut secret, plaintext) = making.await.map_err(|_| BackendError::Ended)??;
         let sealed = self.sealing.seal(&self.default_alias, secret.public().id(), &plaintext).await?;
+        secret.prepare(self.rng.as_ref())?;
         let record = KeyRecord {
             key: secret.public().clone(),
             purpose: purpose.clone(),

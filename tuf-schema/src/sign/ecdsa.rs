@@ -21,6 +21,8 @@ pub(super) struct EcSecret {
     scalar: Zeroizing<Vec<u8>>,
     /// Uncompressed.
     point: Vec<u8>,
+    /// What the cryptographic library makes of both. On the heap, so that moving the key leaves no copy behind.
+    prepared: Option<Box<EcdsaKeyPair>>,
 }
 
 impl EcSecret {
@@ -54,7 +56,7 @@ impl EcSecret {
         let point = derive_point(curve, &scalar).ok_or(SecretKeyError::ScalarOutOfRange)?;
         match public {
             Some(public) if curve.uncompressed(public).as_ref() != Some(&point) => Err(SecretKeyError::Mismatched),
-            _ => Ok(Self { curve, scalar, point }),
+            _ => Ok(Self { curve, scalar, point, prepared: None }),
         }
     }
 
@@ -77,18 +79,30 @@ impl EcSecret {
         key.to_der().ok().map(Zeroizing::new)
     }
 
+    /// Does once what a signature would otherwise begin with: about as much work as the signature itself. Nothing on curves
+    /// other than P-256.
+    pub(super) fn prepare(&mut self, rng: &dyn SecureRandom) -> Result<(), SignError> {
+        if self.curve == Curve::P256 {
+            self.prepared = Some(Box::new(self.pair(rng)?));
+        }
+        Ok(())
+    }
+
     /// Signs the message's SHA-256, on every curve: r and s in the field's width.
     pub(super) fn sign(&self, message: &[u8], rng: &dyn SecureRandom) -> Result<Vec<u8>, SignError> {
-        match self.curve {
-            Curve::P256 => {
-                let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &self.scalar, &self.point, rng)
-                    .map_err(|_| SignError::Refused)?;
-                let signature = pair.sign(rng, message).map_err(|_| SignError::Refused)?;
-                Ok(signature.as_ref().to_vec())
-            }
-            Curve::P384 | Curve::P521 => self.sign_digest(Sha256::of(message).as_bytes(), rng),
-        }
+        let signed = match (self.curve, &self.prepared) {
+            (Curve::P256, Some(pair)) => pair.sign(rng, message),
+            (Curve::P256, None) => self.pair(rng)?.sign(rng, message),
+            (Curve::P384 | Curve::P521, _) => return self.sign_digest(Sha256::of(message).as_bytes(), rng),
+        };
+        Ok(signed.map_err(|_| SignError::Refused)?.as_ref().to_vec())
+    }
+
+    /// What the cryptographic library signs with. It derives the point once more and compares.
+    fn pair(&self, rng: &dyn SecureRandom) -> Result<EcdsaKeyPair, SignError> {
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        EcdsaKeyPair::from_private_key_and_public_key(algorithm, &self.scalar, &self.point, rng)
+            .map_err(|_| SignError::Refused)
     }
 
     /// Signs a digest that was made elsewhere: r and s in the field's width.

@@ -14,6 +14,8 @@ const SEED_BYTES: usize = 32;
 pub(super) struct EdSecret {
     seed: Zeroizing<[u8; SEED_BYTES]>,
     public: Vec<u8>,
+    /// What the cryptographic library makes of both. On the heap, so that moving the key leaves no copy behind.
+    prepared: Option<Box<Ed25519KeyPair>>,
 }
 
 impl EdSecret {
@@ -35,7 +37,7 @@ impl EdSecret {
         if public.is_some_and(|public| public != derived) {
             return Err(SecretKeyError::Mismatched);
         }
-        Ok(Self { seed: kept, public: derived })
+        Ok(Self { seed: kept, public: derived, prepared: None })
     }
 
     /// Reads the reference's 96 bytes: public key, seed, public key again (the last two are Go's private key).
@@ -64,10 +66,23 @@ impl EdSecret {
         &self.public
     }
 
+    /// Does once what a signature would otherwise begin with.
+    pub(super) fn prepare(&mut self) -> Result<(), SignError> {
+        self.prepared = Some(Box::new(self.pair()?));
+        Ok(())
+    }
+
     /// Signs the message itself.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let pair = Ed25519KeyPair::from_seed_and_public_key(self.seed.as_ref(), &self.public)
-            .map_err(|_| SignError::Refused)?;
-        Ok(pair.sign(message).as_ref().to_vec())
+        let signature = match &self.prepared {
+            Some(pair) => pair.sign(message),
+            None => self.pair()?.sign(message),
+        };
+        Ok(signature.as_ref().to_vec())
+    }
+
+    /// What the cryptographic library signs with. It derives the public key once more and compares.
+    fn pair(&self) -> Result<Ed25519KeyPair, SignError> {
+        Ed25519KeyPair::from_seed_and_public_key(self.seed.as_ref(), &self.public).map_err(|_| SignError::Refused)
     }
 }
