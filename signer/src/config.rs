@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bulla_database::dsn::{DsnWarning, SourceError};
 
@@ -43,6 +44,7 @@ const KNOWN: &[&str] = &[
     "logging.level",
     "cache.keys",
     "cache.seconds",
+    "cache.record_milliseconds",
 ];
 
 /// Everything the signer is told.
@@ -64,6 +66,9 @@ pub struct Config {
     pub sealing: Sealing,
     /// How opened keys are held in memory.
     pub opened_keys: OpenedKeysLimits,
+    /// How long a key's record is believed after it was asked for: so much later counts what another process deletes or
+    /// retires. Zero asks for each signature.
+    pub record_life: Duration,
     /// What is logged; audit lines always are.
     pub log_level: LogLevel,
     /// What an operator should be told at start.
@@ -253,6 +258,7 @@ impl Config {
             storage,
             sealing,
             opened_keys: cache::read(&settings)?,
+            record_life: cache::record_life(&settings)?,
             log_level,
             warnings,
         })

@@ -110,6 +110,7 @@ impl Signer {
         let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
         let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
         let keyring = Keyring::new(store.clone(), store, backend, clock, Audit::new(Arc::clone(&metrics)));
+        let keyring = keyring.with_record_life(config.record_life);
         for standing in keyring.look().await.amiss() {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }

@@ -3,6 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tuf_schema::key::{KeyId, PublicKey};
@@ -19,11 +20,13 @@ use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 mod document;
 mod policy;
 mod readiness;
+mod records;
 mod uses;
 
 pub(crate) use policy::ContentRefusal;
 use readiness::Readiness;
 pub(crate) use readiness::{NotReady, Report, Service, Standing};
+use records::Records;
 use uses::Uses;
 
 /// Creations that can go on at the same time; one purpose is always the same lane.
@@ -37,6 +40,7 @@ pub(crate) struct Keyring {
     clock: Arc<dyn Clock>,
     audit: Audit,
     readiness: Readiness,
+    records: Records,
     uses: Uses,
     creating: [Mutex<()>; LANES],
 }
@@ -129,9 +133,16 @@ impl Keyring {
             clock,
             audit,
             readiness: Readiness::default(),
+            records: Records::new(Duration::ZERO),
             uses: Uses::default(),
             creating: std::array::from_fn(|_| Mutex::new(())),
         }
+    }
+
+    /// The same keyring, believing a record for this long after it was asked for; without it each signature asks.
+    #[must_use]
+    pub(crate) fn with_record_life(self, life: Duration) -> Self {
+        Self { records: Records::new(life), ..self }
     }
 
     /// Hands out the unused key of this purpose and algorithm with the lowest id, or makes one.
@@ -204,6 +215,8 @@ impl Keyring {
             let key_use = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Delete) };
             keyring.audit.record(&key_use, Outcome::Begun).await?;
             let deleted = keyring.store.delete(&id, keyring.now()).await.map(|_| ()).map_err(KeyringError::from);
+            // also what a question that is under way has seen before
+            keyring.records.forget(&id);
             keyring.backend.forget(&id);
             keyring.audit.record(&key_use, Outcome::of(&deleted)).await?;
             deleted
@@ -260,7 +273,11 @@ impl Keyring {
         content: &[u8],
         known: &mut Known,
     ) -> Result<Signed, KeyringError> {
-        let record = self.store.find(id).await?.ok_or_else(|| KeyringError::SigningKeyNotFound(id.clone()))?;
+        let Some(record) = self.records.find(id, self.now(), || self.store.find(id)).await? else {
+            // another process may have deleted it while it was held open here
+            self.backend.forget(id);
+            return Err(KeyringError::SigningKeyNotFound(id.clone()));
+        };
         known.purpose = Some(record.purpose.clone());
         if let Some(since) = record.retired {
             return Err(KeyringError::Retired { key: id.clone(), since });
@@ -274,7 +291,7 @@ impl Keyring {
             None => self.store.mark_used(&[(id.clone(), self.now())]).await?,
             Some(_) => self.uses.note(id, self.now()),
         }
-        Ok(Signed { key: record.key, signature })
+        Ok(Signed { key: record.key.clone(), signature })
     }
 
     /// Of two calls for one purpose the second waits, and then finds the first one's key.

@@ -1,6 +1,6 @@
 //! What the keyring promises to callers, on a store that can be watched and can fail.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,15 +24,25 @@ use crate::store::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
 const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
 const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
-/// A store in memory that counts writes of uses and searches for samples, and fails when told to.
+/// A store in memory that counts writes of uses, questions for a key and searches for samples, and fails when told to.
 #[derive(Default)]
 struct Watched {
     keys: MemoryKeyStore,
     marks: AtomicUsize,
     samples: AtomicUsize,
+    finds: AtomicUsize,
     failing: AtomicBool,
     /// Keeps creations, signatures and deletions waiting while it is held for writing.
     gate: RwLock<()>,
+}
+
+/// A clock that is set, in milliseconds of one second.
+struct AtMillisecond(AtomicI64);
+
+impl Clock for AtMillisecond {
+    fn now(&self) -> UtcTime {
+        UtcTime::parse(&format!("2026-11-22T06:00:00.{:03}Z", self.0.load(Ordering::SeqCst))).unwrap()
+    }
 }
 
 impl Watched {
@@ -45,6 +55,7 @@ impl Watched {
 impl KeyStore for Watched {
     async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
         let _open = self.gate.read().await;
+        self.finds.fetch_add(1, Ordering::SeqCst);
         self.keys.find(id).await
     }
     async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
@@ -96,6 +107,13 @@ fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
 fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Arc<Keyring> {
     let (store, wrapped) = (Arc::clone(store) as Arc<dyn KeyStore>, Arc::clone(store) as Arc<dyn WrappedKeys>);
     Arc::new(Keyring::new(store, wrapped, Box::new(software(passphrase)), Arc::new(SystemClock), Audit::new(metrics)))
+}
+
+/// A keyring that believes records for half a second.
+fn remembering(store: &Arc<Watched>, clock: &Arc<AtMillisecond>) -> Arc<Keyring> {
+    let (store, audit) = (Arc::clone(store), Audit::new(Arc::new(Metrics::new(false))));
+    let keyring = Keyring::new(store.clone(), store, Box::new(software("right")), Arc::clone(clock) as Arc<dyn Clock>, audit);
+    Arc::new(keyring.with_record_life(Duration::from_millis(500)))
 }
 
 fn software(passphrase: &str) -> SoftwareKeys {
@@ -270,6 +288,47 @@ async fn a_deleted_key_signs_no_more_and_one_only_is_deleted() {
     let refusal = sign(&keyring, &snapshot, SNAPSHOT).await.unwrap_err();
     assert!(matches!(refusal, KeyringError::SigningKeyNotFound(id) if id == *snapshot.id()));
     sign(&keyring, &timestamp, TIMESTAMP).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_another_process_deletes_signs_until_its_record_is_old_and_no_longer() {
+    let (store, clock) = (Arc::new(Watched::default()), Arc::new(AtMillisecond(AtomicI64::new(0))));
+    let keyring = remembering(&store, &clock);
+    let key = create(&keyring, Role::Snapshot).await.unwrap();
+    sign(&keyring, &key, SNAPSHOT).await.unwrap();
+    sign(&keyring, &key, SNAPSHOT).await.unwrap();
+
+    store.delete(key.id(), clock.now()).await.unwrap();
+    clock.0.store(499, Ordering::SeqCst);
+    sign(&keyring, &key, SNAPSHOT).await.unwrap();
+    clock.0.store(500, Ordering::SeqCst);
+    let refusal = sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::SigningKeyNotFound(id) if id == *key.id()));
+}
+
+#[tokio::test]
+async fn signatures_with_one_key_ask_the_store_once_after_its_first_use() {
+    let (store, clock) = (Arc::new(Watched::default()), Arc::new(AtMillisecond(AtomicI64::new(0))));
+    let keyring = remembering(&store, &clock);
+    let key = create(&keyring, Role::Snapshot).await.unwrap();
+    for expected in [1, 2, 2, 2] {
+        sign(&keyring, &key, SNAPSHOT).await.unwrap();
+        // the first use is asked for again once: then it is on the disk
+        assert_eq!(store.finds.load(Ordering::SeqCst), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_key_deleted_here_signs_no_more_at_once() {
+    let (store, clock) = (Arc::new(Watched::default()), Arc::new(AtMillisecond(AtomicI64::new(0))));
+    let keyring = remembering(&store, &clock);
+    let key = create(&keyring, Role::Snapshot).await.unwrap();
+    for _ in 0..2 {
+        sign(&keyring, &key, SNAPSHOT).await.unwrap();
+    }
+    keyring.delete(&Caller::for_test(), key.id()).await.unwrap();
+    let refusal = sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::SigningKeyNotFound(id) if id == *key.id()));
 }
 
 #[tokio::test]

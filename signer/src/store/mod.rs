@@ -2,6 +2,8 @@
 //!
 //! `memory` is the specification; every engine passes the same suite, `conformance`.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -112,10 +114,10 @@ pub(crate) enum Algorithm {
 pub(crate) enum StoreError {
     /// The engine did not answer, or refused.
     #[error("the key store does not answer")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// The table cannot hold the key as it is: a text is too long for it, or has a character outside its set.
     #[error("the key store's table cannot hold the key")]
-    DoesNotFit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    DoesNotFit(#[source] Box<dyn Error + Send + Sync>),
     /// A key of this id is or was stored.
     #[error("key {0} is already stored")]
     Duplicate(KeyId),
@@ -127,6 +129,34 @@ pub(crate) enum StoreError {
         /// What is wrong.
         fact: &'static str,
     },
+}
+
+impl StoreError {
+    /// The same failure for one more of those who asked together.
+    pub(crate) fn again(self: &Arc<Self>) -> Self {
+        match &**self {
+            Self::Unavailable(_) => Self::Unavailable(Box::new(SharedCause(Arc::clone(self)))),
+            Self::DoesNotFit(_) => Self::DoesNotFit(Box::new(SharedCause(Arc::clone(self)))),
+            Self::Duplicate(id) => Self::Duplicate(id.clone()),
+            Self::Damaged { key, fact } => Self::Damaged { key: key.clone(), fact },
+        }
+    }
+}
+
+/// What is behind a failure that several are told.
+#[derive(Debug)]
+struct SharedCause(Arc<StoreError>);
+
+impl fmt::Display for SharedCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source().map_or(Ok(()), |cause| fmt::Display::fmt(cause, f))
+    }
+}
+
+impl Error for SharedCause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source().and_then(Error::source)
+    }
 }
 
 impl Algorithm {
