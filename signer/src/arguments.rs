@@ -1,6 +1,7 @@
 //! The command line: the reference's flags, after one dash or two, and verbs of our own. Without a verb it serves.
 
 pub(crate) mod config;
+pub(crate) mod keys;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use config::ConfigVerb;
+pub(crate) use keys::KeysVerb;
 
 /// Holds the keys that a content-trust server signs with, and signs for it over gRPC.
 #[derive(Debug, Parser)]
@@ -45,6 +47,9 @@ pub(crate) enum Verb {
     /// Looks at the configuration without serving
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Looks at the keys of the configured store and changes what may be done with them; signers may be running
+    #[command(subcommand)]
+    Keys(KeysVerb),
 }
 
 impl Arguments {

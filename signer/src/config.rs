@@ -233,9 +233,19 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key and what it should be.
     pub fn read(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let config = Self::read_without_passphrases(file, environment)?;
+        config.sealing.prove()?;
+        Ok(config)
+    }
+
+    /// The same for work that opens no key: passphrases may be missing.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and what it should be.
+    pub fn read_without_passphrases(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        Self::parse(&text, file.parent().unwrap_or(Path::new("")), environment)
+        Self::parse_all_but_passphrases(&text, file.parent().unwrap_or(Path::new("")), environment)
     }
 
     /// Reads the text of a configuration file that stands in `folder`.
@@ -243,6 +253,12 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key and what it should be.
     pub fn parse(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let config = Self::parse_all_but_passphrases(text, folder, environment)?;
+        config.sealing.prove()?;
+        Ok(config)
+    }
+
+    fn parse_all_but_passphrases(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let settings = Settings::parse(text, folder, environment)?;
         let mut warnings: Vec<_> = settings.unknown(KNOWN).into_iter().map(ConfigWarning::UnknownKey).collect();
         let log_level = log_level(&settings)?;
@@ -262,6 +278,18 @@ impl Config {
             log_level,
             warnings,
         })
+    }
+}
+
+impl Sealing {
+    /// Whether there is what new keys are sealed with.
+    fn prove(&self) -> Result<(), PassphraseError> {
+        match self {
+            Self::Environment { default_alias, aliases, environment } => {
+                Passphrases::from_environment(environment.clone(), aliases).of(default_alias).map(|_| ())
+            }
+            Self::Ephemeral => Ok(()),
+        }
     }
 }
 
@@ -368,7 +396,6 @@ fn sealing(settings: &Settings, storage: &Storage, environment: &Environment) ->
     match default_alias.map(alias("storage.default_alias")).transpose()? {
         Some(default_alias) if storage.is_durable() => {
             aliases.push(default_alias.clone());
-            Passphrases::from_environment(environment.clone(), &aliases).of(&default_alias)?;
             Ok(Sealing::Environment { default_alias, aliases, environment: environment.clone() })
         }
         None if storage.is_durable() => Err(ConfigError::Missing("storage.default_alias")),

@@ -19,6 +19,7 @@ mod excerpt;
 pub mod grpc;
 mod http;
 mod keyring;
+pub mod life;
 pub mod listen;
 mod metrics;
 pub mod seal;

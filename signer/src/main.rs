@@ -46,13 +46,20 @@ fn run() -> anyhow::Result<ExitCode> {
         // a name or a value that is no text is nobody's that we know
         Some((name.into_string().ok()?, value.into_string().ok()?))
     }));
-    let config = Config::read(&file, &environment)?;
+    let config = match &arguments.verb {
+        Some(Verb::Keys(_)) => Config::read_without_passphrases(&file, &environment)?,
+        Some(Verb::Config(_)) | None => Config::read(&file, &environment)?,
+    };
     if let Some(Verb::Config(verb)) = &arguments.verb {
         return arguments::config::run(verb, &config);
     }
     log_to_stderr(config.log_level, arguments.logf)?;
     config.warnings.iter().for_each(|warning| tracing::warn!(target: WARNING_TARGET, "{warning}"));
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&config))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.verb {
+        Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),
+        Some(Verb::Config(_)) | None => runtime.block_on(serve(&config))?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -45,7 +45,6 @@ pub(crate) enum Actor<'a> {
     /// A client, by the name that let it in.
     Client(&'a Caller),
     /// Somebody who runs this program on its machine, by what is known of the account.
-    #[expect(dead_code, reason = "verbs that change keys come with their own subjects")]
     Operator(&'a str),
 }
 
@@ -62,10 +61,12 @@ pub(crate) enum Operation {
     /// Deleting a key.
     Delete,
     /// Taking a key out of use.
-    #[expect(dead_code, reason = "done by a verb that has its own subject")]
     Retire,
+    /// Letting a retired key sign again.
+    Reactivate,
+    /// Taking a deletion back.
+    Undelete,
     /// Removing a deleted key for good.
-    #[expect(dead_code, reason = "done by a verb that has its own subject")]
     Purge,
     /// Bringing a key back from a backup.
     #[expect(dead_code, reason = "done by a verb that has its own subject")]
@@ -98,6 +99,12 @@ impl Audit {
     #[must_use]
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics }
+    }
+
+    /// For a program that does one thing and ends.
+    #[must_use]
+    pub(crate) fn of_operator() -> Self {
+        Self::new(Arc::new(Metrics::new(false)))
     }
 
     /// Records one use of a key; to be awaited before the caller is answered, and whoever asked gets no answer if it
@@ -187,6 +194,8 @@ impl Operation {
             Self::Rewrap => "rewrap",
             Self::Delete => "delete",
             Self::Retire => "retire",
+            Self::Reactivate => "reactivate",
+            Self::Undelete => "undelete",
             Self::Purge => "purge",
             Self::Restore => "restore",
         }

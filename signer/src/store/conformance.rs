@@ -37,7 +37,7 @@ fn record(purpose: Purpose) -> KeyRecord {
     }
 }
 
-fn timestamp_key() -> KeyRecord {
+pub(super) fn timestamp_key() -> KeyRecord {
     record(purpose("registry.test/app", Some(Role::Timestamp)))
 }
 

@@ -16,11 +16,16 @@ use crate::seal::passphrase::Alias;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod life_conformance;
 pub(crate) mod memory;
+mod open;
 mod sql;
+pub(crate) mod stored;
 #[cfg_attr(not(test), expect(dead_code, reason = "what wraps keys anew follows"))]
 pub(crate) mod wrapped;
 
+pub(crate) use open::open_life;
 pub use sql::OpenStoreError;
 use sql::{open_mysql, open_postgres, open_sqlite};
 use wrapped::WrappedKeys;

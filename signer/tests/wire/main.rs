@@ -5,6 +5,7 @@ mod captures;
 mod clients;
 mod deadly;
 mod keys;
+mod life;
 mod pki;
 mod process;
 mod recorded;

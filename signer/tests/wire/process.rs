@@ -13,7 +13,7 @@ use crate::signer::{Client, Place, Settings, connect, id};
 const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
 const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
-fn program(place: &Place, settings: &Settings) -> Command {
+pub(crate) fn program(place: &Place, settings: &Settings) -> Command {
     let file = place.path().join("signer.json");
     std::fs::write(&file, place.config_text(settings)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulla-signer"));

@@ -12,6 +12,7 @@ pub(crate) mod scratch;
 mod servers;
 mod sqlite;
 mod statements;
+mod stored;
 #[cfg(test)]
 mod taken_over;
 mod wrapped;

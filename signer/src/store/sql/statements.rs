@@ -76,7 +76,7 @@ pub(super) fn read_columns<E: Engine>() -> String {
 }
 
 /// A column of our table beside the reference's, for the row of the reference's that is looked at.
-fn of_life<E: Engine>(column: &str) -> String {
+pub(super) fn of_life<E: Engine>(column: &str) -> String {
     // ours holds bytes on MySQL, as the reference's may be of any collation
     let id = match E::ENGINE {
         EngineName::Sqlite | EngineName::Postgres => "private_keys.key_id",
