@@ -5,17 +5,23 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_database::dsn::{DsnWarning, SourceError};
 
+use crate::rate::CallerRates;
 use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
 
 mod cache;
+mod callers;
+mod limits;
 mod settings;
 mod storage;
 
 pub use cache::OpenedKeysLimits;
+pub use callers::{Callers, CallersError};
+pub use limits::Limits;
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
 pub use storage::Storage;
@@ -45,6 +51,10 @@ const KNOWN: &[&str] = &[
     "cache.keys",
     "cache.seconds",
     "cache.record_milliseconds",
+    "callers",
+    "limits.caller_requests",
+    "limits.caller_new_keys",
+    "limits.key_signatures",
 ];
 
 /// Everything the signer is told.
@@ -69,6 +79,8 @@ pub struct Config {
     /// How long a key's record is believed after it was asked for: so much later counts what another process deletes or
     /// retires. Zero asks for each signature.
     pub record_life: Duration,
+    /// How often callers may ask and keys may sign.
+    pub limits: Limits,
     /// What is logged; audit lines always are.
     pub log_level: LogLevel,
     /// What an operator should be told at start.
@@ -96,6 +108,18 @@ pub enum AllowedClients {
     All,
     /// Those with one of these names as common name or DNS name: our key `server.allowed_clients`.
     Named(BTreeSet<String>),
+    /// Those with one of the names of our list `callers`, each with its rights.
+    Callers(Callers),
+}
+
+impl AllowedClients {
+    /// The callers with rates of their own.
+    pub(crate) fn own_rates(&self) -> Vec<(Arc<str>, CallerRates)> {
+        match self {
+            Self::All | Self::Named(_) => Vec::new(),
+            Self::Callers(callers) => callers.rates().collect(),
+        }
+    }
 }
 
 /// What keys are sealed with.
@@ -136,6 +160,8 @@ pub enum ConfigWarning {
     NoAllowedClients,
     /// Anybody who reaches the port may use every key.
     AnyClient,
+    /// A caller of `callers` may have anything signed with the keys that it may use.
+    SignsAnyDocument(String),
     /// The insecure key is set and, as there is an authority, has no effect.
     InsecureKeyWithoutEffect,
     /// A key that means nothing beside the storage that was chosen.
@@ -191,6 +217,9 @@ pub enum ConfigError {
     /// Names of certificates that nobody vouches for mean nothing.
     #[error("server.allowed_clients needs server.client_ca_file: without it anybody could claim these names")]
     NamesWithoutAuthority,
+    /// The list of callers cannot be used.
+    #[error(transparent)]
+    Callers(#[from] CallersError),
     /// A number that is none, too small or too large.
     #[error("{name} must be a whole number from {least} to {most}")]
     OutOfRange {
@@ -262,7 +291,9 @@ impl Config {
         let settings = Settings::parse(text, folder, environment)?;
         let mut warnings: Vec<_> = settings.unknown(KNOWN).into_iter().map(ConfigWarning::UnknownKey).collect();
         let log_level = log_level(&settings)?;
-        let clients = client_trust(&settings, &mut warnings)?;
+        let limits = limits::read(&settings)?;
+        let callers = callers::read(&settings, limits.0.of_caller, &mut warnings)?;
+        let clients = client_trust(&settings, callers, &mut warnings)?;
         let storage = Storage::read(&settings, &mut warnings)?;
         let sealing = sealing(&settings, &storage, environment)?;
         Ok(Self {
@@ -275,6 +306,7 @@ impl Config {
             sealing,
             opened_keys: cache::read(&settings)?,
             record_life: cache::record_life(&settings)?,
+            limits,
             log_level,
             warnings,
         })
@@ -313,11 +345,16 @@ impl fmt::Display for ConfigWarning {
                 write!(f, "configuration key {name} is not known to this signer and has no effect")
             }
             Self::NoAllowedClients => f.write_str(
-                "server.allowed_clients is not set: every certificate of server.client_ca_file may use every key",
+                "server.allowed_clients is not set, nor callers: every certificate of server.client_ca_file may use \
+                 every key",
             ),
             Self::AnyClient => f.write_str(
                 "server.insecure_allow_any_client is true: anybody who reaches this port may use every key; \
                  set server.client_ca_file",
+            ),
+            Self::SignsAnyDocument(name) => write!(
+                f,
+                "callers: {name} may have anything signed with the keys that it may use; remove signs_any_document"
             ),
             Self::InsecureKeyWithoutEffect => f.write_str(
                 "server.insecure_allow_any_client has no effect, as server.client_ca_file is set; remove it",
@@ -354,21 +391,34 @@ fn log_level(settings: &Settings) -> Result<LogLevel, ConfigError> {
     }
 }
 
-fn client_trust(settings: &Settings, warnings: &mut Vec<ConfigWarning>) -> Result<ClientTrust, ConfigError> {
+fn client_trust(
+    settings: &Settings,
+    callers: Option<Callers>,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<ClientTrust, ConfigError> {
     let authority = settings.path("server.client_ca_file")?;
     let insecure = settings.flag("server.insecure_allow_any_client")?;
     let names = settings.list("server.allowed_clients")?;
     if names.as_ref().is_some_and(|names| names.iter().all(|name| name.trim().is_empty())) {
         return Err(ConfigError::NobodyAllowed);
     }
+    if callers.is_some() && names.is_some() {
+        return Err(CallersError::TwoLists.into());
+    }
+    if callers.is_some() && authority.is_none() {
+        return Err(CallersError::WithoutAuthority.into());
+    }
     match (authority, insecure) {
         (Some(file), insecure) => {
             if insecure {
                 warnings.push(ConfigWarning::InsecureKeyWithoutEffect);
             }
-            let allowed = match names {
-                Some(names) => AllowedClients::Named(names.into_iter().filter(|name| !name.is_empty()).collect()),
-                None => {
+            let allowed = match (callers, names) {
+                (Some(callers), _) => AllowedClients::Callers(callers),
+                (None, Some(names)) => {
+                    AllowedClients::Named(names.into_iter().filter(|name| !name.is_empty()).collect())
+                }
+                (None, None) => {
                     warnings.push(ConfigWarning::NoAllowedClients);
                     AllowedClients::All
                 }

@@ -22,6 +22,8 @@ mod keyring;
 pub mod life;
 pub mod listen;
 mod metrics;
+mod rate;
+mod rights;
 pub mod seal;
 mod store;
 mod tls;
@@ -33,6 +35,7 @@ use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config, Sealing};
 use keyring::Keyring;
 use metrics::Metrics;
+use rate::RateLimits;
 use seal::passphrase::{Alias, PassphraseError, Passphrases};
 pub use store::OpenStoreError;
 pub use tls::TlsError;
@@ -109,9 +112,10 @@ impl Signer {
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
         let sealing = Arc::new(seal::Sealing::new(passphrases, HashMap::new(), Arc::clone(&rng)));
         let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
+        let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
         let keyring = Keyring::new(store.clone(), store, backend, clock, Audit::new(Arc::clone(&metrics)));
-        let keyring = keyring.with_record_life(config.record_life);
+        let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
         for standing in keyring.look().await.amiss() {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }

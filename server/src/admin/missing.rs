@@ -143,7 +143,9 @@ impl Look {
         };
         match can_sign_timestamps(signer, gun, root.model(), now).await {
             Ok(can_sign) => Ok(can_sign),
-            Err(error @ (SignerError::Unavailable(_) | SignerError::Deadline(_))) => Err(error.into()),
+            Err(error @ (SignerError::Unavailable(_) | SignerError::Deadline(_) | SignerError::Busy { .. })) => {
+                Err(error.into())
+            }
             Err(_) => Ok(false),
         }
     }

@@ -286,7 +286,9 @@ impl Verifier<'_> {
                     examined.hand = held.hand;
                     examined.findings.extend(held.findings);
                 }
-                Err(error @ (SignerError::Unavailable(_) | SignerError::Deadline(_))) => self.lose_signer(&error)?,
+                Err(error @ (SignerError::Unavailable(_) | SignerError::Deadline(_) | SignerError::Busy { .. })) => {
+                    self.lose_signer(&error)?
+                }
                 Err(error) => {
                     let trouble = Trouble::SignerFailed(error.to_string());
                     examined.note(gun, "", None, trouble, Next::MendSigner);

@@ -247,7 +247,7 @@ impl RenewError {
 
     /// Whether the signer cannot be reached at all.
     fn is_of_the_signer(&self) -> bool {
-        matches!(self, Self::Signer(SignerError::Unavailable(_) | SignerError::Deadline(_)))
+        matches!(self, Self::Signer(SignerError::Unavailable(_) | SignerError::Deadline(_) | SignerError::Busy { .. }))
     }
 }
 

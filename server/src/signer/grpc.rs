@@ -303,12 +303,12 @@ fn failure(status: Status, deadline: Duration) -> Failure {
         Code::FailedPrecondition => SignerError::WrongPassphrase { message },
         Code::Unavailable | Code::Cancelled | Code::Aborted => SignerError::Unavailable(Box::new(status)),
         Code::DeadlineExceeded => SignerError::Deadline(deadline),
+        Code::ResourceExhausted => SignerError::Busy { message },
         code @ (Code::Ok
         | Code::Unknown
         | Code::InvalidArgument
         | Code::AlreadyExists
         | Code::PermissionDenied
-        | Code::ResourceExhausted
         | Code::OutOfRange
         | Code::Unimplemented
         | Code::Internal
@@ -369,6 +369,13 @@ mod tests {
     fn a_key_that_cannot_be_opened_is_told_apart() {
         let told = told(Code::FailedPrecondition);
         assert!(matches!(told, Failure::Other(SignerError::WrongPassphrase { message }) if message == "words"));
+    }
+
+    #[test]
+    fn a_signer_that_is_asked_too_often_is_not_asked_at_once_again() {
+        let told = told(Code::ResourceExhausted);
+        assert!(matches!(told, Failure::Other(SignerError::Busy { message }) if message == "words"));
+        assert!(!was_lost(&Status::new(Code::ResourceExhausted, "words")));
     }
 
     #[test]

@@ -88,6 +88,12 @@ pub enum SignerError {
         /// The signer's words.
         message: String,
     },
+    /// The signer takes no more questions of this server, or none for this key, for a while.
+    #[error("the signer takes no more questions for now: {message}")]
+    Busy {
+        /// The signer's words, with the time to wait.
+        message: String,
+    },
     /// The signer does not let this server do that, or failed.
     #[error("the signer refused with {code}: {message}")]
     Refused {

@@ -2,7 +2,7 @@
 //!
 //! Says nothing about what a setting means; that is `config`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ impl fmt::Debug for Environment {
 /// All settings of the file by their dotted lower-case names, with the environment over them.
 pub(super) struct Settings {
     values: BTreeMap<String, Value>,
+    /// The names of all objects of the file.
+    objects: BTreeSet<String>,
     folder: PathBuf,
     environment: Environment,
 }
@@ -51,14 +53,19 @@ impl Settings {
     pub(super) fn parse(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let document: Value = serde_json::from_str(text).map_err(ConfigError::NotJson)?;
         let Value::Object(_) = document else { return Err(ConfigError::NotAnObject) };
-        let mut values = BTreeMap::new();
-        flatten("", document, &mut values);
-        Ok(Self { values, folder: folder.to_owned(), environment: environment.clone() })
+        let (mut values, mut objects) = (BTreeMap::new(), BTreeSet::new());
+        flatten("", document, &mut values, &mut objects);
+        Ok(Self { values, objects, folder: folder.to_owned(), environment: environment.clone() })
     }
 
     /// The names in the file that are not among `known`.
     pub(super) fn unknown(&self, known: &[&str]) -> Vec<String> {
         self.values.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect()
+    }
+
+    /// Whether the file has an object, and so a section, of this name.
+    pub(super) fn is_object(&self, name: &str) -> bool {
+        self.objects.contains(name)
     }
 
     /// A text; numbers and booleans count as the text that writes them, as in the reference.
@@ -118,7 +125,7 @@ impl Settings {
     }
 
     /// The environment wins over the file.
-    fn value(&self, name: &str) -> Option<Value> {
+    pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.environment.value(&variable(name)) {
             Some(value) => Some(Value::String(value.to_owned())),
             None => self.values.get(name).cloned(),
@@ -132,7 +139,7 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 /// Puts the leaves of `value` into `into` under their dotted lower-case names. An empty object has no leaves.
-fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, Value>) {
+fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, Value>, objects: &mut BTreeSet<String>) {
     let Value::Object(members) = value else {
         into.insert(name.to_owned(), value);
         return;
@@ -140,8 +147,9 @@ fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, Value>) {
     for (member, value) in members {
         let member = member.to_lowercase();
         let name = if name.is_empty() { member } else { format!("{name}.{member}") };
-        flatten(&name, value, into);
+        flatten(&name, value, into, objects);
     }
+    objects.insert(name.to_owned());
 }
 
 #[cfg(test)]
@@ -188,6 +196,15 @@ mod tests {
     fn a_list_that_holds_a_number_is_refused() {
         let refusal = settings(r#"{"l": ["a", 1]}"#, &[]).list("l").unwrap_err();
         assert!(matches!(refusal, ConfigError::WrongType { name: "l", .. }), "{refusal}");
+    }
+
+    #[test]
+    fn objects_are_known_though_they_are_empty() {
+        let settings = settings(r#"{"A": {}, "b": {"c": {"d": 1}}, "e": []}"#, &[]);
+        assert_eq!(
+            ["a", "b", "b.c", "e", "b.c.d"].map(|name| settings.is_object(name)),
+            [true, true, true, false, false]
+        );
     }
 
     #[test]

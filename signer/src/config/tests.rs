@@ -87,6 +87,31 @@ fn without_a_list_all_clients_of_the_authority_are_let_in_with_a_warning() {
 }
 
 #[test]
+fn callers_say_who_is_let_in_in_place_of_names() {
+    let list = r#""callers": [{"name": "server.test"}], "logging""#;
+    let text = SOUND.replace(r#", "allowed_clients": ["server.test"]"#, "").replace(r#""logging""#, list);
+    let config = parse(&text).unwrap();
+    let ClientTrust::Authority { allowed: AllowedClients::Callers(callers), .. } = config.clients else { panic!() };
+    assert!(callers.of("server.test").is_some() && callers.of("other.test").is_none());
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn two_lists_of_who_is_let_in_are_refused() {
+    let refusal = sound_with(r#""logging""#, r#""callers": [{"name": "server.test"}], "logging""#).unwrap_err();
+    assert!(matches!(refusal, ConfigError::Callers(CallersError::TwoLists)), "{refusal}");
+}
+
+#[test]
+fn callers_that_nobody_vouches_for_are_refused() {
+    for insecure in ["", r#""insecure_allow_any_client": true, "#] {
+        let text = WITHOUT_AUTHORITY.replace(r#""grpc_addr""#, &format!(r#"{insecure}"grpc_addr""#));
+        let refusal = parse(&text.replace(r#""storage""#, r#""callers": [{"name": "a"}], "storage""#)).unwrap_err();
+        assert!(matches!(refusal, ConfigError::Callers(CallersError::WithoutAuthority)), "{refusal}");
+    }
+}
+
+#[test]
 fn unknown_keys_are_warned_of_by_name() {
     let config = sound_with(r#""logging""#, r#""reporting": {"bugsnag": {"api_key": "x"}}, "logging""#).unwrap();
     assert_eq!(config.warnings, [ConfigWarning::UnknownKey("reporting.bugsnag.api_key".into())]);

@@ -9,17 +9,24 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::config::AllowedClients;
+use crate::rights::Rights;
 
-/// A client that was let in. Only this module makes one, and without one nothing can be asked of the keyring.
+/// A client that was let in, and what it may do. Only this module makes one, and without one nothing can be asked of the
+/// keyring.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Caller(Arc<str>);
+pub struct Caller {
+    name: Arc<str>,
+    rights: Arc<Rights>,
+}
 
 /// A client whose certificate is good and has none of the names that are let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("client certificate of {names} is not among server.allowed_clients")]
+#[error("client certificate of {names} is not among {list}")]
 pub(crate) struct NotAllowed {
     /// The names it has.
     names: String,
+    /// The setting that lists who is let in.
+    list: &'static str,
 }
 
 /// What is known of the other end of a connection.
@@ -30,12 +37,27 @@ impl Caller {
     /// The name to log: the one that let it in, or else its first.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// As [`Self::name`], cheap to keep.
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it may do.
+    pub(crate) fn rights(&self) -> &Rights {
+        &self.rights
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self("test".into())
+        Self::with_rights("test", Rights::default())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_rights(name: &str, rights: Rights) -> Self {
+        Self { name: name.into(), rights: Arc::new(rights) }
     }
 }
 
@@ -48,7 +70,7 @@ impl NotAllowed {
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(&*self.name, f)
     }
 }
 
@@ -56,12 +78,18 @@ impl Peer {
     /// Reads the names of a certificate that TLS has accepted.
     pub(super) fn of(certificate: &CertificateDer<'_>, allowed: &AllowedClients) -> Self {
         let names = names(certificate);
+        let all = |name: String| (name, Arc::default());
         let admitted = match allowed {
-            AllowedClients::All => Some(names.first().cloned().unwrap_or_else(|| "(no name)".to_owned())),
-            AllowedClients::Named(list) => names.iter().find(|name| list.contains(*name)).cloned(),
+            AllowedClients::All => Some(all(names.first().cloned().unwrap_or_else(|| "(no name)".to_owned()))),
+            AllowedClients::Named(list) => names.iter().find(|name| list.contains(*name)).cloned().map(all),
+            AllowedClients::Callers(callers) => {
+                names.iter().find_map(|name| callers.of(name).map(|rights| (name.clone(), rights)))
+            }
         };
-        let refusal = || NotAllowed { names: if names.is_empty() { "no name".to_owned() } else { names.join(", ") } };
-        Self(admitted.map(|name| Caller(name.into())).ok_or_else(refusal))
+        let list = if matches!(allowed, AllowedClients::Callers(_)) { "callers" } else { "server.allowed_clients" };
+        let names = || if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+        let refusal = || NotAllowed { names: names(), list };
+        Self(admitted.map(|(name, rights)| Caller { name: name.into(), rights }).ok_or_else(refusal))
     }
 
     /// Whether it may ask anything.
@@ -74,7 +102,7 @@ impl Peer {
 pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, NotAllowed> {
     match request.extensions().get::<Peer>() {
         Some(Peer(admitted)) => admitted.clone(),
-        None => Err(NotAllowed { names: "no certificate".to_owned() }),
+        None => Err(NotAllowed { names: "no certificate".to_owned(), list: "server.allowed_clients" }),
     }
 }
 
@@ -97,6 +125,7 @@ mod tests {
     use rcgen::{CertificateParams, DnType, KeyPair};
 
     use super::*;
+    use crate::config::Callers;
 
     fn certificate(common: Option<&str>, dns: &[&str]) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(dns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
@@ -133,6 +162,18 @@ mod tests {
     fn without_a_list_every_accepted_certificate_is_let_in() {
         assert_eq!(admitted(&certificate(Some("x"), &[]), &AllowedClients::All), Ok("x".into()));
         assert_eq!(admitted(&certificate(None, &[]), &AllowedClients::All), Ok("(no name)".into()));
+    }
+
+    #[test]
+    fn a_caller_has_the_rights_of_its_first_name_that_is_listed() {
+        let of = |any| Rights { signs_any_document: any, ..Rights::default() };
+        let callers = AllowedClients::Callers(Callers::for_test([("b.test", of(true)), ("server.test", of(false))]));
+        let peer = Peer::of(&certificate(Some("server.test"), &["a.test", "b.test"]), &callers);
+        assert_eq!(peer.0.unwrap(), Caller::with_rights("server.test", of(false)));
+        let peer = Peer::of(&certificate(Some("other.test"), &["a.test", "b.test"]), &callers);
+        assert_eq!(peer.0.unwrap(), Caller::with_rights("b.test", of(true)));
+        let refusal = Peer::of(&certificate(Some("other.test"), &[]), &callers).0.unwrap_err();
+        assert_eq!(refusal.to_string(), "client certificate of other.test is not among callers");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! | INVALID_ARGUMENT | no key id; a gun that is none; a role that is none or whose keys are not the signer's |
 //! | UNKNOWN | an algorithm that the signer cannot make keys of, as in the reference |
 //! | NOT_FOUND | no such key |
-//! | PERMISSION_DENIED | the client's name is not allowed; the content is not of the key's role, or for another repository |
+//! | PERMISSION_DENIED | the client's name is not allowed, or not for this key; the content is not of the key's role, or for another repository |
+//! | RESOURCE_EXHAUSTED | the caller asks, or the key signs, more often than the limits allow |
 //! | FAILED_PRECONDITION | what opens the key is missing or wrong: the key is there and locked; the key was retired |
 //! | DATA_LOSS | the stored key is damaged |
 //! | UNAVAILABLE | the key store, or the provider that opens the key, does not answer; what was done cannot be recorded |
@@ -65,7 +66,8 @@ impl From<RequestError> for Status {
 impl From<KeyringError> for Status {
     fn from(error: KeyringError) -> Self {
         let code = code(&error);
-        if !matches!(code, Code::NotFound) {
+        // of those that are too many the keyring logs a few
+        if !matches!(code, Code::NotFound | Code::ResourceExhausted) {
             tracing::error!(error = %WithCauses(&error), "a request failed");
         }
         Self::new(code, message(&error))
@@ -85,6 +87,9 @@ fn message(error: &KeyringError) -> String {
         | KeyringError::RoleNotServed(_)
         | KeyringError::ContentRefused { .. }
         | KeyringError::Retired { .. }
+        | KeyringError::NotYours { .. }
+        | KeyringError::NotYoursToMake(_)
+        | KeyringError::TooMany(_)
         | KeyringError::CreationFailed(_)
         | KeyringError::NotReady(NotReady::Store(_))
         | KeyringError::Audit(_)
@@ -96,7 +101,10 @@ fn code(error: &KeyringError) -> Code {
     match error {
         KeyringError::KeyNotFound(_) | KeyringError::SigningKeyNotFound(_) => Code::NotFound,
         KeyringError::RoleNotServed(_) => Code::InvalidArgument,
-        KeyringError::ContentRefused { .. } => Code::PermissionDenied,
+        KeyringError::ContentRefused { .. } | KeyringError::NotYours { .. } | KeyringError::NotYoursToMake(_) => {
+            Code::PermissionDenied
+        }
+        KeyringError::TooMany(_) => Code::ResourceExhausted,
         KeyringError::Retired { .. } => Code::FailedPrecondition,
         KeyringError::CreationFailed(_) => Code::Internal,
         KeyringError::NotReady(amiss) => match amiss {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
-use tuf_schema::key::{KeyId, PublicKey};
+use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::sign::RawSignature;
 use tuf_schema::{Gun, Role, UtcTime};
 
@@ -14,6 +14,8 @@ use crate::audit::{Actor, Audit, AuditError, KeyUse, Operation, Outcome};
 use crate::backend::{BackendError, KeyBackend};
 use crate::clock::Clock;
 use crate::grpc::peer::Caller;
+use crate::rate::{RateLimits, Rates, TooMany};
+use crate::rights::Outside;
 use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
@@ -39,6 +41,7 @@ pub(crate) struct Keyring {
     backend: Box<dyn KeyBackend>,
     clock: Arc<dyn Clock>,
     audit: Audit,
+    limits: RateLimits,
     readiness: Readiness,
     records: Records,
     uses: Uses,
@@ -75,6 +78,20 @@ pub(crate) enum KeyringError {
     /// Keys of this role are their owners', not the signer's.
     #[error("keys of role {0} are not made here: only of snapshot, timestamp or no role")]
     RoleNotServed(Role),
+    /// The key is another caller's. What it is for is told to the log and not to the caller.
+    #[error("key {key} is not this caller's to use")]
+    NotYours {
+        /// The key.
+        key: KeyId,
+        /// Why not.
+        source: Outside,
+    },
+    /// The caller asked for a key that it may not have.
+    #[error("this caller makes no such keys: its entry in callers says which")]
+    NotYoursToMake(#[source] Outside),
+    /// The caller asks too often, or the key signs too often.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The key was retired.
     #[error("key {key} was retired at {since} and signs no more: `keys retire --undo` takes that back", since = since.to_rfc3339())]
     Retired {
@@ -130,6 +147,7 @@ impl Keyring {
             store,
             wrapped,
             backend,
+            limits: RateLimits::new(&Rates::default(), [], &clock),
             clock,
             audit,
             readiness: Readiness::default(),
@@ -143,6 +161,12 @@ impl Keyring {
     #[must_use]
     pub(crate) fn with_record_life(self, life: Duration) -> Self {
         Self { records: Records::new(life), ..self }
+    }
+
+    /// The same, with other limits than the usual.
+    #[must_use]
+    pub(crate) fn limited_by(self, limits: RateLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Hands out the unused key of this purpose and algorithm with the lowest id, or makes one.
@@ -159,10 +183,13 @@ impl Keyring {
     ) -> Result<PublicKey, KeyringError> {
         let (keyring, caller, purpose) = (Arc::clone(self), caller.clone(), purpose.clone());
         to_its_end(async move {
-            let created = keyring.create_unrecorded(algorithm, &purpose).await;
-            let key = created.as_ref().ok().map(PublicKey::id);
-            let (actor, purpose) = (Actor::Client(&caller), Some(&purpose));
-            let key_use = KeyUse { key, purpose, ..KeyUse::new(actor, Operation::Create) };
+            let of_caller =
+                KeyUse { purpose: Some(&purpose), ..KeyUse::new(Actor::Client(&caller), Operation::Create) };
+            let name = caller.shared_name();
+            let counted = keyring.limits.count_request(name).and_then(|()| keyring.limits.count_new_key(name));
+            keyring.refuse_too_many(&caller, &of_caller, counted).await?;
+            let created = keyring.create_unrecorded(&caller, algorithm, &purpose).await;
+            let key_use = KeyUse { key: created.as_ref().ok().map(PublicKey::id), ..of_caller };
             keyring.audit.record(&key_use, Outcome::of(&created)).await?;
             created
         })
@@ -173,8 +200,11 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub(crate) async fn describe(&self, _caller: &Caller, id: &KeyId) -> Result<Described, KeyringError> {
+    pub(crate) async fn describe(&self, caller: &Caller, id: &KeyId) -> Result<Described, KeyringError> {
+        self.limits.count_request(caller.shared_name()).inspect_err(|error| self.tell_some(caller, error))?;
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::KeyNotFound(id.clone()))?;
+        let reached = caller.rights().reach(record.key.key_type(), &record.purpose);
+        reached.map_err(|source| KeyringError::NotYours { key: id.clone(), source })?;
         Ok(Described { key: record.key, purpose: record.purpose })
     }
 
@@ -194,11 +224,14 @@ impl Keyring {
     ) -> Result<Signed, KeyringError> {
         let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.to_vec());
         to_its_end(async move {
+            let of_caller = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Sign) };
+            let counted = keyring.limits.count_request(caller.shared_name());
+            let counted = counted.and_then(|()| keyring.limits.count_signature(&id));
+            keyring.refuse_too_many(&caller, &of_caller, counted).await?;
             let mut known = Known::default();
-            let signed = keyring.sign_unrecorded(&id, gun.as_ref(), &content, &mut known).await;
+            let signed = keyring.sign_unrecorded(&caller, &id, gun.as_ref(), &content, &mut known).await;
             let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(content.as_slice()));
-            let of_caller = KeyUse::new(Actor::Client(&caller), Operation::Sign);
-            let key_use = KeyUse { key: Some(&id), purpose, content, version, ..of_caller };
+            let key_use = KeyUse { purpose, content, version, ..of_caller };
             keyring.audit.record(&key_use, Outcome::of(&signed)).await?;
             signed
         })
@@ -213,11 +246,10 @@ impl Keyring {
         let (keyring, caller, id) = (Arc::clone(self), caller.clone(), id.clone());
         to_its_end(async move {
             let key_use = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Delete) };
+            let counted = keyring.limits.count_request(caller.shared_name());
+            keyring.refuse_too_many(&caller, &key_use, counted).await?;
             keyring.audit.record(&key_use, Outcome::Begun).await?;
-            let deleted = keyring.store.delete(&id, keyring.now()).await.map(|_| ()).map_err(KeyringError::from);
-            // also what a question that is under way has seen before
-            keyring.records.forget(&id);
-            keyring.backend.forget(&id);
+            let deleted = keyring.delete_unrecorded(&caller, &id).await;
             keyring.audit.record(&key_use, Outcome::of(&deleted)).await?;
             deleted
         })
@@ -242,10 +274,38 @@ impl Keyring {
         self.uses.write_down(self.store.as_ref()).await
     }
 
-    async fn create_unrecorded(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<PublicKey, KeyringError> {
+    /// Refuses what is asked for too often. Of a flood of such refusals a few are recorded.
+    async fn refuse_too_many(
+        &self,
+        caller: &Caller,
+        key_use: &KeyUse<'_>,
+        counted: Result<(), TooMany>,
+    ) -> Result<(), KeyringError> {
+        let refused = counted.inspect_err(|error| self.tell_some(caller, error)).map_err(KeyringError::from);
+        if refused.is_err() && self.limits.is_recorded(caller.shared_name()) {
+            self.audit.record(key_use, Outcome::of(&refused)).await?;
+        }
+        refused
+    }
+
+    /// Tells the log of a few of a flood of refusals.
+    fn tell_some(&self, caller: &Caller, error: &TooMany) {
+        if self.limits.is_logged(caller.shared_name()) {
+            tracing::warn!(caller = caller.name(), %error, "too many requests");
+        }
+    }
+
+    async fn create_unrecorded(
+        &self,
+        caller: &Caller,
+        algorithm: Algorithm,
+        purpose: &Purpose,
+    ) -> Result<PublicKey, KeyringError> {
         if let Some(role) = purpose.role.as_ref().filter(|role| !policy::is_served(role)) {
             return Err(KeyringError::RoleNotServed(role.clone()));
         }
+        let key_type = KeyType::parse(algorithm.name());
+        caller.rights().cover(&key_type, purpose).map_err(KeyringError::NotYoursToMake)?;
         let _lane = self.lane(algorithm, purpose).await;
         if let Some(pending) = self.store.pending(purpose, algorithm).await.map_err(KeyringError::CreationFailed)? {
             self.backend.prove(&pending).await?;
@@ -266,8 +326,22 @@ impl Keyring {
         }
     }
 
+    async fn delete_unrecorded(&self, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
+        if caller.rights().are_restricted() {
+            let Some(record) = self.store.find(id).await? else { return Ok(()) };
+            let covered = caller.rights().cover(record.key.key_type(), &record.purpose);
+            covered.map_err(|source| KeyringError::NotYours { key: id.clone(), source })?;
+        }
+        let deleted = self.store.delete(id, self.now()).await;
+        // also what a question that is under way has seen before
+        self.records.forget(id);
+        self.backend.forget(id);
+        deleted.map(|_| ()).map_err(KeyringError::from)
+    }
+
     async fn sign_unrecorded(
         &self,
+        caller: &Caller,
         id: &KeyId,
         gun: Option<&Gun>,
         content: &[u8],
@@ -279,13 +353,24 @@ impl Keyring {
             return Err(KeyringError::SigningKeyNotFound(id.clone()));
         };
         known.purpose = Some(record.purpose.clone());
+        let not_yours = |source| KeyringError::NotYours { key: id.clone(), source };
+        caller.rights().reach(record.key.key_type(), &record.purpose).map_err(not_yours)?;
         if let Some(since) = record.retired {
             return Err(KeyringError::Retired { key: id.clone(), since });
         }
-        let document = policy::may_sign_for(record.purpose.gun.as_ref(), gun)
-            .and_then(|()| policy::may_sign(record.purpose.role.as_ref(), content, self.now()))
-            .map_err(|reason| KeyringError::ContentRefused { key: id.clone(), reason })?;
-        known.version = Some(document.version.number().into());
+        let refused = |reason| KeyringError::ContentRefused { key: id.clone(), reason };
+        policy::may_sign_for(record.purpose.gun.as_ref(), gun).map_err(refused)?;
+        match policy::may_sign(record.purpose.role.as_ref(), content, self.now()) {
+            Ok(document) => {
+                known.version = Some(document.version.number().into());
+                let purpose = Purpose { role: Some(document.role), ..record.purpose.clone() };
+                caller.rights().cover(record.key.key_type(), &purpose).map_err(not_yours)?;
+            }
+            Err(reason) if caller.rights().signs_any_document && reason.is_of_content() => {
+                tracing::warn!(caller = caller.name(), key_id = %id, %reason, "signed, as the caller signs any document");
+            }
+            Err(reason) => return Err(refused(reason)),
+        }
         let signature = self.backend.sign(&record, content).await?;
         match record.last_used {
             None => self.store.mark_used(&[(id.clone(), self.now())]).await?,

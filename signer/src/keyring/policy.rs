@@ -5,9 +5,7 @@ use tuf_schema::{Gun, Role, UtcTime};
 
 use super::document::{self, Metadata};
 use crate::excerpt::Excerpt;
-
-/// The roles whose keys a server holds.
-const SERVED: [Role; 2] = [Role::Snapshot, Role::Timestamp];
+use crate::rights::SERVED;
 
 /// Why a content is not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +58,22 @@ pub(crate) enum ContentRefusal {
         /// The key's repository.
         own: Gun,
     },
+}
+
+impl ContentRefusal {
+    /// Whether it is the content that is wrong, and not what the key is for.
+    pub(super) fn is_of_content(&self) -> bool {
+        match self {
+            Self::NotADocument
+            | Self::NotCanonical
+            | Self::Unsound { .. }
+            | Self::ForeignMembers { .. }
+            | Self::LivesTooLong { .. }
+            | Self::WrongType { .. }
+            | Self::OtherRole { .. } => true,
+            Self::RoleNotServed { .. } | Self::OtherGun { .. } => false,
+        }
+    }
 }
 
 /// Whether keys of this role are made here.

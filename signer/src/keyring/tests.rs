@@ -12,9 +12,11 @@ use tuf_schema::signature::Signature;
 
 use super::*;
 use crate::backend::{OpenedKeys, SoftwareKeys};
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, TestClock};
 use crate::config::Environment;
 use crate::metrics::Metrics;
+use crate::rate::CallerRates;
+use crate::rights::{GunPrefix, Rights, SERVED};
 use crate::seal::Sealing;
 use crate::seal::passphrase::{Alias, Passphrases};
 use crate::store::KeyRecord;
@@ -112,7 +114,8 @@ fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Ar
 /// A keyring that believes records for half a second.
 fn remembering(store: &Arc<Watched>, clock: &Arc<AtMillisecond>) -> Arc<Keyring> {
     let (store, audit) = (Arc::clone(store), Audit::new(Arc::new(Metrics::new(false))));
-    let keyring = Keyring::new(store.clone(), store, Box::new(software("right")), Arc::clone(clock) as Arc<dyn Clock>, audit);
+    let keyring =
+        Keyring::new(store.clone(), store, Box::new(software("right")), Arc::clone(clock) as Arc<dyn Clock>, audit);
     Arc::new(keyring.with_record_life(Duration::from_millis(500)))
 }
 
@@ -421,4 +424,129 @@ async fn what_a_client_began_is_done_and_recorded_although_it_goes_away() {
         }
     };
     timeout(Duration::from_secs(20), all_recorded).await.unwrap_or_else(|_| panic!("{}", metrics.text()));
+}
+
+fn restricted(guns: &[&str], roles: &[Role]) -> Caller {
+    let guns = guns.iter().map(|text| GunPrefix::parse(text).unwrap()).collect();
+    Caller::with_rights("other", Rights { guns: Some(guns), roles: Some(roles.to_vec()), ..Rights::default() })
+}
+
+#[tokio::test]
+async fn a_caller_uses_keys_within_its_rights_only_and_learns_nothing_of_others() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    for stranger in [restricted(&["registry.test/other/"], &SERVED), restricted(&["registry.test/"], &[Role::Snapshot])]
+    {
+        let refusals = [
+            keyring.describe(&stranger, key.id()).await.map(|_| ()),
+            keyring.sign(&stranger, key.id(), None, TIMESTAMP).await.map(|_| ()),
+            keyring.delete(&stranger, key.id()).await,
+        ];
+        for refusal in refusals {
+            let error = refusal.unwrap_err();
+            assert!(matches!(&error, KeyringError::NotYours { key: refused, .. } if refused == key.id()), "{error}");
+            assert_eq!(error.to_string(), format!("key {} is not this caller's to use", key.id()));
+        }
+        let made = keyring.create(&stranger, Algorithm::Ed25519, &purpose("registry.test/app", Role::Timestamp)).await;
+        assert!(matches!(made, Err(KeyringError::NotYoursToMake(_))), "{made:?}");
+    }
+    assert!(store.find(key.id()).await.unwrap().unwrap().last_used.is_none(), "it did not sign");
+    let own = restricted(&["registry.test/"], &[Role::Timestamp]);
+    keyring.describe(&own, key.id()).await.unwrap();
+    keyring.sign(&own, key.id(), None, TIMESTAMP).await.unwrap();
+    keyring.delete(&own, key.id()).await.unwrap();
+}
+
+/// What the record says counts, whatever repository the caller names.
+#[tokio::test]
+async fn a_caller_cannot_talk_itself_into_a_key() {
+    let (keyring, _) = fresh();
+    let nobodys = Purpose { gun: None, role: Some(Role::Timestamp) };
+    let key = keyring.create(&Caller::for_test(), Algorithm::Ed25519, &nobodys).await.unwrap();
+    let stranger = restricted(&["registry.test/"], &SERVED);
+    let named = Gun::parse("registry.test/app").unwrap();
+    let refusal = keyring.sign(&stranger, key.id(), Some(named), TIMESTAMP).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::NotYours { source: Outside::Repository, .. }), "{refusal}");
+    let made = keyring.create(&stranger, Algorithm::Ed25519, &nobodys).await;
+    assert!(matches!(made, Err(KeyringError::NotYoursToMake(Outside::Repository))), "{made:?}");
+}
+
+#[tokio::test]
+async fn a_key_of_no_role_signs_for_a_caller_documents_of_its_roles_only() {
+    let (keyring, _) = fresh();
+    let roleless = Purpose { gun: Some(Gun::parse("registry.test/app").unwrap()), role: None };
+    let key = keyring.create(&Caller::for_test(), Algorithm::Ed25519, &roleless).await.unwrap();
+    let caller = restricted(&["registry.test/"], &[Role::Timestamp]);
+    let refusal = keyring.sign(&caller, key.id(), None, SNAPSHOT).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::NotYours { source: Outside::Role, .. }), "{refusal}");
+    assert!(keyring.delete(&caller, key.id()).await.is_err(), "it may be a snapshot's");
+    assert!(keyring.create(&caller, Algorithm::Ed25519, &roleless).await.is_err(), "it would sign snapshots, too");
+    keyring.sign(&caller, key.id(), None, TIMESTAMP).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_absent_for_every_caller() {
+    let (keyring, _) = fresh();
+    let (caller, id) = (restricted(&["registry.test/"], &SERVED), KeyId::from_wire("absent"));
+    assert!(matches!(keyring.describe(&caller, &id).await, Err(KeyringError::KeyNotFound(_))));
+    assert!(matches!(keyring.sign(&caller, &id, None, TIMESTAMP).await, Err(KeyringError::SigningKeyNotFound(_))));
+    keyring.delete(&caller, &id).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_caller_who_signs_any_document_has_another_one_signed() {
+    let (keyring, _) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    let any = Caller::with_rights("any", Rights { signs_any_document: true, ..Rights::default() });
+    for content in [SNAPSHOT, b"no document", br#"{"_type":"Root"}"#] {
+        assert!(sign(&keyring, &key, content).await.is_err());
+        keyring.sign(&any, key.id(), None, content).await.unwrap();
+    }
+    let elsewhere = Gun::parse("registry.test/other").unwrap();
+    let refusal = keyring.sign(&any, key.id(), Some(elsewhere), TIMESTAMP).await.unwrap_err();
+    assert!(
+        matches!(refusal, KeyringError::ContentRefused { reason: ContentRefusal::OtherGun { .. }, .. }),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_too_many_is_refused_before_anything_is_looked_at() {
+    let store = Arc::new(Watched::default());
+    let clock: Arc<dyn Clock> = TestClock::at("2026-11-22T06:00:00Z");
+    let rates = Rates { of_caller: CallerRates { requests: 7, new_keys: 1 }, key_signatures: 2 };
+    let limited = |keyring: Arc<Keyring>| {
+        let limits = RateLimits::new(&rates, [], &clock);
+        Arc::new(Arc::into_inner(keyring).unwrap().limited_by(limits))
+    };
+    let metrics = Arc::new(Metrics::new(false));
+    let keyring = limited(counting(&store, "right", Arc::clone(&metrics)));
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    let too_many = |refused: Result<(), KeyringError>| matches!(refused, Err(KeyringError::TooMany(_)));
+    assert!(too_many(create(&keyring, Role::Timestamp).await.map(|_| ())), "new keys");
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    assert!(too_many(sign(&keyring, &key, TIMESTAMP).await.map(|_| ())), "signatures of a key");
+    keyring.describe(&Caller::for_test(), key.id()).await.unwrap();
+    keyring.describe(&Caller::for_test(), key.id()).await.unwrap();
+    store.failing.store(true, Ordering::SeqCst);
+    assert!(too_many(keyring.describe(&Caller::for_test(), key.id()).await.map(|_| ())), "requests of a caller");
+    assert!(too_many(keyring.delete(&Caller::for_test(), key.id()).await), "requests of a caller");
+    let other = Caller::with_rights("other", Rights::default());
+    keyring.describe(&other, key.id()).await.unwrap();
+    assert!(metrics.text().contains(r#"create",outcome="refused"} 1"#), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn of_a_flood_a_few_refusals_are_recorded() {
+    let (store, metrics) = (Arc::new(Watched::default()), Arc::new(Metrics::new(false)));
+    let clock: Arc<dyn Clock> = TestClock::at("2026-11-22T06:00:00Z");
+    let rates = Rates { of_caller: CallerRates { requests: 1, new_keys: 0 }, key_signatures: 0 };
+    let keyring = Arc::into_inner(counting(&store, "right", Arc::clone(&metrics))).unwrap();
+    let keyring = Arc::new(keyring.limited_by(RateLimits::new(&rates, [], &clock)));
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    for _ in 0..100 {
+        sign(&keyring, &key, TIMESTAMP).await.unwrap_err();
+    }
+    assert!(metrics.text().contains(r#"sign",outcome="refused"} 6"#), "{}", metrics.text());
 }

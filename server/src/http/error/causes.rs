@@ -80,9 +80,10 @@ impl From<SignerError> for ApiError {
         let reason = with_sources(&error);
         match error {
             // Its operator sets the right passphrase, and the same request works.
-            SignerError::Unavailable(_) | SignerError::Deadline(_) | SignerError::WrongPassphrase { .. } => {
-                Self::unavailable("signer", reason)
-            }
+            SignerError::Unavailable(_)
+            | SignerError::Deadline(_)
+            | SignerError::Busy { .. }
+            | SignerError::WrongPassphrase { .. } => Self::unavailable("signer", reason),
             SignerError::NotHeld(_) | SignerError::Refused { .. } | SignerError::BadAnswer(_) => Self::unknown(reason),
         }
     }
@@ -150,6 +151,7 @@ mod tests {
             (ApiError::from(PublishError::Signer(SignerError::Unavailable(down()))), "signer"),
             (ApiError::from(PublishError::Store(StoreError::Unavailable(down()))), "storage"),
             (ApiError::from(SignerError::Deadline(std::time::Duration::from_secs(1))), "signer"),
+            (ApiError::from(SignerError::Busy { message: "more than 6 requests".into() }), "signer"),
         ] {
             assert_eq!(error.code.status(), 503);
             assert_eq!(
