@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod keys;
+pub(crate) mod rewrap;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use config::ConfigVerb;
 pub(crate) use keys::KeysVerb;
+pub(crate) use rewrap::RewrapArguments;
 
 /// Holds the keys that a content-trust server signs with, and signs for it over gRPC.
 #[derive(Debug, Parser)]
@@ -50,6 +52,8 @@ pub(crate) enum Verb {
     /// Looks at the keys of the configured store and changes what may be done with them; signers may be running
     #[command(subcommand)]
     Keys(KeysVerb),
+    /// Seals stored keys anew under another alias, while signers sign with them; can be broken off and run again
+    Rewrap(RewrapArguments),
 }
 
 impl Arguments {

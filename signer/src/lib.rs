@@ -23,6 +23,7 @@ pub mod life;
 pub mod listen;
 mod metrics;
 mod rate;
+pub mod rewrap;
 mod rights;
 pub mod seal;
 mod store;
@@ -102,15 +103,9 @@ impl Signer {
             ClientTrust::Authority { allowed, .. } => allowed.clone(),
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
-        let (alias, passphrases) = match &config.sealing {
-            Sealing::Environment { default_alias, aliases, environment } => {
-                (default_alias.clone(), Passphrases::from_environment(environment.clone(), aliases))
-            }
-            Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
-        };
+        let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
         let store = store::open(&config.storage).await?;
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
-        let sealing = Arc::new(seal::Sealing::new(passphrases, HashMap::new(), Arc::clone(&rng)));
         let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
@@ -142,6 +137,17 @@ impl Signer {
         }
         served
     }
+}
+
+/// What keys are sealed with and opened by, and the alias of new ones.
+fn sealing(config: &Config, rng: Randomness) -> Result<(Alias, Arc<seal::Sealing>), StartError> {
+    let (alias, passphrases) = match &config.sealing {
+        Sealing::Environment { default_alias, aliases, environment } => {
+            (default_alias.clone(), Passphrases::from_environment(environment.clone(), aliases))
+        }
+        Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
+    };
+    Ok((alias, Arc::new(seal::Sealing::new(passphrases, HashMap::new(), rng))))
 }
 
 /// Tidies the keyring for ever.

@@ -47,7 +47,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     }));
     let config = match &arguments.verb {
-        Some(Verb::Keys(_)) => Config::read_without_passphrases(&file, &environment)?,
+        Some(Verb::Keys(_) | Verb::Rewrap(_)) => Config::read_without_passphrases(&file, &environment)?,
         Some(Verb::Config(_)) | None => Config::read(&file, &environment)?,
     };
     if let Some(Verb::Config(verb)) = &arguments.verb {
@@ -58,6 +58,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.verb {
         Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),
+        Some(Verb::Rewrap(asked)) => return runtime.block_on(arguments::rewrap::run(asked, &config)),
         Some(Verb::Config(_)) | None => runtime.block_on(serve(&config))?,
     }
     Ok(ExitCode::SUCCESS)

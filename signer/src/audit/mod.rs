@@ -56,7 +56,6 @@ pub(crate) enum Operation {
     /// Signing.
     Sign,
     /// Sealing a key anew, under another alias.
-    #[expect(dead_code, reason = "done by a verb that has its own subject")]
     Rewrap,
     /// Deleting a key.
     Delete,

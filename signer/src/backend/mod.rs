@@ -12,9 +12,11 @@ use crate::store::{Algorithm, KeyRecord, Purpose};
 mod golden;
 mod opened;
 mod software;
+mod unseal;
 
 pub(crate) use opened::OpenedKeys;
 pub(crate) use software::SoftwareKeys;
+pub(crate) use unseal::unseal;
 
 /// Makes and uses keys. The records it makes are stored by its caller.
 #[async_trait]

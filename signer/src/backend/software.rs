@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ring::rand::SecureRandom;
-use tuf_schema::key::{KeyId, KeyType};
+use tuf_schema::key::KeyId;
 use tuf_schema::sign::{RawSignature, SecretKey, SecretKind, SigningKey as _};
 use zeroize::Zeroizing;
 
 use super::opened::OpenedKeys;
+use super::unseal::unseal;
 use super::{BackendError, KeyBackend};
 use crate::clock::Clock;
 use crate::seal::passphrase::Alias;
@@ -43,13 +44,7 @@ impl SoftwareKeys {
         if let Some(key) = self.opened.find(id, self.clock.now()) {
             return Ok(key);
         }
-        let plaintext = self.sealing.open(record).await;
-        let plaintext = plaintext.map_err(|error| BackendError::of_opening(record, error))?;
-        let not_its_half = || BackendError::NotItsHalf { key: id.clone() };
-        let mut secret = decode(record.key.key_type(), &plaintext).ok_or_else(not_its_half)?;
-        if secret.public() != &record.key {
-            return Err(not_its_half());
-        }
+        let mut secret = unseal(&self.sealing, record).await?.secret;
         secret.prepare(self.rng.as_ref())?;
         let secret = Arc::new(secret);
         self.opened.hold(id.clone(), Arc::clone(&secret), self.clock.now());
@@ -121,14 +116,6 @@ fn make(algorithm: Algorithm, rng: &dyn SecureRandom) -> Result<(SecretKey, Zero
             let plaintext = secret.to_ed25519_reference()?;
             Ok((secret, plaintext))
         }
-    }
-}
-
-fn decode(key_type: &KeyType, plaintext: &[u8]) -> Option<SecretKey> {
-    match key_type {
-        KeyType::Ecdsa => SecretKey::from_sec1_der(plaintext).ok(),
-        KeyType::Ed25519 => SecretKey::from_ed25519_reference(plaintext).ok(),
-        KeyType::EcdsaX509 | KeyType::Rsa | KeyType::RsaX509 | KeyType::Other(_) => None,
     }
 }
 

@@ -27,7 +27,7 @@ mod uses;
 
 pub(crate) use policy::ContentRefusal;
 use readiness::Readiness;
-pub(crate) use readiness::{NotReady, Report, Service, Standing};
+pub(crate) use readiness::{NotReady, Report, Service, Standing, canary};
 use records::Records;
 use uses::Uses;
 

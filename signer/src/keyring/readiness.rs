@@ -185,7 +185,7 @@ impl Found {
                 None => true,
             };
             if is_due {
-                let proof = match prove(alias, store, backend).await? {
+                let proof = match canary(alias, store, backend).await? {
                     Ok(()) => Proof::Opens,
                     Err(why) => Proof::Locked { since: now, why: Arc::new(why) },
                 };
@@ -198,7 +198,7 @@ impl Found {
 
 /// Opens a few keys of an alias. Where there is none that could be opened with any secret, the default alias must seal,
 /// and under any other nothing is locked.
-async fn prove(
+pub(crate) async fn canary(
     alias: &Alias,
     store: &dyn KeyStore,
     backend: &dyn KeyBackend,

@@ -131,8 +131,8 @@ mod tests {
     use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
 
     use super::*;
-    use crate::seal::{KeyWrap, SealedKey};
     use crate::seal::passphrase::Alias;
+    use crate::seal::{KeyWrap, SealedKey};
     use crate::store::Purpose;
 
     const LIFE: Duration = Duration::from_secs(1);
@@ -150,7 +150,14 @@ mod tests {
 
     fn record(key: PublicKey) -> KeyRecord {
         let (purpose, alias) = (Purpose { gun: None, role: None }, Alias::parse("k1").unwrap());
-        KeyRecord { key, purpose, alias, sealed: SealedKey::from_row(KeyWrap::Passphrase, String::new()), last_used: None, retired: None }
+        KeyRecord {
+            key,
+            purpose,
+            alias,
+            sealed: SealedKey::from_row(KeyWrap::Passphrase, String::new()),
+            last_used: None,
+            retired: None,
+        }
     }
 
     fn id(number: usize) -> KeyId {

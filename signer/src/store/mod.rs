@@ -22,7 +22,6 @@ pub(crate) mod memory;
 mod open;
 mod sql;
 pub(crate) mod stored;
-#[cfg_attr(not(test), expect(dead_code, reason = "what wraps keys anew follows"))]
 pub(crate) mod wrapped;
 
 pub(crate) use open::open_life;

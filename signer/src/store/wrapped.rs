@@ -1,6 +1,8 @@
 //! Keys as they are wrapped, deleted ones too: under which aliases, in pages of rows, and a change of the wrapping that
 //! takes effect only on what was read.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
@@ -65,4 +67,22 @@ pub(crate) struct RowDamage {
     pub(crate) header: HeaderExcerpt,
     /// What is wrong.
     pub(crate) fact: &'static str,
+}
+
+impl fmt::Display for RowDamage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { alias, header, fact } = self;
+        write!(f, "the row is damaged: {fact}; alias \"{alias}\", {header}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_is_told_without_what_it_holds() {
+        let damage = RowDamage { alias: Excerpt::of("old"), header: HeaderExcerpt::of(b"hush"), fact: "private" };
+        assert_eq!(damage.to_string(), r#"the row is damaged: private; alias "old", no JWE header"#);
+    }
 }

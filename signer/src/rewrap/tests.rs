@@ -1,0 +1,166 @@
+//! What sealing anew does to keys, and what stops it.
+
+use ring::rand::SystemRandom;
+use tuf_schema::UtcTime;
+
+use super::*;
+use crate::backend::KeyBackend as _;
+use crate::clock::SystemClock;
+use crate::config::Environment;
+use crate::seal::passphrase::Passphrases;
+use crate::store::memory::MemoryKeyStore;
+use crate::store::wrapped::WrappedKeys as _;
+use crate::store::{Algorithm, KeyStore as _, Purpose};
+
+const ALL: [(&str, &str); 3] =
+    [("NOTARY_SIGNER_OLD", "one"), ("NOTARY_SIGNER_NEW", "two"), ("NOTARY_SIGNER_OTHER", "three")];
+
+fn alias(text: &str) -> Alias {
+    Alias::parse(text).unwrap()
+}
+
+fn sealing(variables: &[(&str, &str)]) -> Arc<Sealing> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Arc::new(Sealing::with_passphrases(Passphrases::from_environment(Environment::new(variables), &[])))
+}
+
+fn backend(sealing: &Arc<Sealing>, under: &str) -> SoftwareKeys {
+    let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRandom::new()));
+    SoftwareKeys::new(Arc::clone(sealing), alias(under), OpenedKeys::default(), clock, rng)
+}
+
+async fn stored(store: &MemoryKeyStore, under: &str, algorithm: Algorithm) -> KeyRecord {
+    let purpose = Purpose { gun: None, role: None };
+    let record = backend(&sealing(&ALL), under).generate(algorithm, &purpose).await.unwrap();
+    store.insert(&record, UtcTime::from_unix_seconds(1).unwrap()).await.unwrap();
+    record
+}
+
+fn to_new() -> Request {
+    Request { to: alias("new"), from: None, rate: None, limit: None, operator: "operator uid 0".to_owned() }
+}
+
+/// A run with these passphrases: how it ended, and the rows that were passed over.
+async fn run(
+    store: &MemoryKeyStore,
+    variables: &[(&str, &str)],
+    request: &Request,
+) -> (Result<Progress, RewrapError>, Vec<String>) {
+    let (sealing, audit, mut told) = (sealing(variables), Audit::of_operator(), Vec::new());
+    let work = Rewrap { store, sealing: &sealing, audit: &audit, clock: &SystemClock, request };
+    let mut tell = |event| {
+        if let Event::Skipped { key, reason } = event {
+            told.push(format!("{key}: {reason}"));
+        }
+    };
+    let ended = match work.check(&backend(&sealing, request.to.as_str())).await {
+        Err(error) => Err(error),
+        Ok(()) => {
+            work.run(&mut tell, &mut 0).await.map_err(|stop| RewrapError::Stopped { done: 0, source: stop.into() })
+        }
+    };
+    (ended, told)
+}
+
+async fn under(store: &MemoryKeyStore, key: &KeyRecord) -> KeyRecord {
+    store.find(key.key.id()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn every_key_opens_under_the_new_alias_alone_and_stays_the_same_key() {
+    let store = MemoryKeyStore::default();
+    let keys = [
+        stored(&store, "old", Algorithm::Ecdsa).await,
+        stored(&store, "old", Algorithm::Ed25519).await,
+        stored(&store, "other", Algorithm::Ed25519).await,
+        stored(&store, "new", Algorithm::Ed25519).await,
+    ];
+    let (ended, skipped) = run(&store, &ALL, &to_new()).await;
+    assert_eq!((ended.unwrap(), skipped), (Progress { done: 3, left: 0, skipped: 0 }, vec![]));
+    let only_new = sealing(&ALL[1..2]);
+    for key in &keys {
+        let anew = under(&store, key).await;
+        assert_eq!(KeyRecord { alias: key.alias.clone(), sealed: key.sealed.clone(), ..anew.clone() }, *key);
+        assert_eq!(anew.alias, alias("new"));
+        unseal(&only_new, &anew).await.unwrap();
+    }
+    assert_eq!(under(&store, &keys[3]).await, keys[3], "it was there already");
+    assert_eq!(run(&store, &ALL[1..2], &to_new()).await.0.unwrap(), Progress::default(), "nothing is left to do");
+}
+
+#[tokio::test]
+async fn keys_of_an_alias_that_was_not_named_stay() {
+    let store = MemoryKeyStore::default();
+    let (old, other) =
+        (stored(&store, "old", Algorithm::Ed25519).await, stored(&store, "other", Algorithm::Ed25519).await);
+    let request = Request { from: Some(alias("old")), ..to_new() };
+    // and their passphrase is not asked for
+    assert_eq!(run(&store, &ALL[..2], &request).await.0.unwrap(), Progress { done: 1, left: 0, skipped: 0 });
+    assert_eq!(under(&store, &old).await.alias, alias("new"));
+    assert_eq!(under(&store, &other).await, other);
+}
+
+#[tokio::test]
+async fn no_more_keys_are_sealed_anew_than_asked_for() {
+    let store = MemoryKeyStore::default();
+    for _ in 0..3 {
+        stored(&store, "old", Algorithm::Ed25519).await;
+    }
+    let request = Request { limit: NonZeroU64::new(2), ..to_new() };
+    assert_eq!(run(&store, &ALL, &request).await.0.unwrap(), Progress { done: 2, left: 1, skipped: 0 });
+    assert_eq!(run(&store, &ALL, &request).await.0.unwrap(), Progress { done: 1, left: 0, skipped: 0 });
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_open_is_named_and_stays_as_it_is() {
+    let store = MemoryKeyStore::default();
+    stored(&store, "old", Algorithm::Ed25519).await;
+    let lost = stored(&store, "old", Algorithm::Ed25519).await;
+    // the sealed half of another key
+    let damaged = KeyRecord { sealed: stored(&store, "old", Algorithm::Ed25519).await.sealed, ..lost.clone() };
+    let replacement = Replacement { alias: damaged.alias.clone(), sealed: damaged.sealed.clone() };
+    let now = UtcTime::from_unix_seconds(2).unwrap();
+    assert!(store.rewrap(&lost, &replacement, now).await.unwrap());
+    let (ended, skipped) = run(&store, &ALL, &to_new()).await;
+    assert_eq!(ended.unwrap(), Progress { done: 2, left: 1, skipped: 1 });
+    let id = lost.key.id();
+    assert_eq!(skipped, [format!("{id}: key {id} is damaged: what was sealed is not its secret half")]);
+    assert_eq!(under(&store, &lost).await, damaged);
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_under_an_alias_that_does_not_open_what_is_there() {
+    let store = MemoryKeyStore::default();
+    let old = stored(&store, "old", Algorithm::Ed25519).await;
+    for variables in [&ALL[..1], &[ALL[0], ("NOTARY_SIGNER_NEW", "wrong")]] {
+        if variables.len() > 1 {
+            stored(&store, "new", Algorithm::Ed25519).await;
+        }
+        let ended = run(&store, variables, &to_new()).await.0;
+        assert!(matches!(&ended, Err(RewrapError::To { alias: of, .. }) if *of == alias("new")), "{ended:?}");
+        assert_eq!(under(&store, &old).await, old);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_where_the_old_passphrase_is_wrong() {
+    let store = MemoryKeyStore::default();
+    let keys = [stored(&store, "other", Algorithm::Ed25519).await, stored(&store, "old", Algorithm::Ed25519).await];
+    let ended = run(&store, &[("NOTARY_SIGNER_OLD", "wrong"), ALL[1], ALL[2]], &to_new()).await.0;
+    assert!(matches!(&ended, Err(RewrapError::From { alias: of, .. }) if *of == alias("old")), "{ended:?}");
+    for key in &keys {
+        assert_eq!(under(&store, key).await, *key);
+    }
+}
+
+#[tokio::test]
+async fn two_runs_at_once_seal_each_key_once() {
+    let store = MemoryKeyStore::default();
+    for _ in 0..10 {
+        stored(&store, "old", Algorithm::Ed25519).await;
+    }
+    let (request, other) = (to_new(), to_new());
+    let ((one, _), (other, _)) = tokio::join!(run(&store, &ALL, &request), run(&store, &ALL, &other));
+    assert_eq!(one.unwrap().done + other.unwrap().done, 10);
+    assert_eq!(store.sealed_under(&alias("new"), 99).await.unwrap().len(), 10);
+}
