@@ -271,7 +271,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError`]; the uses are kept for the next time.
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
-        self.uses.write_down(self.store.as_ref()).await
+        self.uses.write_down(async |batch| self.store.mark_used(batch).await).await
     }
 
     /// Refuses what is asked for too often. Of a flood of such refusals a few are recorded.
