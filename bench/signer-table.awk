@@ -43,7 +43,7 @@ END {
     ours = "bulla" SUBSEP algorithm[a]; theirs = "reference" SUBSEP algorithm[a]; ring = "ring" SUBSEP algorithm[a]
     if (!count[ours]) continue
     if (count[theirs]) {
-      printf "%s: **%.1f** times the reference'\''s rate; the signer and PostgreSQL together take one **%.1f**th of the processor time. ", algorithm[a],
+      printf "%s: **%.1f** times the reference’s rate; the signer and PostgreSQL together take one **%.1f**th of the processor time. ", algorithm[a],
         median(ours, 3) / median(theirs, 3), (median(theirs, 9) + median(theirs, 10)) / (median(ours, 9) + median(ours, 10))
     }
     if (count[ring]) printf "One **%.1f**th of what `ring` alone signs on one core.", median(ring, 3) / median(ours, 3)

@@ -62,6 +62,9 @@ pub(crate) async fn run(target: &Target, keys: Vec<Key>, plan: Plan) -> anyhow::
     for _ in 0..plan.connections {
         channels.push(connect(target).await?);
     }
+    if !plan.warm_up.is_zero() {
+        open(&channels, &keys).await?;
+    }
     let in_flight = plan.in_flight;
     let next = AtomicU64::new(0);
     let shared =
@@ -96,6 +99,18 @@ pub(crate) async fn run(target: &Target, keys: Vec<Key>, plan: Plan) -> anyhow::
     let spent = before.iter().zip(&after).map(|(before, after)| (after - before) / calls);
     outcome.processor = watched.into_iter().map(|process| process.name).zip(spent).collect();
     Ok(outcome)
+}
+
+/// Has every key sign once, as a signer opens a key at its first signature, which costs it milliseconds.
+async fn open(channels: &[Channel], keys: &[Key]) -> anyhow::Result<()> {
+    let opening = channels.iter().enumerate().map(|(share, channel)| async move {
+        let mut signer = SignerClient::new(channel.clone());
+        for number in (share..keys.len()).step_by(channels.len()) {
+            question(&mut signer, keys, number as u64, true).await.map_err(anyhow::Error::msg)?;
+        }
+        anyhow::Ok(())
+    });
+    futures_util::future::try_join_all(opening).await.map(|_| ()).context("a key does not sign")
 }
 
 async fn wait_for_the_end(end: Instant) -> anyhow::Result<()> {

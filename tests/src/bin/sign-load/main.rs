@@ -64,7 +64,7 @@ enum Command {
         /// For how long.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
-        /// Seconds of the same load before anything is counted.
+        /// Seconds of the same load before anything is counted, after each key has signed once; 0: neither.
         #[arg(long, default_value_t = 0)]
         warm_up: u64,
         /// Questions a second; without it as many as are answered. Latency then counts from when the question was due.
