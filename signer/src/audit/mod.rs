@@ -68,7 +68,6 @@ pub(crate) enum Operation {
     /// Removing a deleted key for good.
     Purge,
     /// Bringing a key back from a backup.
-    #[expect(dead_code, reason = "done by a verb that has its own subject")]
     Restore,
 }
 

@@ -18,14 +18,16 @@ use crate::seal::passphrase::Alias;
 mod conformance;
 #[cfg(test)]
 mod life_conformance;
+pub(crate) mod backup;
 pub(crate) mod memory;
 mod open;
 mod sql;
 pub(crate) mod stored;
 pub(crate) mod wrapped;
 
-pub(crate) use open::open_life;
+pub(crate) use open::{open_backups, open_life};
 pub use sql::OpenStoreError;
+pub(crate) use sql::sound;
 use sql::{open_mysql, open_postgres, open_sqlite};
 use wrapped::WrappedKeys;
 

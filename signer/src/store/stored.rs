@@ -21,7 +21,7 @@ pub(crate) struct StoredKey {
     pub(crate) gun: String,
     pub(crate) role: String,
     pub(crate) public: Vec<u8>,
-    pub(crate) private: Vec<u8>,
+    pub(crate) sealed: Vec<u8>,
     pub(crate) updated: Option<UtcTime>,
     pub(crate) times: Times,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bulla_database::{Failure, MigrateError};
 
+mod backup;
 mod keys;
 mod record;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod stored;
 mod taken_over;
 mod wrapped;
 
+pub(crate) use backup::sound;
 pub(crate) use servers::{open_mysql, open_postgres};
 pub(crate) use sqlite::open_sqlite;
 

@@ -169,7 +169,7 @@ pub(super) fn stored<E: Engine>(mut row: Row) -> Result<StoredKey, StoreError> {
         gun: text(6, "gun")?,
         role: text(7, "role")?,
         public: Vec::new(),
-        private: Vec::new(),
+        sealed: Vec::new(),
         updated,
         times,
     };
@@ -177,6 +177,6 @@ pub(super) fn stored<E: Engine>(mut row: Row) -> Result<StoredKey, StoreError> {
     let (Some(public), Some(private)) = bytes else {
         return Err(StoreError::Damaged { key: KeyId::from_wire(&key), fact: "public or private" });
     };
-    (read.public, read.private) = (public, private);
+    (read.public, read.sealed) = (public, private);
     Ok(read)
 }
