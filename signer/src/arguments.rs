@@ -1,5 +1,6 @@
 //! The command line: the reference's flags, after one dash or two, and verbs of our own. Without a verb it serves.
 
+mod backup;
 pub(crate) mod config;
 pub(crate) mod keys;
 pub(crate) mod rewrap;

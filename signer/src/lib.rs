@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub mod audit;
 mod backend;
+pub mod backup;
 mod causes;
 pub mod clock;
 pub mod config;
@@ -30,7 +31,7 @@ mod store;
 mod tls;
 
 use audit::Audit;
-use backend::{OpenedKeys, SoftwareKeys};
+use backend::{KeyBackend, OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config, Sealing};
@@ -103,12 +104,10 @@ impl Signer {
             ClientTrust::Authority { allowed, .. } => allowed.clone(),
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
-        let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
         let store = store::open(&config.storage).await?;
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
-        let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
-        let backend = Box::new(SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), rng));
+        let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
         let keyring = Keyring::new(store.clone(), store, backend, clock, Audit::new(Arc::clone(&metrics)));
         let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
         for standing in keyring.look().await.amiss() {
@@ -137,6 +136,18 @@ impl Signer {
         }
         served
     }
+}
+
+/// What makes and opens keys as the configuration says.
+fn backend(
+    config: &Config,
+    metrics: &Metrics,
+    clock: Arc<dyn Clock>,
+    rng: Randomness,
+) -> Result<Box<dyn KeyBackend>, StartError> {
+    let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
+    let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
+    Ok(Box::new(SoftwareKeys::new(sealing, alias, opened, clock, rng)))
 }
 
 /// What keys are sealed with and opened by, and the alias of new ones.

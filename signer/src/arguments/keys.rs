@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use bulla_signer::config::Config;
 use bulla_signer::life::{Due, Entry, GRACE_DAYS, Keys, Purged, State};
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
+
+use super::backup;
 
 /// What to do with keys.
 #[derive(Debug, clap::Subcommand)]
@@ -68,6 +71,25 @@ pub(crate) enum KeysVerb {
         #[command(flatten)]
         output: Output,
     },
+    /// Opens each key, signs with it and verifies that; status 2 if one fails. Needs the passphrases
+    Verify,
+    /// Writes every key, deleted ones too, into a new file: sealed as they are, as of one moment
+    Backup {
+        /// The file to make
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Fills an empty store from a backup, once each of its keys was opened, has signed and was verified.
+    ///
+    /// Needs the passphrase of every alias in the backup. All of it is restored, or nothing.
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Takes this key as it is, although it does not open; may be given more than once
+        #[arg(long, value_name = "ID", value_parser = key_id)]
+        unproved: Vec<KeyId>,
+    },
 }
 
 /// Which key.
@@ -94,8 +116,13 @@ enum Format {
 
 /// Does what the verb says.
 pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitCode> {
-    let keys = Keys::open(config, Arc::new(SystemClock), operator()?).await?;
+    let open = async || anyhow::Ok(Keys::open(config, Arc::new(SystemClock), operator()?).await?);
     match verb {
+        KeysVerb::Verify => return backup::verify(config).await,
+        KeysVerb::Backup { file } => return backup::backup(config, &file).await,
+        KeysVerb::Restore { file, unproved } => {
+            return backup::restore(config, &file, unproved.into_iter().collect()).await;
+        }
         KeysVerb::List { state, role, gun, alias, output } => {
             let is_wanted = |entry: &Entry| {
                 let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
@@ -104,12 +131,12 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
                     && is(&gun, &entry.gun)
                     && is(&alias, &entry.alias)
             };
-            keys.list(is_wanted, |entry| output.print(&entry, None)).await?;
+            open().await?.list(is_wanted, |entry| output.print(&entry, None)).await?;
         }
-        KeysVerb::Show { key, output } => output.print(&keys.show(&key.id).await?, None)?,
-        KeysVerb::Retire { key, undo: false } => told(&keys.retire(&key.id).await?)?,
-        KeysVerb::Retire { key, undo: true } => told(&keys.reactivate(&key.id).await?)?,
-        KeysVerb::Undelete { key } => told(&keys.undelete(&key.id).await?)?,
+        KeysVerb::Show { key, output } => output.print(&open().await?.show(&key.id).await?, None)?,
+        KeysVerb::Retire { key, undo: false } => told(&open().await?.retire(&key.id).await?)?,
+        KeysVerb::Retire { key, undo: true } => told(&open().await?.reactivate(&key.id).await?)?,
+        KeysVerb::Undelete { key } => told(&open().await?.undelete(&key.id).await?)?,
         KeysVerb::Purge { deleted_for, pending_for, apply, output } => {
             let (mut deleted, mut removed) = (0_u64, 0_u64);
             let tell = |Purged { entry, due }| {
@@ -120,7 +147,7 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
                 *count = count.saturating_add(1);
                 output.print(&entry, Some(due))
             };
-            keys.purge(deleted_for, pending_for, !apply, tell).await?;
+            open().await?.purge(deleted_for, pending_for, !apply, tell).await?;
             let what = if apply { "done" } else { "nothing was done, --apply does it" };
             writeln!(io::stderr(), "to be deleted: {deleted}; to be removed for good: {removed}; {what}")?;
         }
@@ -129,7 +156,7 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
 }
 
 /// Who is on record: the account of this process.
-fn operator() -> io::Result<String> {
+pub(super) fn operator() -> io::Result<String> {
     Ok(format!("operator uid {}", std::fs::metadata("/proc/self")?.uid()))
 }
 
@@ -190,7 +217,7 @@ fn text(entry: &Entry, due: Option<Due>) -> String {
 }
 
 /// What is in a row may be anything: nothing in it ends a line or steers a terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.escape_debug().collect()
 }
 

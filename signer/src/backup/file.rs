@@ -155,6 +155,18 @@ struct KeyLine {
     deleted: Option<i64>,
 }
 
+impl Contents {
+    /// Reads a backup to its end, and whether it is whole. Holds one line at a time.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn of(from: impl BufRead) -> Result<Self, FileError> {
+        let mut reader = BackupReader::begin(from)?;
+        while reader.next()?.is_some() {}
+        reader.end.ok_or(FileError::Truncated { line: reader.line })
+    }
+}
+
 impl<W: Write> BackupWriter<W> {
     /// Begins a backup of so many keys.
     pub(super) fn begin(to: W, made: UtcTime, keys: u64) -> io::Result<(Self, String)> {
@@ -402,8 +414,13 @@ pub(super) mod tests {
     fn a_later_format_and_another_file_are_told_apart() {
         let later = br#"{"backup":{"format":"bulla-signer keys","version":2,"made":"x","keys":0}}"#;
         assert!(matches!(read(&[later, &b"\n"[..]].concat()), Err(FileError::Version { found: 2 })));
-        for other in ["", "\n", "{}\n", "PK\u{3}\u{4}\n", "{\"backup\":{\"format\":\"x\",\"version\":1,\"made\":\"x\",\"keys\":0}}\n"]
-        {
+        for other in [
+            "",
+            "\n",
+            "{}\n",
+            "PK\u{3}\u{4}\n",
+            "{\"backup\":{\"format\":\"x\",\"version\":1,\"made\":\"x\",\"keys\":0}}\n",
+        ] {
             assert!(matches!(read(other.as_bytes()), Err(FileError::NoBackup)), "{other}");
         }
     }
@@ -434,7 +451,10 @@ pub(super) mod tests {
         #[test]
         fn any_lines_behind_a_first_one_are_read_or_refused(lines in prop::collection::vec("[\"{}:,a-z0-9]{0,60}", 0..9)) {
             let head = r#"{"backup":{"format":"bulla-signer keys","version":1,"made":"x","keys":0}}"#;
-            prop_assert!(read(format!("{head}\n{}\n", lines.join("\n")).as_bytes()).is_err());
+            let text = [&[head.to_owned()], lines.as_slice(), &[String::new()]].concat().join("\n");
+            let refusal = read(text.as_bytes()).unwrap_err();
+            let is_expected = matches!(refusal, FileError::Damaged { .. } | FileError::Truncated { .. });
+            prop_assert!(is_expected, "{}", refusal);
         }
     }
 }

@@ -9,23 +9,23 @@ use std::sync::Arc;
 
 use tuf_schema::UtcTime;
 
-use crate::audit::AuditError;
 use crate::backend::KeyBackend;
 use crate::clock::Clock;
 use crate::config::{Config, Storage};
 use crate::store::backup::Moment;
-use crate::store::stored::StoredKey;
 use crate::store::{OpenStoreError, StoreError, open_backups, open_life, sound};
 use crate::{Randomness, StartError, backend};
 
 mod file;
 mod proof;
 mod restore;
+#[cfg(test)]
+mod tests;
 
-pub use file::{Contents, FileError};
 use file::BackupWriter;
-pub use proof::Unproved;
+pub use file::{Contents, FileError};
 use proof::Prover;
+pub use proof::Unproved;
 pub use restore::{RestoreError, Restored, restore};
 
 /// How many rows are in memory at a time.

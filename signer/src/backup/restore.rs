@@ -112,18 +112,13 @@ fn open(file: &Path) -> Result<BackupReader<BufReader<File>>, RestoreError> {
     Ok(BackupReader::begin(BufReader::new(opened))?)
 }
 
-fn read_all(file: &Path) -> Result<Contents, RestoreError> {
-    let mut reader = open(file)?;
-    while reader.next()?.is_some() {}
-    reader.contents().ok_or(RestoreError::Changed)
+pub(super) fn read_all(file: &Path) -> Result<Contents, RestoreError> {
+    let opened = File::open(file).map_err(|source| RestoreError::NoFile { file: file.to_owned(), source })?;
+    Ok(Contents::of(BufReader::new(opened))?)
 }
 
 /// Proves every key; gives those that are taken all the same.
-async fn prove_all(
-    file: &Path,
-    mut prover: Prover,
-    unproved: &BTreeSet<KeyId>,
-) -> Result<Vec<Unproved>, RestoreError> {
+async fn prove_all(file: &Path, mut prover: Prover, unproved: &BTreeSet<KeyId>) -> Result<Vec<Unproved>, RestoreError> {
     let (mut reader, mut refused, mut taken) = (open(file)?, Refused::default(), Vec::new());
     let mut sort = |ended: Option<Unproved>| match ended {
         Some(one) if unproved.contains(&KeyId::from_wire(&one.key)) => taken.push(one),
@@ -140,7 +135,7 @@ async fn prove_all(
 }
 
 /// Writes all rows in one transaction and reads them back in it, before they count.
-async fn fill(mut filling: Box<dyn Filling>, file: &Path, contents: &Contents) -> Result<(), RestoreError> {
+pub(super) async fn fill(mut filling: Box<dyn Filling>, file: &Path, contents: &Contents) -> Result<(), RestoreError> {
     // somebody may have made a key since the first look
     match filling.count().await? {
         0 => {}

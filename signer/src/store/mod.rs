@@ -14,11 +14,11 @@ use crate::config::Storage;
 use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
 
+pub(crate) mod backup;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod life_conformance;
-pub(crate) mod backup;
 pub(crate) mod memory;
 mod open;
 mod sql;
@@ -27,8 +27,10 @@ pub(crate) mod wrapped;
 
 pub(crate) use open::{open_backups, open_life};
 pub use sql::OpenStoreError;
+#[cfg(test)]
+pub(crate) use sql::scratch;
 pub(crate) use sql::sound;
-use sql::{open_mysql, open_postgres, open_sqlite};
+pub(crate) use sql::{open_mysql, open_postgres, open_sqlite};
 use wrapped::WrappedKeys;
 
 /// A store with everything that is asked of one.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::OpenStoreError;
-use super::sql::{open_mysql, open_postgres, open_sqlite};
 use super::backup::BackupStore;
+use super::sql::{open_mysql, open_postgres, open_sqlite};
 use super::stored::LifeStore;
 use crate::config::Storage;
 

@@ -95,9 +95,8 @@ impl<E: Engine> Filling for Open<E> {
         let mut session = self.0.session()?;
         session.execute(&insert, &values).await?;
         if row.times.first_used.is_some() || row.times.retired.is_some() {
-            let beside = Statement::<E>::new(
-                "INSERT INTO bulla_key_life (key_id, first_used, retired_at) VALUES ($1, $2, $3)",
-            );
+            let beside =
+                Statement::<E>::new("INSERT INTO bulla_key_life (key_id, first_used, retired_at) VALUES ($1, $2, $3)");
             let seconds =
                 |at: Option<UtcTime>| at.map_or(Value::Null(Kind::Number), |at| Value::Number(at.unix_seconds()));
             let values = [Value::Text(&row.key_id), seconds(row.times.first_used), seconds(row.times.retired)];
