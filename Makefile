@@ -25,6 +25,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
 	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
+	@$(phase) "acceptance on the pairings" tests/pairing/acceptance.sh
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh

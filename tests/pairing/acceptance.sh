@@ -5,6 +5,7 @@
 #   tests/pairing/acceptance.sh [S1 S7 ...]   only these scenarios (default: S1 to S8)
 #
 #   PAIRINGS="..."  of SERVER+SIGNER@ENGINE (default: both on postgres)
+#   EVERY_PAIR=1    with every docker CLI; otherwise with Debian's
 #   DOCKER_CLI, RUNS, BULLA_BIN_DIR, CI   as in tests/acceptance/run.sh
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,6 +14,7 @@ require_bulla bulla-server bulla-signer
 scenarios=("$@")
 [ ${#scenarios[@]} != 0 ] || scenarios=(S1 S2 S3 S4 S5 S6 S7 S8)
 read -ra pairings <<<"${PAIRINGS:-bulla+reference@postgres reference+bulla@postgres}"
+[ "${EVERY_PAIR:-0}" = 1 ] || export DOCKER_CLI=${DOCKER_CLI:-/usr/bin/docker}
 export BULLA_BIN_DIR START_SERVER_CMD
 START_SERVER_CMD=$(printf %q "$HERE/start-for-acceptance.sh")
 number=0 failed=0
