@@ -1,7 +1,11 @@
 #!/bin/bash
-# Fuzzes every target for FUZZ_SECONDS (default 60) each, with plain stable Rust: libFuzzer's runtime needs g++, the
-# coverage instrumentation is passed to the compiler as flags. Seeds come from the captured documents of the tests.
-# A crash leaves its input in fuzz/artifacts and fails the run.
+# Fuzzes every target, or those named, with plain stable Rust: libFuzzer's runtime needs g++, the coverage
+# instrumentation is passed to the compiler as flags. Seeds come from the captured documents of the tests.
+# A crash, and memory beyond 2 GiB, leaves its input in fuzz/artifacts and fails the run.
+#
+#   FUZZ_SECONDS   how long each (default 60)
+#   FUZZ_RUNS      in place of that so many executions each
+#   FUZZ_JOBS      so many targets at once (default 1)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 seconds=${FUZZ_SECONDS:-60}
@@ -13,32 +17,55 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1 -Cdebug-assertions" \
   cargo build --release --locked --target "$host"
 fixtures=../tests/fixtures
-seeds() { # of which target
+# seeds TARGET FOLDER: fills the folder
+seeds() {
+  local n=0 file
   case $1 in
-    strict_json|documents) find "$fixtures/tuf" "$fixtures/tuf-extra" -name '*.json' -size -64k ;;
-    public_keys) find "$fixtures/keys" -name '*.crt' -o -name '*.pub' ;;
-    *) find "$fixtures/keys" -name '*.key' -o -name '*.pkcs8.pem' ;;
+    strict_json|documents)
+      while IFS= read -r file; do n=$((n + 1)); cp "$file" "$2/$n"; done \
+        < <(find "$fixtures/tuf" "$fixtures/tuf-extra" -name '*.json' -size -64k) ;;
+    public_keys)
+      while IFS= read -r file; do n=$((n + 1)); cp "$file" "$2/$n"; done \
+        < <(find "$fixtures/keys" -name '*.crt' -o -name '*.pub') ;;
+    secret_keys) # DER, which the files hold as PEM
+      while IFS= read -r file; do n=$((n + 1)); sed '/^-----/d; /: /d' "$file" | base64 -d >"$2/$n"; done \
+        < <(find "$fixtures/keys" -name '*.key' -o -name '*.pkcs8.pem') ;;
+    client_certificates)
+      while IFS= read -r file; do n=$((n + 1)); sed '/^-----/d; /: /d' "$file" | base64 -d >"$2/$n"; done \
+        < <(find "$fixtures/keys" -name '*.crt') ;;
+    sealed_keys)
+      while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
+        < <(grep -ohE '65794A[0-9A-F]+' "$fixtures/db/notarysigner.mariadb.sql") ;;
+    to_be_signed) # the signed part of snapshots and timestamps
+      while IFS= read -r file; do n=$((n + 1)); jq -cjS .signed "$file" >"$2/$n"; done \
+        < <(find "$fixtures/tuf" -name 'snapshot*.json' -size -64k -o -name 'timestamp*.json') ;;
+    signer_requests)
+      while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
+        < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-mkdir -p artifacts
-for target in ${*:-strict_json documents public_keys secret_keys}; do
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates)
+if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
+
+# one TARGET
+one() {
+  local corpus status=0
   corpus=$(mktemp -d)
-  n=0
-  while IFS= read -r file; do
-    n=$((n + 1))
-    # The targets of keys take DER, which the files hold as PEM.
-    case $target in
-      secret_keys) sed '/^-----/d; /: /d' "$file" | base64 -d >"$corpus/$n" ;;
-      *) cp "$file" "$corpus/$n" ;;
-    esac
-  done < <(seeds "$target")
-  echo "# $target: $n seeds, $seconds s"
-  status=0
-  "target/$host/release/$target" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
+  seeds "$1" "$corpus"
+  echo "# $1: $(find "$corpus" -type f | wc -l) seeds, $([ -n "${FUZZ_RUNS:-}" ] && echo "$FUZZ_RUNS executions" || echo "$seconds s")"
+  "target/$host/release/$1" "${bound[@]}" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
     -artifact_prefix=artifacts/ -print_final_stats=1 "$corpus" >"$corpus.log" 2>&1 || status=$?
-  grep -E 'ERROR|panicked|stat::number_of_executed|Test unit' "$corpus.log" || true
-  rm -f "$corpus.log"
-  rm -rf "$corpus"
-  [ "$status" = 0 ] || { echo "not ok $target"; exit 1; }
-  echo "ok $target"
+  grep -E 'ERROR|panicked|stat::number_of_executed|stat::peak_rss|Test unit' "$corpus.log" | sed "s/^/$1: /" || true
+  rm -rf "$corpus" "$corpus.log"
+  [ "$status" = 0 ] || { echo "not ok $1"; return 1; }
+  echo "ok $1"
+}
+mkdir -p artifacts
+failed=0
+[ $# != 0 ] || set -- "${all[@]}"
+for target in "$@"; do
+  while [ "$(jobs -rp | wc -l)" -ge "${FUZZ_JOBS:-1}" ]; do wait -n || failed=1; done
+  one "$target" &
 done
+while [ -n "$(jobs -p)" ]; do wait -n || failed=1; done
+exit $failed

@@ -17,6 +17,8 @@ mod causes;
 pub mod clock;
 pub mod config;
 mod excerpt;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod grpc;
 mod http;
 mod keyring;

@@ -49,7 +49,7 @@ impl KeyManagement for Service {
 }
 
 /// The key id of a request. An absent or empty one names no key: in the reference it means every key, or any.
-pub(super) fn key_id(message: Option<KeyId>) -> Result<tuf_schema::key::KeyId, RequestError> {
+pub(crate) fn key_id(message: Option<KeyId>) -> Result<tuf_schema::key::KeyId, RequestError> {
     let text = message.map(|message| message.id).filter(|id| !id.is_empty()).ok_or(RequestError::NoKeyId)?;
     if text.len() > MAX_KEY_ID_BYTES {
         return Err(RequestError::LongKeyId { bytes: text.len() });
@@ -67,7 +67,7 @@ pub(super) fn key_info(key: &PublicKey) -> KeyInfo {
     }
 }
 
-fn parse(request: &CreateKeyRequest) -> Result<(Algorithm, Purpose), RequestError> {
+pub(crate) fn parse(request: &CreateKeyRequest) -> Result<(Algorithm, Purpose), RequestError> {
     let gun = match request.gun.as_str() {
         "" => None,
         text => Some(Gun::parse(text)?),

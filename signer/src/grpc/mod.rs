@@ -13,10 +13,10 @@ use crate::keyring::Keyring;
 
 mod accept;
 mod health;
-mod keys;
+pub(crate) mod keys;
 pub mod peer;
 mod sign;
-mod status;
+pub(crate) mod status;
 
 pub use health::INSECURE_SERVICE;
 

@@ -107,7 +107,7 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, NotAllowed> {
 }
 
 /// The common names and DNS names of a certificate, in this order.
-fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
     let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     let alternative = certificate.subject_alternative_name().ok().flatten();

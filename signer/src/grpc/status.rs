@@ -26,7 +26,7 @@ use crate::store::StoreError;
 
 /// A request that asks for nothing sensible.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RequestError {
+pub(crate) enum RequestError {
     #[error("the request names no key")]
     NoKeyId,
     #[error("a key id of {bytes} bytes is none")]

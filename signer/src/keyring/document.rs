@@ -20,11 +20,11 @@ type Check = fn(&Role, &Value) -> Result<(Version, UtcTime), ContentRefusal>;
 
 /// What is known of a document that may be signed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     /// Whose document it is.
-    pub(super) role: Role,
+    pub(crate) role: Role,
     /// Which one.
-    pub(super) version: Version,
+    pub(crate) version: Version,
 }
 
 /// The document that `content` is.
@@ -35,7 +35,7 @@ pub(super) struct Metadata {
 ///
 /// # Errors
 /// [`ContentRefusal`] says what it is instead.
-pub(super) fn read(content: &[u8], now: UtcTime) -> Result<Metadata, ContentRefusal> {
+pub(crate) fn read(content: &[u8], now: UtcTime) -> Result<Metadata, ContentRefusal> {
     let document = json::parse(content).map_err(|_| ContentRefusal::NotADocument)?;
     let found = document.get("_type").and_then(Value::as_str).ok_or(ContentRefusal::NotADocument)?;
     let (role, check): (_, Check) = match found {

@@ -19,7 +19,7 @@ use crate::rights::Outside;
 use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
-mod document;
+pub(crate) mod document;
 mod policy;
 mod readiness;
 mod records;

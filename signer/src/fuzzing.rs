@@ -1,0 +1,57 @@
+//! What fuzz targets reach of this crate: parsers of stored and remote data. There only in a build for fuzzing.
+
+use prost::Message as _;
+use rustls_pki_types::CertificateDer;
+use tuf_schema::{UtcTime, json};
+
+use crate::grpc::{keys, peer, proto};
+use crate::keyring::document;
+use crate::seal::{HeaderExcerpt, KeyWrap, SealedKey, check_form};
+
+/// How long a text may be that an error or a line of a log repeats, in bytes.
+const LONGEST_TEXT: usize = 1024;
+
+/// A stored key: the column that names its method, and its text. Nothing is derived from a passphrase.
+pub fn sealed_key(column: &str, text: &[u8]) {
+    is_short(&HeaderExcerpt::of(text).to_string());
+    let (Some(column), Ok(text)) = (KeyWrap::parse(column), str::from_utf8(text)) else { return };
+    if let Err(damage) = check_form(&SealedKey::from_row(column, text.to_owned())) {
+        is_short(&damage.to_string());
+    }
+}
+
+/// A document that is to be signed: what is signed is its own canonical form.
+pub fn document(content: &[u8]) {
+    let Some(now) = UtcTime::from_unix_seconds(1_800_000_000) else { return };
+    match document::read(content, now) {
+        Ok(_) => {
+            let value = json::parse(content).ok();
+            assert_eq!(value.and_then(|value| json::canonical(&value).ok()).as_deref(), Some(content));
+        }
+        Err(refusal) => is_short(&refusal.to_string()),
+    }
+}
+
+/// The messages of the contract, and what is made of them.
+pub fn requests(message: &[u8]) {
+    if let Ok(request) = proto::CreateKeyRequest::decode(message)
+        && let Err(refusal) = keys::parse(&request)
+    {
+        is_short(&refusal.to_string());
+    }
+    if let Ok(request) = proto::SignatureRequest::decode(message)
+        && let Err(refusal) = keys::key_id(request.key_id)
+    {
+        is_short(&refusal.to_string());
+    }
+}
+
+/// The names in a client's certificate.
+pub fn certificate(der: &[u8]) {
+    let names = peer::names(&CertificateDer::from(der));
+    assert!(names.iter().map(String::len).sum::<usize>() <= 4 * der.len(), "names are part of the certificate");
+}
+
+fn is_short(text: &str) {
+    assert!(text.len() <= LONGEST_TEXT, "{text}");
+}
