@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 seconds=${FUZZ_SECONDS:-60}
 command -v g++ >/dev/null || { echo "fuzzing needs g++ (Debian: apt-get install g++)" >&2; exit 3; }
 host=$(rustc -vV | sed -n 's/^host: //p')
+built=${CARGO_TARGET_DIR:-target}
 # Without a target triple the flags would reach build scripts, too.
 RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -53,7 +54,7 @@ one() {
   corpus=$(mktemp -d)
   seeds "$1" "$corpus"
   echo "# $1: $(find "$corpus" -type f | wc -l) seeds, $([ -n "${FUZZ_RUNS:-}" ] && echo "$FUZZ_RUNS executions" || echo "$seconds s")"
-  "target/$host/release/$1" "${bound[@]}" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
+  "$built/$host/release/$1" "${bound[@]}" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
     -artifact_prefix=artifacts/ -print_final_stats=1 "$corpus" >"$corpus.log" 2>&1 || status=$?
   grep -E 'ERROR|panicked|stat::number_of_executed|stat::peak_rss|Test unit' "$corpus.log" | sed "s/^/$1: /" || true
   rm -rf "$corpus" "$corpus.log"
