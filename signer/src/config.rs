@@ -11,20 +11,24 @@ use std::time::Duration;
 use bulla_database::dsn::{DsnWarning, SourceError};
 
 use crate::rate::CallerRates;
-use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
+use crate::seal::passphrase::{Alias, PassphraseError};
 
 mod cache;
 mod callers;
 mod limits;
+mod sealing;
 mod settings;
 mod storage;
+mod wrapping;
 
 pub use cache::OpenedKeysLimits;
 pub use callers::{Callers, CallersError};
 pub use limits::Limits;
+pub use sealing::Sealing;
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
 pub use storage::Storage;
+pub use wrapping::{Provider, VaultLogin, VaultSettings, WrappingError};
 
 /// The `tracing` target of [`ConfigWarning`]s. They are written at every log level.
 pub const WARNING_TARGET: &str = "configuration";
@@ -55,6 +59,7 @@ const KNOWN: &[&str] = &[
     "limits.caller_requests",
     "limits.caller_new_keys",
     "limits.key_signatures",
+    wrapping::KEY,
 ];
 
 /// Everything the signer is told.
@@ -122,22 +127,6 @@ impl AllowedClients {
     }
 }
 
-/// What keys are sealed with.
-#[derive(Debug)]
-pub enum Sealing {
-    /// With passphrases from the environment.
-    Environment {
-        /// The alias under whose passphrase new keys are sealed.
-        default_alias: Alias,
-        /// Every alias that the configuration names: [`Passphrases::from_environment`] says why.
-        aliases: Vec<Alias>,
-        /// Where the passphrase of an alias is looked up.
-        environment: Environment,
-    },
-    /// With a random passphrase that nobody knows: keys in memory, which the reference does not seal at all.
-    Ephemeral,
-}
-
 /// How much is logged, by the reference's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
@@ -170,6 +159,13 @@ pub enum ConfigWarning {
     Overridden(&'static str),
     /// A file with a secret that every account of the machine may read.
     ReadableByAll(&'static str),
+    /// The file with the secret of an alias that every account of the machine may read.
+    SecretReadableByAll {
+        /// The alias.
+        alias: Alias,
+        /// The member of its object in `wrapping` that names the file.
+        member: &'static str,
+    },
     /// Something in the address of the database.
     Address(DsnWarning),
 }
@@ -245,6 +241,9 @@ pub enum ConfigError {
         /// The dotted name of the key.
         name: &'static str,
     },
+    /// The section `wrapping` cannot be used.
+    #[error(transparent)]
+    Wrapping(#[from] WrappingError),
     /// A log level that the reference does not have.
     #[error("logging.level {found:?} is none of panic, fatal, error, warning, info, debug")]
     UnknownLogLevel {
@@ -295,7 +294,8 @@ impl Config {
         let callers = callers::read(&settings, limits.0.of_caller, &mut warnings)?;
         let clients = client_trust(&settings, callers, &mut warnings)?;
         let storage = Storage::read(&settings, &mut warnings)?;
-        let sealing = sealing(&settings, &storage, environment)?;
+        let wrapping = wrapping::read(&settings, environment, &mut warnings)?;
+        let sealing = Sealing::read(&settings, &storage, environment, wrapping, &mut warnings)?;
         Ok(Self {
             grpc_address: required(settings.text("server.grpc_addr")?, "server.grpc_addr")?,
             http_address: settings.text("server.http_addr")?,
@@ -310,18 +310,6 @@ impl Config {
             log_level,
             warnings,
         })
-    }
-}
-
-impl Sealing {
-    /// Whether there is what new keys are sealed with.
-    fn prove(&self) -> Result<(), PassphraseError> {
-        match self {
-            Self::Environment { default_alias, aliases, environment } => {
-                Passphrases::from_environment(environment.clone(), aliases).of(default_alias).map(|_| ())
-            }
-            Self::Ephemeral => Ok(()),
-        }
     }
 }
 
@@ -366,6 +354,11 @@ impl fmt::Display for ConfigWarning {
             Self::ReadableByAll(name) => {
                 write!(f, "the file that {name} names can be read by every account of this machine; chmod 600 it")
             }
+            Self::SecretReadableByAll { alias, member } => write!(
+                f,
+                "the file that {member} of alias {alias} in wrapping names can be read by every account of this machine; \
+                 chmod 600 it"
+            ),
             Self::Address(warning) => write!(f, "storage.db_url: {warning}"),
         }
     }
@@ -431,25 +424,6 @@ fn client_trust(
             Ok(ClientTrust::AnyCertificate)
         }
         (None, false) => Err(ConfigError::NoClientAuthority),
-    }
-}
-
-fn sealing(settings: &Settings, storage: &Storage, environment: &Environment) -> Result<Sealing, ConfigError> {
-    // NOTARY_SIGNER_DEFAULT_ALIAS is the older of the reference's two names
-    let default_alias = match settings.text("storage.default_alias")? {
-        Some(alias) => Some(alias),
-        None => settings.text("default_alias")?,
-    };
-    let alias = |name| move |text: String| Alias::parse(&text).ok_or(ConfigError::NoAlias { name });
-    let aliases = settings.list("storage.aliases")?.unwrap_or_default();
-    let mut aliases = aliases.into_iter().map(alias("storage.aliases")).collect::<Result<Vec<_>, _>>()?;
-    match default_alias.map(alias("storage.default_alias")).transpose()? {
-        Some(default_alias) if storage.is_durable() => {
-            aliases.push(default_alias.clone());
-            Ok(Sealing::Environment { default_alias, aliases, environment: environment.clone() })
-        }
-        None if storage.is_durable() => Err(ConfigError::Missing("storage.default_alias")),
-        Some(_) | None => Ok(Sealing::Ephemeral),
     }
 }
 

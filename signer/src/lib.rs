@@ -1,7 +1,6 @@
 //! The signer: alone holds the keys a content-trust server signs snapshots and timestamps with, and signs for it over
 //! gRPC with the contract of Notary v1.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +35,12 @@ use audit::Audit;
 use backend::{KeyBackend, OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
-use config::{AllowedClients, ClientTrust, Config, Sealing};
+use config::{AllowedClients, ClientTrust, Config};
 use keyring::Keyring;
 use metrics::Metrics;
 use rate::RateLimits;
-use seal::passphrase::{Alias, PassphraseError, Passphrases};
+use seal::ProviderError;
+use seal::passphrase::Alias;
 pub use store::OpenStoreError;
 pub use tls::TlsError;
 
@@ -81,7 +81,7 @@ pub enum StartError {
     Store(#[from] OpenStoreError),
     /// There is nothing to seal with.
     #[error(transparent)]
-    Passphrase(#[from] PassphraseError),
+    Provider(#[from] ProviderError),
 }
 
 /// Whether the files that the configuration names can be used. Asks no database.
@@ -154,13 +154,8 @@ fn backend(
 
 /// What keys are sealed with and opened by, and the alias of new ones.
 fn sealing(config: &Config, rng: Randomness) -> Result<(Alias, Arc<seal::Sealing>), StartError> {
-    let (alias, passphrases) = match &config.sealing {
-        Sealing::Environment { default_alias, aliases, environment } => {
-            (default_alias.clone(), Passphrases::from_environment(environment.clone(), aliases))
-        }
-        Sealing::Ephemeral => (Alias::ephemeral(), Passphrases::ephemeral(rng.as_ref())?),
-    };
-    Ok((alias, Arc::new(seal::Sealing::new(passphrases, HashMap::new(), rng))))
+    let (sealing, alias) = seal::Sealing::from_config(&config.sealing, rng)?;
+    Ok((alias, Arc::new(sealing)))
 }
 
 /// Tidies the keyring for ever.

@@ -30,6 +30,11 @@ impl Environment {
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+
+    /// The names of all variables.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
 }
 
 /// Shows the names only, as values may be secret.
@@ -122,6 +127,16 @@ impl Settings {
             Some(Value::String(joined)) => Ok(Some(joined.split(',').map(|item| item.trim().to_owned()).collect())),
             Some(_) => Err(wrong),
         }
+    }
+
+    /// Whatever stands there, for sections that are lists of objects.
+    pub(super) fn raw(&self, name: &str) -> Option<Value> {
+        self.value(name)
+    }
+
+    /// Whether the file has an object of this name with something in it.
+    pub(super) fn has_below(&self, name: &str) -> bool {
+        self.values.keys().any(|key| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
     }
 
     /// The environment wins over the file.

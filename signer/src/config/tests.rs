@@ -1,6 +1,7 @@
 //! What is accepted, what is refused, and what is said about it.
 
 use super::*;
+use crate::seal::passphrase::Passphrases;
 
 const SOUND: &str = r#"{
     "server": {"grpc_addr": ":7899", "tls_cert_file": "./s.crt", "tls_key_file": "./s.key",
@@ -178,7 +179,7 @@ fn an_alias_that_ends_like_the_variable_of_a_file_is_its_own_when_it_is_named() 
     ]);
     let config = Config::parse(&text, Path::new(""), &environment).unwrap();
     assert_eq!(config.warnings, []);
-    let Sealing::Environment { default_alias, aliases, environment } = config.sealing else { panic!("not sealed") };
+    let Sealing::Environment { default_alias, aliases, environment, .. } = config.sealing else { panic!("not sealed") };
     let passphrases = Passphrases::from_environment(environment, &aliases);
     for (alias, expected) in [(default_alias.as_str(), "secret"), ("old_file", "older"), ("k1", "k")] {
         let alias = Alias::parse(alias).unwrap();
@@ -219,4 +220,36 @@ fn log_levels_are_the_reference_s() {
 fn what_is_not_a_json_object_is_refused() {
     assert!(matches!(parse("server:\n  grpc_addr: x\n"), Err(ConfigError::NotJson(_))));
     assert!(matches!(parse("[]"), Err(ConfigError::NotAnObject)));
+}
+
+#[test]
+fn a_default_alias_of_wrapping_needs_no_variable_and_a_file_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |wrapping: &str| {
+        let text = SOUND.replace(r#""logging""#, &format!(r#""wrapping": [{wrapping}], "logging""#));
+        Config::parse(&text, folder.path(), &environment(&[]))
+    };
+    let of_file = r#"{"alias": "k1", "provider": "passphrase", "file": "k1.pass"}"#;
+    let refusal = with(of_file).unwrap_err();
+    assert!(matches!(&refusal, ConfigError::DefaultAlias(PassphraseError::File(_))), "{refusal}");
+    std::fs::write(folder.path().join("k1.pass"), "secret\n").unwrap();
+    for wrapping in [
+        of_file,
+        r#"{"alias": "k1", "provider": "passphrase", "command": ["/absent"]}"#,
+        r#"{"alias": "k1", "provider": "vault", "address": "https://vault.test", "key": "k", "token_file": "absent"}"#,
+    ] {
+        let Sealing::Environment { wrapping, .. } = with(wrapping).unwrap().sealing else { panic!("not sealed") };
+        assert_eq!(wrapping.len(), 1);
+    }
+    // an alias is found by its exact name only
+    let refusal = with(&of_file.replace("k1", "K1")).unwrap_err();
+    assert!(matches!(&refusal, ConfigError::DefaultAlias(PassphraseError::Missing { .. })), "{refusal}");
+}
+
+#[test]
+fn keys_in_memory_are_not_wrapped() {
+    let wrapping = r#""wrapping": [{"alias": "k1", "provider": "passphrase", "command": ["/c"]}], "logging""#;
+    let text = SOUND.replace(r#""logging""#, wrapping).replace(r#""sqlite", "db_url": "keys.db""#, r#""memory""#);
+    let config = Config::parse(&text, Path::new(""), &environment(&[])).unwrap();
+    assert_eq!(config.warnings, [ConfigWarning::WithoutEffect("wrapping")]);
 }

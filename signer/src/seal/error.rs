@@ -67,6 +67,12 @@ pub(crate) enum Locked {
         /// The secret as the operator named it, never itself.
         secret: String,
     },
+    /// The secret is another one than was found first: what is sealed with it would not open together with the rest.
+    #[error("{secret} has changed since the start, so nothing is sealed with it; put the old one back, or start again")]
+    Changed {
+        /// The secret as the operator named it.
+        secret: String,
+    },
     /// Another kind of provider is configured than the one that wrapped the key. Rows name aliases, so whoever writes to
     /// the database could have exchanged either: neither is guessed to be right.
     #[error(
@@ -93,7 +99,6 @@ pub(crate) enum Locked {
         found: Excerpt,
     },
     /// The provider answers, and will not do it.
-    #[expect(dead_code, reason = "passphrases refuse nothing; the providers that do follow")]
     #[error("the provider of alias {alias} refuses")]
     Refused {
         /// The alias.

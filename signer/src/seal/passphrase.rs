@@ -9,6 +9,8 @@ use ring::rand::SecureRandom;
 use tuf_schema::sign::Passphrase;
 use zeroize::Zeroizing;
 
+use super::secret_file::SecretFileError;
+use super::source::CommandError;
 use crate::config::{self, Environment, PREFIX};
 
 /// What the variable of a file has after the variable of its alias.
@@ -78,6 +80,20 @@ pub enum PassphraseError {
         /// The file.
         file: PathBuf,
     },
+    /// The file that the configuration names for the alias gives none.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    /// The command that the configuration names for the alias gives none.
+    #[error("the passphrase that {program} prints is missing")]
+    Command {
+        /// The program.
+        program: PathBuf,
+        /// What happened.
+        source: CommandError,
+    },
+    /// The process is ending.
+    #[error("the work was given up")]
+    GivenUp,
     /// The source of randomness gave none.
     #[error("no randomness to make a passphrase from")]
     Randomness,
@@ -178,7 +194,7 @@ fn from_environment(
 }
 
 /// Whether a variable is a setting's, or one that Kubernetes sets in every container beside a service `notary-signer`.
-fn is_anothers(variable: &str) -> bool {
+pub(crate) fn is_anothers(variable: &str) -> bool {
     let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
     let is_of_service =
         name == "PORT" || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|of| name.starts_with(of));

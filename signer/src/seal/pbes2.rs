@@ -6,12 +6,13 @@ use std::sync::Arc;
 use aes_kw::{AesKw, KeyInit as _, aes::Aes128};
 use async_trait::async_trait;
 use ring::pbkdf2;
+use tokio::sync::OnceCell;
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::Passphrase;
 use zeroize::Zeroizing;
 
 use super::error::{Damage, Locked, OpenError, SealError};
-use super::passphrase::{Alias, Passphrases};
+use super::source::PassphraseSource;
 use super::wrapping::{ContentKey, KEY_WRAP_BYTES, KeyWrap, WrappedKey, Wrapping};
 use crate::Randomness;
 
@@ -22,21 +23,48 @@ const KEK_BYTES: usize = 16;
 
 /// The passphrase of one alias.
 pub(crate) struct PassphraseWrapping {
-    alias: Alias,
-    passphrases: Arc<Passphrases>,
+    source: PassphraseSource,
+    /// Tells whether a source that is read anew still gives what it gave first.
+    first: OnceCell<Recognised>,
     rng: Randomness,
 }
 
+/// What a passphrase is recognised by without being kept: as dear to try as a sealed key.
+struct Recognised {
+    salt: [u8; SALT_BYTES],
+    derived: Zeroizing<[u8; KEK_BYTES]>,
+}
+
 impl PassphraseWrapping {
-    /// Wraps with the passphrase of `alias`, which is looked up at each use.
+    /// Wraps with the passphrase that a source gives, which is asked at each use.
     #[must_use]
-    pub(crate) fn new(alias: Alias, passphrases: Arc<Passphrases>, rng: Randomness) -> Self {
-        Self { alias, passphrases, rng }
+    pub(crate) fn new(source: PassphraseSource, rng: Randomness) -> Self {
+        Self { source, first: OnceCell::new(), rng }
     }
 
-    fn secret(&self) -> String {
-        format!("the passphrase in {}", self.alias.variable())
+    /// Remembers which passphrase this is, or says that it is another one than the first that was of use.
+    async fn is_the_first(&self, passphrase: &Arc<Passphrase>) -> Result<bool, SealError> {
+        if !self.source.may_change() {
+            return Ok(true);
+        }
+        let recognise = async {
+            let mut salt = [0; SALT_BYTES];
+            self.rng.fill(&mut salt).map_err(|_| SealError::Randomness)?;
+            let derived = recognisable(Arc::clone(passphrase), salt).await?;
+            Ok::<_, SealError>(Recognised { salt, derived })
+        };
+        let first = self.first.get_or_try_init(|| recognise).await?;
+        Ok(recognisable(Arc::clone(passphrase), first.salt).await? == first.derived)
     }
+}
+
+async fn recognisable(
+    passphrase: Arc<Passphrase>,
+    salt: [u8; SALT_BYTES],
+) -> Result<Zeroizing<[u8; KEK_BYTES]>, SealError> {
+    let rounds = rounds()?;
+    let deriving = tokio::task::spawn_blocking(move || derive(&passphrase, &salt, rounds));
+    deriving.await.map_err(|_| SealError::Encryption)
 }
 
 #[async_trait]
@@ -51,10 +79,13 @@ impl Wrapping for PassphraseWrapping {
 
     /// The reference's form has no place for the id: rows that exchange their envelopes are told by their public keys.
     async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
-        let passphrase = self.passphrases.of(&self.alias).map_err(Locked::from)?;
+        let passphrase = self.source.read().await.map_err(Locked::from)?;
+        if !self.is_the_first(&passphrase).await? {
+            return Err(Locked::Changed { secret: self.source.to_string() }.into());
+        }
         let mut salt = vec![0; SALT_BYTES];
         self.rng.fill(&mut salt).map_err(|_| SealError::Randomness)?;
-        let rounds = NonZeroU32::new(ROUNDS).ok_or(SealError::Encryption)?;
+        let rounds = rounds()?;
         let content_key = ContentKey::from_bytes(content_key.expose()).ok_or(SealError::Encryption)?;
         let wrapping = tokio::task::spawn_blocking(move || {
             let kek = derive(&passphrase, &salt, rounds);
@@ -68,7 +99,8 @@ impl Wrapping for PassphraseWrapping {
 
     async fn unwrap(&self, wrapped: WrappedKey, _key: &KeyId) -> Result<ContentKey, OpenError> {
         let WrappedKey::Passphrase { salt, rounds, wrapped } = wrapped else { return Err(Damage::Form.into()) };
-        let passphrase = self.passphrases.of(&self.alias).map_err(Locked::from)?;
+        let passphrase = self.source.read().await.map_err(Locked::from)?;
+        let right = Arc::clone(&passphrase);
         let unwrapping = tokio::task::spawn_blocking(move || {
             let kek = derive(&passphrase, &salt, rounds);
             let mut content_key = ContentKey::zero();
@@ -77,8 +109,17 @@ impl Wrapping for PassphraseWrapping {
             is_done.then_some(content_key)
         });
         let content_key = unwrapping.await.map_err(|_| OpenError::GivenUp)?;
-        Ok(content_key.ok_or_else(|| Locked::DoesNotOpen { secret: self.secret() })?)
+        let content_key = content_key.ok_or_else(|| Locked::DoesNotOpen { secret: self.source.to_string() })?;
+        if self.first.get().is_none() {
+            // right, as it opened something
+            self.is_the_first(&right).await.map_err(OpenError::from)?;
+        }
+        Ok(content_key)
     }
+}
+
+fn rounds() -> Result<NonZeroU32, SealError> {
+    NonZeroU32::new(ROUNDS).ok_or(SealError::Encryption)
 }
 
 /// The key that wraps the content key (RFC 7518, 4.8.1.1: the salt is the method's name, a zero byte and `p2s`). Takes
@@ -94,13 +135,15 @@ fn derive(passphrase: &Passphrase, salt: &[u8], rounds: NonZeroU32) -> Zeroizing
 mod tests {
     use ring::rand::SystemRandom;
 
+    use super::super::passphrase::{Alias, Passphrases};
     use super::*;
     use crate::config::Environment;
 
     fn wrapping(passphrase: &str) -> PassphraseWrapping {
         let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
         let passphrases = Arc::new(Passphrases::from_environment(environment, &[]));
-        PassphraseWrapping::new(Alias::parse("k1").unwrap(), passphrases, Arc::new(SystemRandom::new()))
+        let source = PassphraseSource::Kept(Alias::parse("k1").unwrap(), passphrases);
+        PassphraseWrapping::new(source, Arc::new(SystemRandom::new()))
     }
 
     fn key() -> KeyId {
@@ -130,5 +173,43 @@ mod tests {
         let content_key = ContentKey::from_bytes(&[7; 32]).unwrap();
         let refusal = wrapping("").wrap(&content_key, &key()).await.unwrap_err();
         assert!(matches!(refusal, SealError::Locked(Locked::NoPassphrase(_))), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changed_seals_nothing_more_and_opens_what_it_is_right_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let with = |text: &str| std::fs::write(file.path(), text).unwrap();
+        let new = || {
+            let source = PassphraseSource::File(file.path().to_owned());
+            PassphraseWrapping::new(source, Arc::new(SystemRandom::new()))
+        };
+        let content_key = ContentKey::from_bytes(&[7; 32]).unwrap();
+        let wrapping = new();
+        with("first");
+        let of_first = wrapping.wrap(&content_key, &key()).await.unwrap();
+        with("second");
+        let refusal = wrapping.wrap(&content_key, &key()).await.unwrap_err();
+        assert!(matches!(refusal, SealError::Locked(Locked::Changed { .. })), "{refusal}");
+        let of_second = new().wrap(&content_key, &key()).await.unwrap();
+        wrapping.unwrap(of_second, &key()).await.unwrap();
+        with("first");
+        wrapping.unwrap(of_first, &key()).await.unwrap();
+        wrapping.wrap(&content_key, &key()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_first_passphrase_that_opens_something_is_the_one_that_seals() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let with = |text: &str| std::fs::write(file.path(), text).unwrap();
+        let source = || PassphraseSource::File(file.path().to_owned());
+        let content_key = ContentKey::from_bytes(&[7; 32]).unwrap();
+        with("right");
+        let rng: Randomness = Arc::new(SystemRandom::new());
+        let stored = PassphraseWrapping::new(source(), Arc::clone(&rng)).wrap(&content_key, &key()).await.unwrap();
+        let wrapping = PassphraseWrapping::new(source(), rng);
+        wrapping.unwrap(stored, &key()).await.unwrap();
+        with("wrong");
+        let refusal = wrapping.wrap(&content_key, &key()).await.unwrap_err();
+        assert!(matches!(refusal, SealError::Locked(Locked::Changed { .. })), "{refusal}");
     }
 }

@@ -8,12 +8,31 @@ use zeroize::Zeroizing;
 
 use super::envelope::{Envelope, SealedKey, close};
 use super::error::{Locked, OpenError, SealError};
-use super::passphrase::{Alias, Passphrases};
+use super::passphrase::{Alias, PassphraseError, Passphrases};
 use super::pbes2::PassphraseWrapping;
+use super::source::PassphraseSource;
+use super::vault::{VaultClientError, VaultWrapping};
 use super::wrapping::{ContentKey, WrappedKey, Wrapping};
 use crate::Randomness;
+use crate::config::{self, Provider};
 use crate::excerpt::Excerpt;
 use crate::store::KeyRecord;
+
+/// Why there is nothing to seal with.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// No passphrase could be made.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// What is configured for Vault cannot be used.
+    #[error("wrapping of alias {alias} cannot be used")]
+    Vault {
+        /// The alias.
+        alias: Alias,
+        /// What is wrong.
+        source: VaultClientError,
+    },
+}
 
 /// The providers of all aliases.
 pub(crate) struct Sealing {
@@ -33,6 +52,27 @@ impl Sealing {
         rng: Randomness,
     ) -> Self {
         Self { configured, passphrases: Arc::new(passphrases), rng }
+    }
+
+    /// What the configuration says, and the alias that new keys are sealed under. No provider is asked.
+    ///
+    /// # Errors
+    /// [`ProviderError`] names the file that cannot be used.
+    pub(crate) fn from_config(config: &config::Sealing, rng: Randomness) -> Result<(Self, Alias), ProviderError> {
+        match config {
+            config::Sealing::Ephemeral => {
+                let passphrases = Passphrases::ephemeral(rng.as_ref())?;
+                Ok((Self::new(passphrases, HashMap::new(), rng), Alias::ephemeral()))
+            }
+            config::Sealing::Environment { default_alias, aliases, environment, wrapping } => {
+                let mut configured = HashMap::new();
+                for (alias, provider) in wrapping {
+                    configured.insert(alias.clone(), provider_of(alias, provider, &rng)?);
+                }
+                let passphrases = Passphrases::from_environment(environment.clone(), aliases);
+                Ok((Self::new(passphrases, configured, rng), default_alias.clone()))
+            }
+        }
     }
 
     /// Only passphrases.
@@ -87,11 +127,24 @@ impl Sealing {
         match self.configured.get(alias) {
             Some(wrapping) => Arc::clone(wrapping),
             None => {
-                let (passphrases, rng) = (Arc::clone(&self.passphrases), Arc::clone(&self.rng));
-                Arc::new(PassphraseWrapping::new(alias.clone(), passphrases, rng))
+                let source = PassphraseSource::Kept(alias.clone(), Arc::clone(&self.passphrases));
+                Arc::new(PassphraseWrapping::new(source, Arc::clone(&self.rng)))
             }
         }
     }
+}
+
+fn provider_of(alias: &Alias, provider: &Provider, rng: &Randomness) -> Result<Arc<dyn Wrapping>, ProviderError> {
+    let source = match provider {
+        Provider::PassphraseFile(file) => PassphraseSource::File(file.clone()),
+        Provider::PassphraseCommand(command) => PassphraseSource::Command(command.clone()),
+        Provider::Vault(settings) => {
+            let wrapping = VaultWrapping::new(alias.clone(), settings.clone());
+            let named = |source| ProviderError::Vault { alias: alias.clone(), source };
+            return Ok(Arc::new(wrapping.map_err(named)?));
+        }
+    };
+    Ok(Arc::new(PassphraseWrapping::new(source, Arc::clone(rng))))
 }
 
 /// Whether the configured provider is the one that wrapped it.
