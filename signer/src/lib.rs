@@ -110,11 +110,13 @@ impl Signer {
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
-        let keyring = Keyring::new(store.clone(), store, backend, clock, Audit::new(Arc::clone(&metrics)));
+        let audit = Audit::new(Arc::clone(&metrics));
+        let keyring = Keyring::new(store.clone(), store.clone(), store, backend, clock, audit);
         let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
         for standing in keyring.look().await.amiss() {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }
+        keyring.tell_roleless().await;
         Ok(Self { keyring: Arc::new(keyring), metrics, tls, allowed })
     }
 

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::grpc::peer::Caller;
 use crate::rate::{RateLimits, Rates, TooMany};
 use crate::rights::Outside;
+use crate::store::roles::{KeyRoles, Taken};
 use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
@@ -23,12 +24,14 @@ pub(crate) mod document;
 mod policy;
 mod readiness;
 mod records;
+mod roleless;
 mod uses;
 
 pub(crate) use policy::ContentRefusal;
 use readiness::Readiness;
 pub(crate) use readiness::{NotReady, Report, Service, Standing, canary};
 use records::Records;
+use roleless::TakenRoles;
 use uses::Uses;
 
 /// Creations that can go on at the same time; one purpose is always the same lane.
@@ -44,6 +47,7 @@ pub(crate) struct Keyring {
     limits: RateLimits,
     readiness: Readiness,
     records: Records,
+    taken_roles: TakenRoles,
     uses: Uses,
     creating: [Mutex<()>; LANES],
 }
@@ -139,6 +143,7 @@ impl Keyring {
     pub(crate) fn new(
         store: Arc<dyn KeyStore>,
         wrapped: Arc<dyn WrappedKeys>,
+        roles: Arc<dyn KeyRoles>,
         backend: Box<dyn KeyBackend>,
         clock: Arc<dyn Clock>,
         audit: Audit,
@@ -152,6 +157,7 @@ impl Keyring {
             audit,
             readiness: Readiness::default(),
             records: Records::new(Duration::ZERO),
+            taken_roles: TakenRoles::new(roles),
             uses: Uses::default(),
             creating: std::array::from_fn(|_| Mutex::new(())),
         }
@@ -203,9 +209,10 @@ impl Keyring {
     pub(crate) async fn describe(&self, caller: &Caller, id: &KeyId) -> Result<Described, KeyringError> {
         self.limits.count_request(caller.shared_name()).inspect_err(|error| self.tell_some(caller, error))?;
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::KeyNotFound(id.clone()))?;
-        let reached = caller.rights().reach(record.key.key_type(), &record.purpose);
+        let purpose = self.taken_roles.purpose(&record).await?;
+        let reached = caller.rights().reach(record.key.key_type(), &purpose);
         reached.map_err(|source| KeyringError::NotYours { key: id.clone(), source })?;
-        Ok(Described { key: record.key, purpose: record.purpose })
+        Ok(Described { key: record.key, purpose })
     }
 
     /// Signs a document of the key's role.
@@ -259,6 +266,11 @@ impl Keyring {
     /// Whether keys can be made and used, condition by condition.
     pub(crate) async fn look(&self) -> Report {
         self.readiness.look(self.store.as_ref(), self.wrapped.as_ref(), self.backend.as_ref(), self.now()).await
+    }
+
+    /// Tells the log which keys have no role yet. To be called at the start.
+    pub(crate) async fn tell_roleless(&self) {
+        self.taken_roles.tell().await;
     }
 
     /// Drops opened keys that were held for too long. To be called every second or so.
@@ -329,7 +341,8 @@ impl Keyring {
     async fn delete_unrecorded(&self, caller: &Caller, id: &KeyId) -> Result<(), KeyringError> {
         if caller.rights().are_restricted() {
             let Some(record) = self.store.find(id).await? else { return Ok(()) };
-            let covered = caller.rights().cover(record.key.key_type(), &record.purpose);
+            let purpose = self.taken_roles.purpose(&record).await?;
+            let covered = caller.rights().cover(record.key.key_type(), &purpose);
             covered.map_err(|source| KeyringError::NotYours { key: id.clone(), source })?;
         }
         let deleted = self.store.delete(id, self.now()).await;
@@ -352,26 +365,36 @@ impl Keyring {
             self.backend.forget(id);
             return Err(KeyringError::SigningKeyNotFound(id.clone()));
         };
-        known.purpose = Some(record.purpose.clone());
+        let purpose = self.taken_roles.purpose(&record).await?;
+        known.purpose = Some(purpose.clone());
         let not_yours = |source| KeyringError::NotYours { key: id.clone(), source };
-        caller.rights().reach(record.key.key_type(), &record.purpose).map_err(not_yours)?;
+        caller.rights().reach(record.key.key_type(), &purpose).map_err(not_yours)?;
         if let Some(since) = record.retired {
             return Err(KeyringError::Retired { key: id.clone(), since });
         }
         let refused = |reason| KeyringError::ContentRefused { key: id.clone(), reason };
-        policy::may_sign_for(record.purpose.gun.as_ref(), gun).map_err(refused)?;
-        match policy::may_sign(record.purpose.role.as_ref(), content, self.now()) {
+        policy::may_sign_for(purpose.gun.as_ref(), gun).map_err(refused)?;
+        let role = match policy::may_sign(purpose.role.as_ref(), content, self.now()) {
             Ok(document) => {
                 known.version = Some(document.version.number().into());
-                let purpose = Purpose { role: Some(document.role), ..record.purpose.clone() };
-                caller.rights().cover(record.key.key_type(), &purpose).map_err(not_yours)?;
+                let of_document = Purpose { role: Some(document.role.clone()), ..purpose.clone() };
+                caller.rights().cover(record.key.key_type(), &of_document).map_err(not_yours)?;
+                Some(document.role)
             }
             Err(reason) if caller.rights().signs_any_document && reason.is_of_content() => {
                 tracing::warn!(caller = caller.name(), key_id = %id, %reason, "signed, as the caller signs any document");
+                None
             }
             Err(reason) => return Err(refused(reason)),
-        }
+        };
         let signature = self.backend.sign(&record, content).await?;
+        if let (None, Some(role)) = (purpose.role, role) {
+            let taking = Taken { role: role.clone(), gun: gun.cloned() };
+            // another signer, or another question, may have been first with another document
+            let purpose = known.purpose.insert(self.taken_roles.take(&record, &taking, self.now()).await?);
+            policy::may_sign_for(purpose.gun.as_ref(), gun).map_err(refused)?;
+            policy::may_sign(purpose.role.as_ref(), content, self.now()).map_err(refused)?;
+        }
         match record.last_used {
             None => self.store.mark_used(&[(id.clone(), self.now())]).await?,
             Some(_) => self.uses.note(id, self.now()),

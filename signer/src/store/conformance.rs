@@ -10,6 +10,7 @@ use tuf_schema::sign::{SecretKey, SecretKind, SigningKey as _};
 use tuf_schema::{Gun, Role, UtcTime};
 
 use super::memory::MemoryKeyStore;
+use super::roles::{Roleless, Taken};
 use super::sql::scratch::Server;
 use super::sql::{open_mysql, open_postgres, open_sqlite};
 use super::wrapped::{AliasUse, Replacement};
@@ -275,6 +276,53 @@ async fn of_keys_made_at_once_for_one_purpose_one_is_stored(store: Arc<dyn KeySt
     }
 }
 
+async fn what_a_key_takes_first_it_keeps(store: &dyn Store) {
+    let (key, other) = (KeyId::from_wire("aa"), KeyId::from_wire("AA"));
+    let first = Taken { role: Role::Snapshot, gun: Gun::parse("registry.test/\u{e4}/app").ok() };
+    let second = Taken { role: Role::Timestamp, gun: None };
+    assert_eq!(store.taken(&key).await.unwrap(), None);
+    assert_eq!(store.take(&key, &first, time(1)).await.unwrap(), first);
+    assert_eq!(store.take(&key, &second, time(2)).await.unwrap(), first);
+    assert_eq!(store.taken(&key).await.unwrap(), Some(first));
+    assert_eq!(store.taken(&other).await.unwrap(), None, "ids are compared byte for byte");
+    assert_eq!(store.take(&other, &second, time(3)).await.unwrap(), second);
+}
+
+async fn keys_without_a_role_are_counted_until_they_have_taken_one(store: &dyn Store) {
+    let keys: Vec<_> = (0..3).map(|_| record(purpose("", None))).collect();
+    let deleted = record(purpose("registry.test/app", None));
+    for key in keys.iter().chain([&deleted, &timestamp_key()]) {
+        store.insert(key, time(1)).await.unwrap();
+    }
+    store.delete(deleted.key.id(), time(2)).await.unwrap();
+    let found = store.roleless(2).await.unwrap();
+    assert_eq!((found.count, found.some.len()), (3, 2));
+    for key in &keys[..2] {
+        store.take(key.key.id(), &Taken { role: Role::Snapshot, gun: None }, time(3)).await.unwrap();
+    }
+    let last = Roleless { count: 1, some: vec![keys[2].key.id().clone()] };
+    assert_eq!(store.roleless(2).await.unwrap(), last);
+}
+
+/// Signers note at once, each what its own first document was.
+async fn of_several_that_take_at_once_all_get_one(store: Arc<dyn Store>) {
+    for round in 0..8 {
+        let key = KeyId::from_wire(&format!("round {round}"));
+        let takers: Vec<_> = (0..8)
+            .map(|number| {
+                let (store, key) = (Arc::clone(&store), key.clone());
+                let role = if number % 2 == 0 { Role::Snapshot } else { Role::Timestamp };
+                let gun = Gun::parse(&format!("registry.test/{number}")).ok();
+                tokio::spawn(async move { store.take(&key, &Taken { role, gun }, time(1)).await.unwrap() })
+            })
+            .collect();
+        let noted = store.take(&key, &Taken { role: Role::Snapshot, gun: None }, time(2)).await.unwrap();
+        for taker in takers {
+            assert_eq!(taker.await.unwrap(), noted);
+        }
+    }
+}
+
 /// Keys go in from many tasks at once, and each is either stored or said not to be.
 async fn many_writers_at_once_lose_nothing(store: Arc<dyn KeyStore>) {
     let writers: Vec<_> = (0..16)
@@ -315,6 +363,8 @@ macro_rules! suite {
                 pages_have_every_key_once
                 a_key_gets_another_wrapping_and_keeps_everything_else
                 what_changed_since_it_was_read_keeps_its_wrapping
+                what_a_key_takes_first_it_keeps
+                keys_without_a_role_are_counted_until_they_have_taken_one
                 $($rule)*
             );
 
@@ -322,6 +372,12 @@ macro_rules! suite {
             async fn of_two_that_rewrap_at_once_one_does() {
                 let Some((store, _place)) = $empty.await else { return };
                 super::of_two_that_rewrap_at_once_one_does(Arc::new(store)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn of_several_that_take_at_once_all_get_one() {
+                let Some((store, _place)) = $empty.await else { return };
+                super::of_several_that_take_at_once_all_get_one(Arc::new(store)).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]

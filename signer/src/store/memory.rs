@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
+use super::roles::{KeyRoles, Roleless, Taken};
 use super::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
 use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
 use crate::seal::passphrase::Alias;
@@ -16,12 +17,19 @@ type Keys = BTreeMap<KeyId, Option<KeyRecord>>;
 
 /// Sealed keys in memory.
 #[derive(Default)]
-pub(crate) struct MemoryKeyStore(Mutex<Keys>);
+pub(crate) struct MemoryKeyStore {
+    keys: Mutex<Keys>,
+    taken: Mutex<BTreeMap<KeyId, Taken>>,
+}
 
 impl MemoryKeyStore {
     fn keys(&self) -> MutexGuard<'_, Keys> {
         // every change below is one step, so a panic elsewhere leaves the map sound
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn taken_roles(&self) -> MutexGuard<'_, BTreeMap<KeyId, Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,6 +78,26 @@ impl KeyStore for MemoryKeyStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl KeyRoles for MemoryKeyStore {
+    async fn taken(&self, id: &KeyId) -> Result<Option<Taken>, StoreError> {
+        Ok(self.taken_roles().get(id).cloned())
+    }
+
+    async fn take(&self, id: &KeyId, taking: &Taken, _now: UtcTime) -> Result<Taken, StoreError> {
+        Ok(self.taken_roles().entry(id.clone()).or_insert_with(|| taking.clone()).clone())
+    }
+
+    async fn roleless(&self, limit: u32) -> Result<Roleless, StoreError> {
+        let (keys, taken) = (self.keys(), self.taken_roles());
+        let without = keys.values().flatten().filter(|record| record.purpose.role.is_none());
+        let ids: Vec<_> = without.map(|record| record.key.id().clone()).filter(|id| !taken.contains_key(id)).collect();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        Ok(Roleless { count, some: ids.into_iter().take(limit).collect() })
     }
 }
 

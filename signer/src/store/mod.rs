@@ -21,11 +21,13 @@ mod conformance;
 mod life_conformance;
 pub(crate) mod memory;
 mod open;
+pub(crate) mod roles;
 mod sql;
 pub(crate) mod stored;
 pub(crate) mod wrapped;
 
 pub(crate) use open::{open_backups, open_life};
+use roles::KeyRoles;
 pub use sql::OpenStoreError;
 #[cfg(test)]
 pub(crate) use sql::scratch;
@@ -34,9 +36,9 @@ pub(crate) use sql::{open_mysql, open_postgres, open_sqlite};
 use wrapped::WrappedKeys;
 
 /// A store with everything that is asked of one.
-pub(crate) trait Store: KeyStore + WrappedKeys {}
+pub(crate) trait Store: KeyStore + WrappedKeys + KeyRoles {}
 
-impl<S: KeyStore + WrappedKeys> Store for S {}
+impl<S: KeyStore + WrappedKeys + KeyRoles> Store for S {}
 
 /// Opens the store that the configuration names.
 ///

@@ -7,6 +7,7 @@ use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
 use super::record::{record, sound};
+use super::roles;
 use super::statements::Statements;
 use super::wrapped;
 use crate::seal::CONTENT_ENCRYPTION;
@@ -23,12 +24,18 @@ pub(crate) struct SqlKeyStore<E: Engine> {
     pub(super) database: Database<E>,
     statements: Statements<E>,
     pub(super) wrapped: wrapped::Statements<E>,
+    pub(super) roles: roles::Statements<E>,
 }
 
 impl<E: Engine> SqlKeyStore<E> {
     /// Over a database whose tables are up to date.
     pub(super) fn new(database: Database<E>) -> Self {
-        Self { database, statements: Statements::new(), wrapped: wrapped::Statements::new() }
+        Self {
+            database,
+            statements: Statements::new(),
+            wrapped: wrapped::Statements::new(),
+            roles: roles::Statements::new(),
+        }
     }
 
     /// Fails when the table is not the reference's.

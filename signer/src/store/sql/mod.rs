@@ -8,6 +8,7 @@ use bulla_database::{Failure, MigrateError};
 mod backup;
 mod keys;
 mod record;
+mod roles;
 #[cfg(test)]
 pub(crate) mod scratch;
 mod servers;

@@ -21,6 +21,11 @@ const POSTGRES: &[Step] = &[
         ],
     },
     Step {
+        version: 2,
+        name: "key roles",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0002_key_roles.sql") }],
+    },
+    Step {
         version: 4,
         name: "key life",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0004_key_life.sql") }],
@@ -35,6 +40,11 @@ const MYSQL: &[Step] = &[
             Part { only_without: TAKEN_OVER, sql: include_str!("../../../migrations/mysql/0001_private_keys.sql") },
             Part { only_without: None, sql: include_str!("../../../migrations/mysql/0001_key_lanes.sql") },
         ],
+    },
+    Step {
+        version: 2,
+        name: "key roles",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0002_key_roles.sql") }],
     },
     Step {
         version: 4,

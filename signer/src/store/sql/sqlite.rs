@@ -15,11 +15,18 @@ use super::servers::COMPONENT;
 const FIRST: &str = include_str!("../../../migrations/sqlite/0001_private_keys.sql");
 
 /// What came after them.
-const STEPS: &[Step] = &[Step {
-    version: 4,
-    name: "key life",
-    parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0004_key_life.sql") }],
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 2,
+        name: "key roles",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0002_key_roles.sql") }],
+    },
+    Step {
+        version: 4,
+        name: "key life",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0004_key_life.sql") }],
+    },
+];
 
 /// Connections that read.
 const READERS: u32 = 4;
