@@ -128,7 +128,7 @@ impl AllowedClients {
 }
 
 /// How much is logged, by the reference's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// `panic`, `fatal` and `error`.
     Error,
@@ -323,6 +323,22 @@ impl LogLevel {
             Self::Info => "info",
             Self::Debug => "debug",
         }
+    }
+}
+
+impl LogLevel {
+    const ALL: [Self; 4] = [Self::Error, Self::Warning, Self::Info, Self::Debug];
+
+    /// The next level that writes more, or this one if there is none.
+    #[must_use]
+    pub fn louder(self) -> Self {
+        Self::ALL.into_iter().find(|level| *level > self).unwrap_or(self)
+    }
+
+    /// The next level that writes less, or this one if there is none.
+    #[must_use]
+    pub fn quieter(self) -> Self {
+        Self::ALL.into_iter().rev().find(|level| *level < self).unwrap_or(self)
     }
 }
 

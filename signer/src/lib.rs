@@ -36,6 +36,7 @@ use backend::{KeyBackend, OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config};
+use grpc::Measure;
 use keyring::Keyring;
 use metrics::Metrics;
 use rate::RateLimits;
@@ -57,7 +58,7 @@ pub type Randomness = Arc<dyn SecureRandom + Send + Sync>;
 /// A signer that is ready to serve.
 pub struct Signer {
     keyring: Arc<Keyring>,
-    metrics: Arc<Metrics>,
+    measure: Measure,
     tls: TlsAcceptor,
     allowed: AllowedClients,
 }
@@ -102,22 +103,24 @@ impl Signer {
     /// [`StartError`] names the file or the variable.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>, rng: Randomness) -> Result<Self, StartError> {
         let tls = TlsAcceptor::from(Arc::new(tls::server_config(config)?));
+        let ends = tls::ends(config)?;
         let allowed = match &config.clients {
             ClientTrust::Authority { allowed, .. } => allowed.clone(),
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
         let store = store::open(&config.storage).await?;
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
+        ends.into_iter().for_each(|(key, end)| metrics.note_certificate(key, end));
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
         let audit = Audit::new(Arc::clone(&metrics));
-        let keyring = Keyring::new(store.clone(), store.clone(), store, backend, clock, audit);
+        let keyring = Keyring::new(store.clone(), store.clone(), store, backend, Arc::clone(&clock), audit);
         let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
         for standing in keyring.look().await.amiss() {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }
         keyring.tell_roleless().await;
-        Ok(Self { keyring: Arc::new(keyring), metrics, tls, allowed })
+        Ok(Self { keyring: Arc::new(keyring), measure: Measure { metrics, clock }, tls, allowed })
     }
 
     /// Serves until `shutdown` completes; then ends what is under way and writes down what is in memory only.
@@ -125,9 +128,10 @@ impl Signer {
     /// # Errors
     /// When a listener fails.
     pub async fn serve(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let Self { keyring, metrics, tls, allowed } = self;
+        let Self { keyring, measure, tls, allowed } = self;
+        let metrics = Arc::clone(&measure.metrics);
         let any_client = metrics.lets_any_client_in();
-        let serving = grpc::serve(Arc::clone(&keyring), any_client, listeners.grpc, tls, allowed, shutdown);
+        let serving = grpc::serve(Arc::clone(&keyring), any_client, measure, listeners.grpc, tls, allowed, shutdown);
         let served = tokio::select! {
             served = serving => served,
             () = tidy(&keyring) => Ok(()),

@@ -1,21 +1,21 @@
 //! The process: reads arguments, configuration and environment, and serves until SIGTERM or does what a verb says.
 
 mod arguments;
+mod logging;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use arguments::{Arguments, LogFormat, Verb};
-use bulla_signer::audit;
+use arguments::{Arguments, Verb};
 use bulla_signer::clock::SystemClock;
-use bulla_signer::config::{Config, Environment, LogLevel, WARNING_TARGET};
+use bulla_signer::config::{Config, Environment, WARNING_TARGET};
 use bulla_signer::listen::listen;
 use bulla_signer::{Listeners, Signer};
+use logging::Log;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match run() {
@@ -53,18 +53,18 @@ fn run() -> anyhow::Result<ExitCode> {
     if let Some(Verb::Config(verb)) = &arguments.verb {
         return arguments::config::run(verb, &config);
     }
-    log_to_stderr(config.log_level, arguments.logf)?;
+    let log = logging::start(config.log_level, arguments.logf)?;
     config.warnings.iter().for_each(|warning| tracing::warn!(target: WARNING_TARGET, "{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.verb {
         Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),
         Some(Verb::Rewrap(asked)) => return runtime.block_on(arguments::rewrap::run(asked, &config)),
-        Some(Verb::Config(_)) | None => runtime.block_on(serve(&config))?,
+        Some(Verb::Config(_)) | None => runtime.block_on(serve(&config, log))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, log: Log) -> anyhow::Result<()> {
     let signer = Signer::open(config, Arc::new(SystemClock), Arc::new(SystemRandom::new())).await?;
     let grpc =
         listen(&config.grpc_address).await.with_context(|| format!("server.grpc_addr {}", config.grpc_address))?;
@@ -74,17 +74,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // the reference raises and lowers its log level by these; untaken they would end the process
-    let mut louder = signal(SignalKind::user_defined1())?;
-    let mut quieter = signal(SignalKind::user_defined2())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = louder.recv() => tracing::warn!("SIGUSR1 has no effect: set logging.level and start again"),
-                _ = quieter.recv() => tracing::warn!("SIGUSR2 has no effect: set logging.level and start again"),
-            }
-        }
-    });
+    log.follow_signals()?;
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -95,21 +85,4 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let metrics_at = http.as_ref().and_then(|http| http.local_addr().ok()).map(|address| address.to_string());
     tracing::info!(address = %grpc.local_addr()?, http = metrics_at, version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(signer.serve(Listeners { grpc, http }, shutdown).await?)
-}
-
-fn log_to_stderr(level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
-    // debug is for this program; its libraries would drown it
-    let libraries = if level == LogLevel::Debug { LogLevel::Info } else { level };
-    let filter = format!(
-        "{},bulla_signer={},{}=info,{WARNING_TARGET}=warn",
-        libraries.as_filter(),
-        level.as_filter(),
-        audit::TARGET
-    );
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(io::stderr);
-    let installed = match format {
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Text => log.with_ansi(false).try_init(),
-    };
-    installed.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
 }

@@ -1,11 +1,16 @@
 //! Counters and gauges, as Prometheus reads them.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tuf_schema::UtcTime;
 
 use crate::audit::Operation;
 use crate::keyring::{Report, Standing};
@@ -18,6 +23,29 @@ pub(crate) struct Metrics {
     ready: Gauge,
     opened_keys: Gauge,
     conditions: Family<ConditionLabels, Gauge>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<MethodLabels, Histogram>,
+    certificates: Family<CertificateLabels, Gauge>,
+}
+
+/// The upper bounds of what a request takes, in seconds: a signature of an opened key is in the first, one that opens its
+/// key in the middle, and a store that does not answer beyond the last.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    file: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,7 +74,16 @@ impl Metrics {
         registry.register("opened_keys", "Software keys that are held open in memory", opened_keys.clone());
         let conditions = Family::<ConditionLabels, Gauge>::default();
         registry.register("condition", "1 if what readiness asks for held when last asked", conditions.clone());
-        Self { registry, key_uses, insecure, ready, opened_keys, conditions }
+        let requests = Family::default();
+        registry.register("requests", "Requests by method and gRPC status", requests.clone());
+        let request_seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        registry.register("request_seconds", "What requests took, by method", request_seconds.clone());
+        let certificates = Family::default();
+        let until = "Until when the certificates of a file are valid, in seconds since 1970";
+        registry.register("certificate_not_after_seconds", until, certificates.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", build);
+        Self { registry, key_uses, insecure, ready, opened_keys, conditions, requests, request_seconds, certificates }
     }
 
     /// Whether certificates that nobody vouches for are let in.
@@ -58,6 +95,17 @@ impl Metrics {
     pub(crate) fn count_key_use(&self, operation: Operation, done: bool) {
         let outcome = if done { "ok" } else { "refused" };
         self.key_uses.get_or_create(&KeyUseLabels { operation: operation.name(), outcome }).inc();
+    }
+
+    /// Counts one request: the name of its method, one of few, and that of its gRPC status.
+    pub(crate) fn count_request(&self, method: &'static str, code: String, took: Duration) {
+        self.requests.get_or_create(&RequestLabels { method, code }).inc();
+        self.request_seconds.get_or_create(&MethodLabels { method }).observe(took.as_secs_f64());
+    }
+
+    /// Notes until when the certificates of a file are valid; `file` is the configuration key that names it.
+    pub(crate) fn note_certificate(&self, file: &'static str, end: UtcTime) {
+        self.certificates.get_or_create(&CertificateLabels { file }).set(end.unix_seconds());
     }
 
     /// Notes what readiness found out. Of aliases that are no longer in use nothing stays.

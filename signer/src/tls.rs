@@ -9,6 +9,7 @@ use rustls::crypto::ring;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tuf_schema::UtcTime;
 
 use crate::config::{ClientTrust, Config};
 
@@ -68,6 +69,29 @@ pub(crate) fn server_config(config: &Config) -> Result<ServerConfig, TlsError> {
         .map_err(TlsError::Own)?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
     Ok(tls)
+}
+
+/// Until when the certificates of each file are valid, by the configuration key that names it: of several the first that
+/// ends. One that cannot be read says nothing here.
+///
+/// # Errors
+/// [`TlsError`] names the configuration key and the file.
+pub(crate) fn ends(config: &Config) -> Result<Vec<(&'static str, UtcTime)>, TlsError> {
+    let mut files = vec![("server.tls_cert_file", config.certificate_file.as_path())];
+    if let ClientTrust::Authority { file, .. } = &config.clients {
+        files.push(("server.client_ca_file", file));
+    }
+    let mut ends = Vec::new();
+    for (key, file) in files {
+        let end = certificates(key, file)?.iter().filter_map(end_of).min();
+        ends.extend(end.map(|end| (key, end)));
+    }
+    Ok(ends)
+}
+
+fn end_of(certificate: &CertificateDer<'_>) -> Option<UtcTime> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    UtcTime::from_unix_seconds(certificate.validity().not_after.timestamp())
 }
 
 fn verifier(clients: &ClientTrust) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {

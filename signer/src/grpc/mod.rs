@@ -14,11 +14,13 @@ use crate::keyring::Keyring;
 mod accept;
 mod health;
 pub(crate) mod keys;
+mod measured;
 pub mod peer;
 mod sign;
 pub(crate) mod status;
 
 pub use health::INSECURE_SERVICE;
+pub(crate) use measured::Measure;
 
 /// The messages and stubs made from `proto/notary.proto`.
 #[expect(missing_docs, reason = "generated from the contract, which says what they mean")]
@@ -39,6 +41,7 @@ const GRACE: Duration = Duration::from_secs(8);
 pub(crate) async fn serve(
     keyring: Arc<Keyring>,
     any_client: bool,
+    measure: Measure,
     listener: TcpListener,
     tls: TlsAcceptor,
     allowed: AllowedClients,
@@ -48,9 +51,9 @@ pub(crate) async fn serve(
     let connections = accept::connections(listener, tls, Arc::new(allowed));
     let serving = Server::builder()
         .timeout(REQUEST_TIMEOUT)
-        .add_service(keys::service(Arc::clone(&keyring)))
-        .add_service(sign::service(Arc::clone(&keyring)))
-        .add_service(health::service(keyring, any_client))
+        .add_service(measure.of(keys::service(Arc::clone(&keyring))))
+        .add_service(measure.of(sign::service(Arc::clone(&keyring))))
+        .add_service(measure.of(health::service(keyring, any_client)))
         .serve_with_incoming_shutdown(connections, async move {
             shutdown.await;
             // the receiver is gone only when serving has ended

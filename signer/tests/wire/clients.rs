@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 use tonic::Code;
 
 use crate::pki::{Authority, Pair};
-use crate::signer::{Client, Running, Settings, refusal};
+use crate::signer::{Client, Running, Settings, id, refusal};
 use bulla_signer::grpc::INSECURE_SERVICE;
 
 /// Whether the signer answers a client with this certificate, and how it refuses.
@@ -139,6 +139,29 @@ async fn any_certificate_is_let_in_by_the_insecure_key_and_it_shows() {
 
     let text = ask(&signer, None).await.unwrap_err();
     assert!(text.contains("CertificateRequired"), "a certificate is demanded all the same: {text}");
+}
+
+#[tokio::test]
+async fn requests_are_counted_and_timed_without_naming_keys_or_repositories() {
+    let signer = Running::start().await;
+    let client = signer.client().await;
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    client.sign(Some("0000"), b"").await.unwrap_err();
+    client.sign(None, b"").await.unwrap_err();
+    let metrics = get(&signer, "/metrics").await;
+    for line in [
+        r#"bulla_signer_requests_total{method="CreateKey",code="Ok"} 1"#,
+        r#"bulla_signer_requests_total{method="Sign",code="NotFound"} 1"#,
+        r#"bulla_signer_requests_total{method="Sign",code="InvalidArgument"} 1"#,
+        r#"bulla_signer_request_seconds_count{method="Sign"} 2"#,
+        r#"bulla_signer_request_seconds_bucket{le="10.0",method="Sign"} 2"#,
+        r#"bulla_signer_build_info{version=""#,
+        r#"bulla_signer_certificate_not_after_seconds{file="server.tls_cert_file"} "#,
+        r#"bulla_signer_certificate_not_after_seconds{file="server.client_ca_file"} "#,
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains(id(&key)) && !metrics.contains("registry.test"), "{metrics}");
 }
 
 #[tokio::test]

@@ -14,5 +14,6 @@ mod recorded;
 mod roleless;
 #[path = "../../src/store/sql/scratch.rs"]
 mod scratch;
+mod shutdown;
 mod signer;
 mod taken_over;

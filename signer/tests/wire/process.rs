@@ -108,16 +108,29 @@ async fn a_refused_caller_leaves_a_line_too() {
 }
 
 #[tokio::test]
-async fn the_signals_of_the_log_level_end_nothing() {
+async fn signals_raise_and_lower_the_log_level_and_end_nothing() {
     let place = Place::new();
     let mut started = Started::new(&place);
     let client = started.client(&place).await;
-    for name in ["USR1", "USR2"] {
-        started.signal(name);
+    client.create("a/b", "timestamp").await.unwrap();
+    for (signal, level, call) in [("USR1", "debug", "snapshot"), ("USR2", "info", "timestamp"), ("USR2", "warn", "")] {
+        let set = |log: &str| log.matches(&format!(r#""log_level":"{level}""#)).count() == 1;
+        started.signal(signal);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !set(&started.log()) {
+            assert!(Instant::now() < deadline, "{level}: {}", started.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        client.create("a/b", call).await.unwrap();
     }
-    client.health("").await.unwrap();
     let log = started.terminate().await;
-    assert!(log.contains("SIGUSR1 has no effect") && log.contains("SIGUSR2 has no effect"), "{log}");
+    let told: Vec<_> = log.lines().filter(|line| line.contains("request answered")).collect();
+    assert_eq!(told.len(), 1, "only while the level was debug: {log}");
+    assert!(told[0].contains(r#""method":"CreateKey","code":"Ok","microseconds":"#), "{told:?}");
+    assert!(
+        log.contains(r#""operation":"create""#) && !log.contains("ending"),
+        "audit lines are always written: {log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,81 @@
+//! Each request counted, timed and told to the log at debug: its method, how it ended, how long it took. Nothing of whom it
+//! was for: keys and repositories are too many for labels, and the audit has them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tonic::Code;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::codegen::{BoxFuture, Context, Poll, Service};
+use tonic::server::NamedService;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// The header that holds the status of an answer which is nothing but that.
+const STATUS: &str = "grpc-status";
+
+/// What requests are measured with.
+#[derive(Clone)]
+pub(crate) struct Measure {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A service whose requests are measured.
+#[derive(Clone)]
+pub(super) struct Measured<S> {
+    service: S,
+    measure: Measure,
+}
+
+impl Measure {
+    pub(super) fn of<S>(&self, service: S) -> Measured<S> {
+        Measured { service, measure: self.clone() }
+    }
+}
+
+impl<S> Service<Request<Body>> for Measured<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let method = method(request.uri().path());
+        let (begun, answer) = (self.measure.clock.uptime(), self.service.call(request));
+        let Measure { metrics, clock } = self.measure.clone();
+        Box::pin(async move {
+            let answer = answer.await?;
+            let code = answer.headers().get(STATUS).map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+            let took = clock.uptime().saturating_sub(begun);
+            metrics.count_request(method, format!("{code:?}"), took);
+            tracing::debug!(method, ?code, microseconds = took.as_micros(), "request answered");
+            Ok(answer)
+        })
+    }
+}
+
+impl<S: NamedService> NamedService for Measured<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+/// The name of a method of ours; what others ask for is one.
+fn method(path: &str) -> &'static str {
+    match path.rsplit('/').next() {
+        Some("Sign") => "Sign",
+        Some("CreateKey") => "CreateKey",
+        Some("DeleteKey") => "DeleteKey",
+        Some("GetKeyInfo") => "GetKeyInfo",
+        Some("Check") => "Check",
+        _ => "other",
+    }
+}
