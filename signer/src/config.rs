@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use bulla_database::dsn::{DsnWarning, SourceError};
 
+use crate::audit::name::SignerName;
 use crate::rate::CallerRates;
 use crate::seal::passphrase::{Alias, PassphraseError};
 
+mod audit;
 mod cache;
 mod callers;
 mod limits;
@@ -21,6 +23,7 @@ mod settings;
 mod storage;
 mod wrapping;
 
+pub use audit::AuditSettings;
 pub use cache::OpenedKeysLimits;
 pub use callers::{Callers, CallersError};
 pub use limits::Limits;
@@ -60,6 +63,12 @@ const KNOWN: &[&str] = &[
     "limits.caller_new_keys",
     "limits.key_signatures",
     wrapping::KEY,
+    "audit.directory",
+    "audit.signer",
+    "audit.second_place",
+    "audit.sync",
+    "audit.file_megabytes",
+    "audit.head_seconds",
 ];
 
 /// Everything the signer is told.
@@ -86,6 +95,8 @@ pub struct Config {
     pub record_life: Duration,
     /// How often callers may ask and keys may sign.
     pub limits: Limits,
+    /// Where the chain of audit records is kept; absent: they are lines of the log only. Our section.
+    pub audit: Option<AuditSettings>,
     /// What is logged; audit lines always are.
     pub log_level: LogLevel,
     /// What an operator should be told at start.
@@ -145,6 +156,8 @@ pub enum LogLevel {
 pub enum ConfigWarning {
     /// A key that this signer does not know.
     UnknownKey(String),
+    /// There is no directory for a chain of records.
+    NoAuditChain,
     /// Every certificate of the authority is let in.
     NoAllowedClients,
     /// Anybody who reaches the port may use every key.
@@ -244,6 +257,12 @@ pub enum ConfigError {
     /// The section `wrapping` cannot be used.
     #[error(transparent)]
     Wrapping(#[from] WrappingError),
+    /// The name of the audit chain cannot be a file's, or the machine's name cannot stand in for it.
+    #[error(
+        "audit.signer must be a name of 1 to {limit} letters, digits, '.', '_' and '-'",
+        limit = SignerName::MAX_CHARACTERS
+    )]
+    NoSignerName,
     /// A log level that the reference does not have.
     #[error("logging.level {found:?} is none of panic, fatal, error, warning, info, debug")]
     UnknownLogLevel {
@@ -307,6 +326,7 @@ impl Config {
             opened_keys: cache::read(&settings)?,
             record_life: cache::record_life(&settings)?,
             limits,
+            audit: audit::read(&settings)?,
             log_level,
             warnings,
         })
@@ -348,6 +368,10 @@ impl fmt::Display for ConfigWarning {
             Self::UnknownKey(name) => {
                 write!(f, "configuration key {name} is not known to this signer and has no effect")
             }
+            Self::NoAuditChain => f.write_str(
+                "audit.directory is not set: uses of keys are recorded in the log only, which anybody can change who can \
+                 write to it",
+            ),
             Self::NoAllowedClients => f.write_str(
                 "server.allowed_clients is not set, nor callers: every certificate of server.client_ca_file may use \
                  every key",

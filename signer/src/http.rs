@@ -75,10 +75,10 @@ async fn answer(request: &Request<Incoming>, keyring: &Keyring, metrics: &Metric
 async fn ready(keyring: &Keyring, metrics: &Metrics) -> Response<Full<Bytes>> {
     let report = keyring.look().await;
     metrics.note_readiness(&report);
-    let (status, first) = match (report.amiss().next(), metrics.lets_any_client_in()) {
-        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
-        (None, true) => (StatusCode::OK, "ready, insecure: any client certificate is let in"),
-        (None, false) => (StatusCode::OK, "ready"),
+    let (status, first) = match (report.is_all_ready(), metrics.lets_any_client_in()) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        (true, true) => (StatusCode::OK, "ready, insecure: any client certificate is let in"),
+        (true, false) => (StatusCode::OK, "ready"),
     };
     let lines = report.0.iter().map(|standing| format!("{standing}\n"));
     text(status, std::iter::once(format!("{first}\n")).chain(lines).collect())

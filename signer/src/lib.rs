@@ -31,7 +31,7 @@ pub mod seal;
 mod store;
 mod tls;
 
-use audit::Audit;
+use audit::{Audit, Materials, OpenTrailError, Trail};
 use backend::{KeyBackend, OpenedKeys, SoftwareKeys};
 use causes::WithCauses;
 use clock::Clock;
@@ -39,10 +39,12 @@ use config::{AllowedClients, ClientTrust, Config};
 use grpc::Measure;
 use keyring::Keyring;
 use metrics::Metrics;
+use prometheus_client::metrics::gauge::Gauge;
 use rate::RateLimits;
 use seal::ProviderError;
 use seal::passphrase::Alias;
 pub use store::OpenStoreError;
+use store::Store;
 pub use tls::TlsError;
 
 /// How often it is looked whether opened keys have been held for too long.
@@ -83,6 +85,9 @@ pub enum StartError {
     /// There is nothing to seal with.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The audit chain cannot be gone on with.
+    #[error(transparent)]
+    Audit(#[from] OpenTrailError),
 }
 
 /// Whether the files that the configuration names can be used. Asks no database.
@@ -112,8 +117,8 @@ impl Signer {
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
         ends.into_iter().for_each(|(key, end)| metrics.note_certificate(key, end));
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
+        let audit = audit(config, &metrics, None, store.clone(), Arc::clone(&clock), Arc::clone(&rng)).await?;
         let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
-        let audit = Audit::new(Arc::clone(&metrics));
         let keyring = Keyring::new(store.clone(), store.clone(), store, backend, Arc::clone(&clock), audit);
         let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
         for standing in keyring.look().await.amiss() {
@@ -137,13 +142,37 @@ impl Signer {
             () = tidy(&keyring) => Ok(()),
             () = sweep(&keyring) => Ok(()),
             () = warn(any_client) => Ok(()),
+            () = keyring.audit().keep() => Ok(()),
             () = http::serve(listeners.http, Arc::clone(&keyring), metrics) => Ok(()),
         };
         if let Err(error) = keyring.tidy().await {
             tracing::warn!(error = %WithCauses(&error), "the last uses of keys were not written down");
         }
+        keyring.audit().close().await;
         served
     }
+}
+
+/// Where uses of keys are recorded: a chain, if there is a directory for it. More than one process must not write one chain,
+/// so that each but the one that serves is a `part` with a chain of its own.
+async fn audit(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    part: Option<&str>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    rng: Randomness,
+) -> Result<Audit, StartError> {
+    let audit = Audit::new(Arc::clone(metrics));
+    let Some(settings) = &config.audit else {
+        tracing::warn!(target: config::WARNING_TARGET, "{}", config::ConfigWarning::NoAuditChain);
+        return Ok(audit);
+    };
+    let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
+    let opened = OpenedKeys::new(config.opened_keys, Gauge::default());
+    let keys = SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), Arc::clone(&rng));
+    let trail = Trail::open(settings, part, Materials { store, keys, clock, rng }).await?;
+    Ok(audit.with_trail(trail))
 }
 
 /// What makes and opens keys as the configuration says.

@@ -110,7 +110,7 @@ impl Metrics {
 
     /// Notes what readiness found out. Of aliases that are no longer in use nothing stays.
     pub(crate) fn note_readiness(&self, report: &Report) {
-        self.ready.set(i64::from(report.amiss().next().is_none()));
+        self.ready.set(i64::from(report.is_all_ready()));
         self.conditions.clear();
         for Standing { condition, amiss, .. } in &report.0 {
             let labels = ConditionLabels { condition: condition.kind(), of: condition.of().to_owned() };

@@ -15,12 +15,32 @@ use crate::grpc::peer::{Caller, NotAllowed};
 use crate::metrics::Metrics;
 use crate::store::Purpose;
 
+pub mod chain;
+mod entry;
+mod files;
+pub mod head;
+mod lines;
+pub mod name;
+mod recovery;
+mod second;
+mod segments;
+mod trail;
+mod writer;
+
+use entry::Entry;
+pub use recovery::OpenChainError;
+pub use second::SecondPlaceError;
+pub use segments::FolderError;
+pub use trail::OpenTrailError;
+pub(crate) use trail::{HeadTrouble, Materials, Trail};
+
 /// The `tracing` target of audit lines. They are written at every log level.
 pub const TARGET: &str = "audit";
 
 /// Where uses of keys are recorded.
 pub(crate) struct Audit {
     metrics: Arc<Metrics>,
+    trail: Option<Trail>,
 }
 
 /// One use of a key, or the attempt.
@@ -87,16 +107,47 @@ pub(crate) enum Outcome<'a> {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum AuditError {
     /// The system did not write it.
-    #[expect(dead_code, reason = "there is no file to write to yet")]
     #[error("the audit record cannot be written; nothing is signed until it can")]
     Write(#[source] Arc<std::io::Error>),
+    /// The disk takes too long.
+    #[error("the audit record does not get to the disk in time; nothing is signed until it does")]
+    TooSlow,
+    /// The signer is ending.
+    #[error("the signer is ending")]
+    Ended,
 }
 
 impl Audit {
     /// Records to the log, and counts.
     #[must_use]
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+        Self { metrics, trail: None }
+    }
+
+    /// Records to a chain, too; without a record there is no answer.
+    #[must_use]
+    pub(crate) fn with_trail(self, trail: Trail) -> Self {
+        Self { trail: Some(trail), ..self }
+    }
+
+    /// The chain that is written, if there is one.
+    pub(crate) fn trail(&self) -> Option<&Trail> {
+        self.trail.as_ref()
+    }
+
+    /// Signs heads of the chain, for ever.
+    pub(crate) async fn keep(&self) {
+        match &self.trail {
+            Some(trail) => trail.keep().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the chain in order.
+    pub(crate) async fn close(&self) {
+        if let Some(trail) = &self.trail {
+            trail.close().await;
+        }
     }
 
     /// For a program that does one thing and ends.
@@ -116,7 +167,22 @@ impl Audit {
         outcome: Outcome<'_>,
     ) -> impl Future<Output = Result<(), AuditError>> + Send + use<'a> {
         self.log(key_use, outcome);
-        std::future::ready(Ok(()))
+        let entry = self.trail.as_ref().map(|trail| (trail, Entry::of_use(trail.now(), key_use, outcome)));
+        async move {
+            match entry {
+                Some((trail, entry)) => trail.append(entry).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Counts a request that was turned away before it got to a key, such as one too many. Gets an entry once a minute for
+    /// all of them: whoever is turned away must not fill the disk.
+    #[expect(dead_code, reason = "called where requests are turned away")]
+    pub(crate) fn count_turned_away(&self, caller: &str, why: &dyn Error) {
+        if let Some(trail) = &self.trail {
+            trail.count_turned_away(format!("{caller}: {}", WithCauses(why)));
+        }
     }
 
     fn log(&self, key_use: &KeyUse<'_>, outcome: Outcome<'_>) {

@@ -91,7 +91,7 @@ fn message(error: &KeyringError) -> String {
         | KeyringError::NotYoursToMake(_)
         | KeyringError::TooMany(_)
         | KeyringError::CreationFailed(_)
-        | KeyringError::NotReady(NotReady::Store(_))
+        | KeyringError::NotReady(NotReady::Store(_) | NotReady::Audit(_) | NotReady::Heads(_))
         | KeyringError::Audit(_)
         | KeyringError::Store(_) => error.to_string(),
     }
@@ -108,7 +108,7 @@ fn code(error: &KeyringError) -> Code {
         KeyringError::Retired { .. } => Code::FailedPrecondition,
         KeyringError::CreationFailed(_) => Code::Internal,
         KeyringError::NotReady(amiss) => match amiss {
-            NotReady::Store(_) | NotReady::StoreTooSlow => Code::Unavailable,
+            NotReady::Store(_) | NotReady::StoreTooSlow | NotReady::Audit(_) | NotReady::Heads(_) => Code::Unavailable,
             NotReady::NotTried { .. } => Code::FailedPrecondition,
             NotReady::Locked { source, .. } => backend_code(source),
         },

@@ -20,6 +20,7 @@ use crate::store::roles::{KeyRoles, Taken};
 use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
 
+mod audited;
 pub(crate) mod document;
 mod policy;
 mod readiness;
@@ -175,6 +176,11 @@ impl Keyring {
         Self { limits, ..self }
     }
 
+    /// Where uses of keys are recorded.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// Hands out the unused key of this purpose and algorithm with the lowest id, or makes one.
     ///
     /// A key is handed out only if it opens: a signer with a wrong passphrase makes no keys beside those it has lost.
@@ -265,7 +271,11 @@ impl Keyring {
 
     /// Whether keys can be made and used, condition by condition.
     pub(crate) async fn look(&self) -> Report {
-        self.readiness.look(self.store.as_ref(), self.wrapped.as_ref(), self.backend.as_ref(), self.now()).await
+        let looking =
+            self.readiness.look(self.store.as_ref(), self.wrapped.as_ref(), self.backend.as_ref(), self.now());
+        let mut report = looking.await;
+        report.0.extend(audited::standings(&self.audit));
+        report
     }
 
     /// Tells the log which keys have no role yet. To be called at the start.

@@ -9,6 +9,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tuf_schema::UtcTime;
 
+use super::audited::Records;
+use crate::audit::{AuditError, HeadTrouble};
 use crate::backend::{BackendError, KeyBackend};
 use crate::causes::WithCauses;
 use crate::seal;
@@ -37,6 +39,10 @@ pub(crate) enum Condition {
     Store,
     /// What was sealed under this alias opens.
     Alias(Alias),
+    /// What is done can be recorded, in this way.
+    Audit(Records),
+    /// Heads of the audit chain get where they should.
+    Heads,
 }
 
 /// What a signer does for its callers; each may be possible without the other.
@@ -72,6 +78,12 @@ pub(crate) enum NotReady {
     /// The store takes too long.
     #[error("the key store does not answer within {} seconds", PATIENCE.as_secs())]
     StoreTooSlow,
+    /// What is done cannot be recorded.
+    #[error(transparent)]
+    Audit(AuditError),
+    /// Heads of the audit chain do not get where they should.
+    #[error(transparent)]
+    Heads(Arc<HeadTrouble>),
     /// Nothing that was sealed under an alias opens: its passphrase is missing or wrong, or its provider is away.
     #[error("nothing that is sealed under alias {alias} opens")]
     Locked {
@@ -232,6 +244,11 @@ impl Report {
         !self.amiss().any(|standing| standing.needed_for.contains(&service))
     }
 
+    /// Whether everything holds that any service needs.
+    pub(crate) fn is_all_ready(&self) -> bool {
+        self.amiss().all(|standing| standing.needed_for.is_empty())
+    }
+
     /// What does not hold.
     pub(crate) fn amiss(&self) -> impl Iterator<Item = &Standing> {
         self.0.iter().filter(|standing| standing.amiss.is_some())
@@ -257,14 +274,17 @@ impl Condition {
         match self {
             Self::Store => "store",
             Self::Alias(_) => "alias",
+            Self::Audit(_) => "audit",
+            Self::Heads => "audit_heads",
         }
     }
 
     /// Which one of its kind.
     pub(crate) fn of(&self) -> &str {
         match self {
-            Self::Store => "",
+            Self::Store | Self::Heads => "",
             Self::Alias(alias) => alias.as_str(),
+            Self::Audit(records) => records.name(),
         }
     }
 }
@@ -275,12 +295,15 @@ impl fmt::Display for Standing {
         match &self.condition {
             Condition::Store => f.write_str("store")?,
             Condition::Alias(alias) => write!(f, "alias {alias}")?,
+            Condition::Audit(records) => f.write_str(records.told())?,
+            Condition::Heads => f.write_str("audit heads")?,
         }
         let needed_for = |service| self.needed_for.contains(&service);
         f.write_str(match (needed_for(Service::KeyManagement), needed_for(Service::Signer)) {
             (true, true) => " (to make keys and to sign): ",
             (true, false) => " (to make keys): ",
-            (false, _) => " (to sign): ",
+            (false, true) => " (to sign): ",
+            (false, false) => ": ",
         })?;
         match &self.amiss {
             None => f.write_str("ok"),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
+use super::heads::MemoryHeads;
 use super::roles::{KeyRoles, Roleless, Taken};
 use super::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
 use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
@@ -20,6 +21,7 @@ type Keys = BTreeMap<KeyId, Option<KeyRecord>>;
 pub(crate) struct MemoryKeyStore {
     keys: Mutex<Keys>,
     taken: Mutex<BTreeMap<KeyId, Taken>>,
+    pub(super) heads: MemoryHeads,
 }
 
 impl MemoryKeyStore {

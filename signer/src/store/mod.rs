@@ -17,6 +17,7 @@ use crate::seal::passphrase::Alias;
 pub(crate) mod backup;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod heads;
 #[cfg(test)]
 mod life_conformance;
 pub(crate) mod memory;
@@ -26,6 +27,7 @@ mod sql;
 pub(crate) mod stored;
 pub(crate) mod wrapped;
 
+use heads::HeadStore;
 pub(crate) use open::{open_backups, open_life};
 use roles::KeyRoles;
 pub use sql::OpenStoreError;
@@ -36,9 +38,9 @@ pub(crate) use sql::{open_mysql, open_postgres, open_sqlite};
 use wrapped::WrappedKeys;
 
 /// A store with everything that is asked of one.
-pub(crate) trait Store: KeyStore + WrappedKeys + KeyRoles {}
+pub(crate) trait Store: KeyStore + WrappedKeys + KeyRoles + HeadStore {}
 
-impl<S: KeyStore + WrappedKeys + KeyRoles> Store for S {}
+impl<S: KeyStore + WrappedKeys + KeyRoles + HeadStore> Store for S {}
 
 /// Opens the store that the configuration names.
 ///

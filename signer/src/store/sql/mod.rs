@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bulla_database::{Failure, MigrateError};
 
 mod backup;
+mod heads;
 mod keys;
 mod record;
 mod roles;

@@ -26,6 +26,11 @@ const POSTGRES: &[Step] = &[
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0002_key_roles.sql") }],
     },
     Step {
+        version: 3,
+        name: "audit heads",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0003_audit_heads.sql") }],
+    },
+    Step {
         version: 4,
         name: "key life",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0004_key_life.sql") }],
@@ -45,6 +50,11 @@ const MYSQL: &[Step] = &[
         version: 2,
         name: "key roles",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0002_key_roles.sql") }],
+    },
+    Step {
+        version: 3,
+        name: "audit heads",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0003_audit_heads.sql") }],
     },
     Step {
         version: 4,

@@ -22,6 +22,11 @@ const STEPS: &[Step] = &[
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0002_key_roles.sql") }],
     },
     Step {
+        version: 3,
+        name: "audit heads",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0003_audit_heads.sql") }],
+    },
+    Step {
         version: 4,
         name: "key life",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0004_key_life.sql") }],

@@ -1,0 +1,342 @@
+//! The trail of one process: its chain, the heads that are signed of it, and what was turned away before it got to a key.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tuf_schema::UtcTime;
+use tuf_schema::key::PublicKey;
+
+use super::AuditError;
+use super::chain::Tip;
+use super::entry::{Entry, Event};
+use super::files::{Files, Manner};
+use super::head::{Head, HeadError, Unsigned};
+use super::name::{ChainId, SignerName};
+use super::recovery::OpenChainError;
+use super::second::{SecondPlace, SecondPlaceError};
+use super::writer::Writer;
+use crate::Randomness;
+use crate::backend::{BackendError, KeyBackend, SoftwareKeys};
+use crate::causes::WithCauses;
+use crate::clock::Clock;
+use crate::config::AuditSettings;
+use crate::store::heads::HeadStore;
+use crate::store::{Algorithm, KeyRecord, Purpose, StoreError};
+
+/// How long between two entries about what was turned away: whoever is not let in must not fill the disk.
+const TURNED_AWAY_SECONDS: i64 = 60;
+
+/// A chain that this process writes, and all that belongs to it.
+pub(crate) struct Trail {
+    signer: SignerName,
+    writer: Writer,
+    clock: Arc<dyn Clock>,
+    keys: SoftwareKeys,
+    key: KeyRecord,
+    store: Arc<dyn HeadStore>,
+    second: Option<SecondPlace>,
+    head_interval: Duration,
+    is_synced: bool,
+    heads: Mutex<Heads>,
+    turned_away: Mutex<TurnedAway>,
+}
+
+/// How far heads have got.
+#[derive(Default)]
+struct Heads {
+    last: Option<Tip>,
+    /// Why the last head did not get to the database, or to the second place.
+    trouble: [Option<Arc<HeadTrouble>>; 2],
+}
+
+#[derive(Default)]
+struct TurnedAway {
+    count: u64,
+    last: String,
+    written: Option<UtcTime>,
+}
+
+/// What a trail is made with.
+pub(crate) struct Materials {
+    /// Where heads and the key that signs them are kept.
+    pub(crate) store: Arc<dyn HeadStore>,
+    /// What seals and opens that key.
+    pub(crate) keys: SoftwareKeys,
+    /// The time of entries.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// For the id of a new chain.
+    pub(crate) rng: Randomness,
+}
+
+/// Why a head did not get where it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeadTrouble {
+    /// The database failed.
+    #[error("the head of the audit chain is not in the key database")]
+    Store(#[source] StoreError),
+    /// The name of the chain is another's.
+    #[error("another process writes an audit chain of the same name; give each signer its own audit.signer")]
+    Superseded,
+    /// It could not be signed.
+    #[error("the head of the audit chain cannot be signed")]
+    Sign(#[source] BackendError),
+    /// The second place failed.
+    #[error("the head of the audit chain is not in the second place")]
+    Second(#[source] SecondPlaceError),
+}
+
+/// Why there is no trail.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenTrailError {
+    /// The chain cannot be gone on with.
+    #[error(transparent)]
+    Chain(#[from] OpenChainError),
+    /// What stands in the database in the place of the chain's head is none.
+    #[error(
+        "the key database holds something else for the audit chain of {signer} than its head. Bring the database back, or \
+         begin another chain under another audit.signer"
+    )]
+    Head {
+        /// Whose chain.
+        signer: SignerName,
+        /// What it is.
+        source: HeadError,
+    },
+    /// The second place cannot be read.
+    #[error(transparent)]
+    Second(#[from] SecondPlaceError),
+    /// The key database failed.
+    #[error("the head of the audit chain cannot be read")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no key to sign heads with.
+    #[error("no key can be made that signs heads of the audit chain")]
+    Key(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The system did not start the thread that writes, or gave no randomness.
+    #[error("the audit chain cannot be written")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Trail {
+    /// Opens the chain that `settings` name, for the process `part` of the signer: more than one process must not write one
+    /// chain. Holds it against the heads in the database and in the second place.
+    ///
+    /// # Errors
+    /// [`OpenTrailError`], also if the chain does not have what the heads tell of.
+    pub(crate) async fn open(
+        settings: &AuditSettings,
+        part: Option<&str>,
+        materials: Materials,
+    ) -> Result<Self, OpenTrailError> {
+        let Materials { store, keys, clock, rng } = materials;
+        let signer = settings.signer.of_part(part);
+        let key = audit_key(store.as_ref(), &keys, &signer, clock.now()).await?;
+        let second = settings.second_place.as_ref().map(|directory| SecondPlace::new(directory, &signer));
+        let heads = known_heads(store.as_ref(), second.as_ref(), &signer, key.key.clone()).await?;
+        let is_synced = settings.is_synced;
+        let manner = Manner { file_bytes: settings.file_bytes, is_synced };
+        let no_randomness = || OpenTrailError::Thread(std::io::Error::other("no randomness"));
+        let fresh = ChainId::random(rng.as_ref()).ok_or_else(no_randomness)?;
+        let (directory, name, now) = (settings.directory.clone(), signer.clone(), clock.now());
+        let opening =
+            tokio::task::spawn_blocking(move || Files::open(&directory, &name, fresh, manner, &heads, now)).await;
+        let (files, cut) = opening.map_err(|error| OpenTrailError::Thread(std::io::Error::other(error)))??;
+        let writer = Writer::start(files, is_synced, Arc::clone(&clock)).map_err(OpenTrailError::Thread)?;
+        let head_interval = settings.head_interval;
+        let (heads, turned_away) = (Mutex::default(), Mutex::default());
+        let trail =
+            Self { signer, writer, clock, keys, key, store, second, head_interval, is_synced, heads, turned_away };
+        let events = cut.map(|bytes| Event::Cut { bytes }).into_iter();
+        for event in events.chain([Event::Started { version: env!("CARGO_PKG_VERSION"), is_synced }]) {
+            // on a full disk the signer starts, is not ready, and goes on by itself when there is room
+            if let Err(error) = trail.append(Entry::of_event(trail.clock.now(), event)).await {
+                tracing::error!(error = %WithCauses(&error), "the start is not recorded");
+            }
+        }
+        tracing::info!(
+            signer = trail.signer.as_str(),
+            chain = trail.writer.chain().as_str(),
+            public_key = hex::encode(trail.key.key.public_bytes()),
+            count = trail.writer.state().tip.count,
+            "audit chain; keep the public key elsewhere: what verifies the chain asks for it"
+        );
+        trail.sign_head().await;
+        Ok(trail)
+    }
+
+    /// Puts an entry into the chain.
+    pub(super) async fn append(&self, entry: Entry) -> Result<(), AuditError> {
+        self.writer.append(entry).await
+    }
+
+    /// The time for an entry.
+    pub(super) fn now(&self) -> UtcTime {
+        self.clock.now()
+    }
+
+    /// Why records cannot be written, if they cannot.
+    pub(crate) fn failure(&self) -> Option<Arc<std::io::Error>> {
+        self.writer.state().failure
+    }
+
+    /// Whether records are on the disk before answers leave.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Where heads do not get to.
+    pub(crate) fn head_trouble(&self) -> Vec<Arc<HeadTrouble>> {
+        self.heads().trouble.iter().flatten().cloned().collect()
+    }
+
+    /// Counts a request that was turned away before it got to a key; what was counted gets an entry once a minute.
+    pub(super) fn count_turned_away(&self, why: String) {
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        turned_away.count = turned_away.count.saturating_add(1);
+        turned_away.last = why;
+    }
+
+    /// Signs heads, and records what was turned away, for ever.
+    pub(crate) async fn keep(&self) {
+        let mut ticks = tokio::time::interval(self.head_interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.record_turned_away(false).await;
+            self.sign_head().await;
+        }
+    }
+
+    /// Records the end, and signs the last head.
+    pub(crate) async fn close(&self) {
+        self.record_turned_away(true).await;
+        if let Err(error) = self.append(Entry::of_event(self.now(), Event::Stopped)).await {
+            tracing::error!(error = %WithCauses(&error), "the end is not recorded");
+        }
+        self.sign_head().await;
+    }
+
+    async fn record_turned_away(&self, is_last: bool) {
+        let now = self.now();
+        let (count, last) = {
+            let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+            let since = turned_away.written;
+            // a clock that was set back makes the last entry old
+            let is_young = since.is_some_and(|at| (at..at.plus_seconds(TURNED_AWAY_SECONDS)).contains(&now));
+            if turned_away.count == 0 || (is_young && !is_last) {
+                return;
+            }
+            turned_away.written = Some(now);
+            (std::mem::take(&mut turned_away.count), std::mem::take(&mut turned_away.last))
+        };
+        let entry = Entry::of_event(now, Event::Turned { away: count, last: &last });
+        if let Err(error) = self.append(entry).await {
+            tracing::warn!(error = %WithCauses(&error), count, "what was turned away is not recorded");
+        }
+    }
+
+    /// Signs a head of what is on the disk, if the chain has got further since the last.
+    async fn sign_head(&self) {
+        let is_settled = self.is_synced && self.writer.state().failure.is_none();
+        let state = if is_settled { self.writer.state() } else { self.writer.settle().await };
+        let (last, had_trouble) = {
+            let heads = self.heads();
+            (heads.last, heads.trouble.iter().any(Option::is_some))
+        };
+        if last == Some(state.tip) && !had_trouble {
+            return;
+        }
+        let (chain, key) = (self.writer.chain().clone(), self.key.key.clone());
+        let unsigned = Unsigned::new(self.signer.clone(), chain, state.tip, self.now(), key);
+        let trouble = match self.keys.sign(&self.key, unsigned.message()).await {
+            Err(error) => [Some(HeadTrouble::Sign(error)), None],
+            Ok(signature) => {
+                let head = unsigned.signed(&signature);
+                [self.to_store(&head).await.err(), self.to_second_place(head).await.err()]
+            }
+        };
+        self.note(state.tip, trouble.map(|trouble| trouble.map(Arc::new)));
+    }
+
+    async fn to_store(&self, head: &Head) -> Result<(), HeadTrouble> {
+        let is_put = self.store.put_head(head).await.map_err(HeadTrouble::Store)?;
+        if is_put { Ok(()) } else { Err(HeadTrouble::Superseded) }
+    }
+
+    async fn to_second_place(&self, head: Head) -> Result<(), HeadTrouble> {
+        let Some(second) = self.second.clone() else { return Ok(()) };
+        // a mount that hangs must hold up nobody else
+        let appending = tokio::task::spawn_blocking(move || second.append(&head)).await;
+        appending.unwrap_or(Ok(())).map_err(HeadTrouble::Second)
+    }
+
+    fn note(&self, tip: Tip, trouble: [Option<Arc<HeadTrouble>>; 2]) {
+        let mut heads = self.heads();
+        for (before, now) in heads.trouble.iter().zip(&trouble) {
+            match (before, now) {
+                (None, Some(trouble)) => tracing::error!(error = %WithCauses(trouble.as_ref()), "audit"),
+                (Some(_), None) => tracing::info!("heads of the audit chain get where they should again"),
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+        }
+        (heads.last, heads.trouble) = (Some(tip), trouble);
+    }
+
+    fn heads(&self) -> std::sync::MutexGuard<'_, Heads> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key that signs heads: the stored one, or a new one if there is none or it does not open.
+async fn audit_key(
+    store: &dyn HeadStore,
+    keys: &SoftwareKeys,
+    signer: &SignerName,
+    now: UtcTime,
+) -> Result<KeyRecord, OpenTrailError> {
+    if let Some(stored) = store.audit_key(signer).await.map_err(store_failed)? {
+        match keys.prove(&stored).await {
+            Ok(()) => return Ok(stored),
+            Err(error) => tracing::warn!(
+                error = %WithCauses(&error),
+                "the key that signed heads of the audit chain does not open; heads are signed with a new one from now on"
+            ),
+        }
+    }
+    let made = keys.generate(Algorithm::Ed25519, &Purpose { gun: None, role: None }).await;
+    let made = made.map_err(|error| OpenTrailError::Key(Box::new(error)))?;
+    store.insert_audit_key(signer, &made, now).await.map_err(store_failed)?;
+    Ok(made)
+}
+
+/// What is known of the chain from outside.
+async fn known_heads(
+    store: &dyn HeadStore,
+    second: Option<&SecondPlace>,
+    signer: &SignerName,
+    key: PublicKey,
+) -> Result<Vec<Head>, OpenTrailError> {
+    let stored = store.head(signer).await.map_err(store_failed)?;
+    let stored = stored.map(|text| Head::read(text.as_bytes())).transpose();
+    let stored = stored.map_err(|source| OpenTrailError::Head { signer: signer.clone(), source })?;
+    let appended = match second {
+        Some(second) => {
+            let second = second.clone();
+            let reading = tokio::task::spawn_blocking(move || second.last()).await;
+            reading.unwrap_or(Ok(None))?
+        }
+        None => None,
+    };
+    let heads: Vec<_> = stored.into_iter().chain(appended).collect();
+    for head in heads.iter().filter(|head| head.key != key || head.signer != *signer) {
+        tracing::warn!(
+            key = hex::encode(head.key.public_bytes()),
+            count = head.tip.count,
+            "a head of the audit chain is signed with another key than this signer's"
+        );
+    }
+    Ok(heads)
+}
+
+fn store_failed(error: StoreError) -> OpenTrailError {
+    OpenTrailError::Store(Box::new(error))
+}
