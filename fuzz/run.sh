@@ -40,12 +40,16 @@ seeds() {
     to_be_signed) # the signed part of snapshots and timestamps
       while IFS= read -r file; do n=$((n + 1)); jq -cjS .signed "$file" >"$2/$n"; done \
         < <(find "$fixtures/tuf" -name 'snapshot*.json' -size -64k -o -name 'timestamp*.json') ;;
+    signer_backups)
+      printf '%s\n' '{"backup":{"format":"bulla-signer keys","version":1,"made":"2026-11-22T00:00:00Z","keys":1}}' \
+        '{"key":{"id":"0a","algorithm":"ecdsa","gun":"a","role":"snapshot","alias":"k","encryption":"A256GCM","key_wrap":"x","public":"AA==","sealed":"","created":1,"taken":{"role":"","gun":"","noted":0}}}' >"$2/1"
+      printf '{"end":{"keys":1,"sha256":"%s"}}\n' "$(sha256sum "$2/1" | cut -d' ' -f1)" >>"$2/1" ;;
     signer_requests)
       while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET

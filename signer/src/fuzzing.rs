@@ -4,6 +4,7 @@ use prost::Message as _;
 use rustls_pki_types::CertificateDer;
 use tuf_schema::{UtcTime, json};
 
+use crate::backup::Contents;
 use crate::grpc::{keys, peer, proto};
 use crate::keyring::document;
 use crate::seal::{HeaderExcerpt, KeyWrap, SealedKey, check_form};
@@ -50,6 +51,13 @@ pub fn requests(message: &[u8]) {
 pub fn certificate(der: &[u8]) {
     let names = peer::names(&CertificateDer::from(der));
     assert!(names.iter().map(String::len).sum::<usize>() <= 4 * der.len(), "names are part of the certificate");
+}
+
+/// The file of a backup: what is read of it, and that no error repeats it.
+pub fn backup(bytes: &[u8]) {
+    if let Err(refusal) = Contents::of(bytes) {
+        is_short(&refusal.to_string());
+    }
 }
 
 fn is_short(text: &str) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tuf_schema::UtcTime;
 
 use crate::life::Times;
-use crate::store::stored::StoredKey;
+use crate::store::stored::{StoredKey, TakenRole};
 
 /// What the first line calls the file.
 const FORMAT: &str = "bulla-signer keys";
@@ -153,6 +153,16 @@ struct KeyLine {
     retired: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<TakenLine>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakenLine {
+    role: String,
+    gun: String,
+    noted: i64,
 }
 
 impl Contents {
@@ -297,6 +307,11 @@ impl From<&StoredKey> for KeyLine {
             last_used: seconds(row.times.last_used),
             retired: seconds(row.times.retired),
             deleted: seconds(row.times.deleted),
+            taken: row.taken.as_ref().map(|TakenRole { role, gun, noted }| TakenLine {
+                role: role.clone(),
+                gun: gun.clone(),
+                noted: noted.unix_seconds(),
+            }),
         }
     }
 }
@@ -306,7 +321,14 @@ impl KeyLine {
     fn into_row(self) -> Option<StoredKey> {
         // outer: whether it is a time; inner: whether there is one
         let time = |seconds: Option<i64>| seconds.map_or(Some(None), |at| UtcTime::from_unix_seconds(at).map(Some));
+        let taken = match self.taken {
+            None => None,
+            Some(TakenLine { role, gun, noted }) => {
+                Some(TakenRole { role, gun, noted: UtcTime::from_unix_seconds(noted)? })
+            }
+        };
         Some(StoredKey {
+            taken,
             place: 0,
             key_id: self.id,
             encryption: self.encryption,
@@ -350,6 +372,7 @@ pub(super) mod tests {
             sealed: vec![255, 0, 10],
             updated: time,
             times: Times { created: time, last_used: time.filter(|_| number > 1), ..Times::default() },
+            taken: None,
         }
     }
 

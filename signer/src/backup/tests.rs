@@ -10,7 +10,7 @@ use super::*;
 use crate::life::Times;
 use crate::store::backup::BackupStore;
 use crate::store::scratch::Server;
-use crate::store::stored::StoredKey;
+use crate::store::stored::{StoredKey, TakenRole};
 use crate::store::{open_mysql, open_postgres, open_sqlite};
 
 fn time(seconds: i64) -> Option<UtcTime> {
@@ -27,7 +27,13 @@ fn rows() -> Vec<StoredKey> {
         times(used(), 2),
         times(Times { retired: time(1_600_000_003), ..used() }, 3),
         times(Times { deleted: time(1_600_000_004), retired: time(1_600_000_003), ..used() }, 4),
-        StoredKey { algorithm: "none".to_owned(), gun: String::new(), role: String::new(), ..row(5) },
+        StoredKey {
+            algorithm: "none".to_owned(),
+            gun: String::new(),
+            role: String::new(),
+            taken: Some(TakenRole { role: "snapshot".to_owned(), gun: "a/b".to_owned(), noted: time(9).unwrap() }),
+            ..row(5)
+        },
     ]
 }
 

@@ -24,6 +24,15 @@ pub(crate) struct StoredKey {
     pub(crate) sealed: Vec<u8>,
     pub(crate) updated: Option<UtcTime>,
     pub(crate) times: Times,
+    pub(crate) taken: Option<TakenRole>,
+}
+
+/// The role that a key stored without one took with its first document, as the row beside it has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TakenRole {
+    pub(crate) role: String,
+    pub(crate) gun: String,
+    pub(crate) noted: UtcTime,
 }
 
 /// Reads and changes where keys are in their lives. Each change is durable on return, and of one key by its whole id.

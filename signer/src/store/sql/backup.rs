@@ -102,6 +102,14 @@ impl<E: Engine> Filling for Open<E> {
             let values = [Value::Text(&row.key_id), seconds(row.times.first_used), seconds(row.times.retired)];
             session.execute(&beside, &values).await?;
         }
+        if let Some(taken) = &row.taken {
+            let beside = Statement::<E>::new(
+                "INSERT INTO bulla_key_roles (key_id, role, gun, noted_at) VALUES ($1, $2, $3, $4)",
+            );
+            let noted = Value::Number(taken.noted.unix_seconds());
+            let values = [Value::Text(&row.key_id), Value::Text(&taken.role), Value::Text(&taken.gun), noted];
+            session.execute(&beside, &values).await?;
+        }
         Ok(())
     }
 

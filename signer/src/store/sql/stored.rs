@@ -9,7 +9,7 @@ use super::keys::{Attempts, SqlKeyStore, time};
 use super::statements::{exactly, of_life};
 use crate::life::Times;
 use crate::store::StoreError;
-use crate::store::stored::{LifeStore, StoredKey};
+use crate::store::stored::{LifeStore, StoredKey, TakenRole};
 
 const MICROS: i64 = 1_000_000;
 
@@ -44,14 +44,14 @@ impl<E: Engine> LifeStore for SqlKeyStore<E> {
         ));
         let id = Value::Text(id.as_str());
         let touched = [id, time::<E>(Some(now))];
-        self.change(id, (&touch, &touched), Some((&retire, &[id, Value::Number(now.unix_seconds())]))).await
+        self.change(id, (&touch, &touched), &[(&retire, &[id, Value::Number(now.unix_seconds())])]).await
     }
 
     async fn reactivate(&self, id: &KeyId) -> Result<bool, StoreError> {
         let reactivate = Statement::<E>::new(
             "UPDATE bulla_key_life SET retired_at = NULL WHERE key_id = $1 AND retired_at IS NOT NULL",
         );
-        self.change(Value::Text(id.as_str()), (&reactivate, &[Value::Text(id.as_str())]), None).await
+        self.change(Value::Text(id.as_str()), (&reactivate, &[Value::Text(id.as_str())]), &[]).await
     }
 
     async fn undelete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError> {
@@ -59,8 +59,7 @@ impl<E: Engine> LifeStore for SqlKeyStore<E> {
             "UPDATE private_keys SET deleted_at = NULL, updated_at = $2 WHERE {} AND deleted_at IS NOT NULL",
             exactly::<E>("key_id", "$1")
         ));
-        self.change(Value::Text(id.as_str()), (&undelete, &[Value::Text(id.as_str()), time::<E>(Some(now))]), None)
-            .await
+        self.change(Value::Text(id.as_str()), (&undelete, &[Value::Text(id.as_str()), time::<E>(Some(now))]), &[]).await
     }
 
     async fn delete_unused(&self, id: &KeyId, made_before: UtcTime, now: UtcTime) -> Result<bool, StoreError> {
@@ -71,7 +70,7 @@ impl<E: Engine> LifeStore for SqlKeyStore<E> {
             of_life::<E>("retired_at"),
         ));
         let values = [Value::Text(id.as_str()), time::<E>(Some(now)), time::<E>(Some(made_before))];
-        self.change(Value::Text(id.as_str()), (&delete, &values), None).await
+        self.change(Value::Text(id.as_str()), (&delete, &values), &[]).await
     }
 
     async fn remove(&self, id: &KeyId, deleted_before: UtcTime, made_before: UtcTime) -> Result<bool, StoreError> {
@@ -79,16 +78,17 @@ impl<E: Engine> LifeStore for SqlKeyStore<E> {
             "DELETE FROM private_keys WHERE {} AND deleted_at <= $2 AND (last_used IS NOT NULL OR created_at <= $3)",
             exactly::<E>("key_id", "$1")
         ));
-        let beside = Statement::<E>::new("DELETE FROM bulla_key_life WHERE key_id = $1");
+        let life = Statement::<E>::new("DELETE FROM bulla_key_life WHERE key_id = $1");
+        let role = Statement::<E>::new("DELETE FROM bulla_key_roles WHERE key_id = $1");
         let id = Value::Text(id.as_str());
         let values = [id, time::<E>(Some(deleted_before)), time::<E>(Some(made_before))];
-        self.change(id, (&remove, &values), Some((&beside, &[id]))).await
+        self.change(id, (&remove, &values), &[(&life, &[id]), (&role, &[id])]).await
     }
 }
 
 impl<E: Engine> SqlKeyStore<E> {
-    /// Runs a statement on the key of this id and, if that changed its row, another one with it; nothing without an id.
-    async fn change(&self, id: Value<'_>, first: Step<'_, E>, then: Option<Step<'_, E>>) -> Result<bool, StoreError> {
+    /// Runs a statement on the key of this id and, if that changed its row, others with it; nothing without an id.
+    async fn change(&self, id: Value<'_>, first: Step<'_, E>, then: &[Step<'_, E>]) -> Result<bool, StoreError> {
         if id == Value::Text("") {
             return Ok(false);
         }
@@ -101,11 +101,11 @@ impl<E: Engine> SqlKeyStore<E> {
         }
     }
 
-    async fn try_change(&self, first: Step<'_, E>, then: Option<Step<'_, E>>) -> Result<bool, Failure> {
+    async fn try_change(&self, first: Step<'_, E>, then: &[Step<'_, E>]) -> Result<bool, Failure> {
         let mut transaction = self.database.begin().await?;
         let mut session = transaction.session()?;
         let is_changed = session.execute(first.0, first.1).await? > 0;
-        if let (true, Some((statement, values))) = (is_changed, then) {
+        for (statement, values) in then.iter().filter(|_| is_changed) {
             session.execute(statement, values).await?;
         }
         transaction.commit().await.map(|()| is_changed)
@@ -127,9 +127,11 @@ fn select<E: Engine>(condition: &str) -> Statement<E> {
         EngineName::MySql => "CAST(private_keys.key_id AS BINARY)",
     };
     Statement::new(&format!(
-        "SELECT private_keys.id, private_keys.key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, gun, \
-         role, public, private, created_at, updated_at, deleted_at, last_used, first_used, retired_at \
-         FROM private_keys LEFT JOIN bulla_key_life ON bulla_key_life.key_id = {id} WHERE {condition}"
+        "SELECT private_keys.id, private_keys.key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, \
+         private_keys.gun, private_keys.role, public, private, created_at, updated_at, deleted_at, last_used, first_used, \
+         retired_at, bulla_key_roles.role, bulla_key_roles.gun, noted_at FROM private_keys \
+         LEFT JOIN bulla_key_life ON bulla_key_life.key_id = {id} \
+         LEFT JOIN bulla_key_roles ON bulla_key_roles.key_id = {id} WHERE {condition}"
     ))
 }
 
@@ -159,6 +161,10 @@ pub(super) fn stored<E: Engine>(mut row: Row) -> Result<StoredKey, StoreError> {
         deleted: in_rows(12, "deleted_at")?,
     };
     let updated = in_rows(11, "updated_at")?;
+    let taken = beside(18).and_then(|noted| {
+        let (role, gun) = (row.text(16).ok().flatten()?.to_owned(), row.text(17).ok().flatten()?.to_owned());
+        Some(TakenRole { role, gun, noted })
+    });
     let mut read = StoredKey {
         place: row.number(0).ok().flatten().ok_or_else(|| damaged("id"))?,
         key_id: text(1, "key_id")?,
@@ -172,6 +178,7 @@ pub(super) fn stored<E: Engine>(mut row: Row) -> Result<StoredKey, StoreError> {
         sealed: Vec::new(),
         updated,
         times,
+        taken,
     };
     let bytes = (row.take_bytes(8).ok().flatten(), row.take_bytes(9).ok().flatten());
     let (Some(public), Some(private)) = bytes else {
