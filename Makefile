@@ -41,6 +41,8 @@ test-full: export VERDICTS_COUNT ?= 5000
 test-full: export FAULTS ?= all
 test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_SECONDS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
 	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh
+	@REWRAP_KEYS=10000 REWRAP_SIGNING=100 REWRAP_RATE=100 $(phase) "10,000 keys sealed anew under load" \
+	  tests/with-engines.sh cargo test --release --locked -p bulla-signer --test wire rewrap -- --nocapture
 	@for engine in postgres mariadb; do \
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done

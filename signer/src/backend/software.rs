@@ -1,9 +1,12 @@
 //! Keys in software: sealed in records, opened in memory to sign.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ring::rand::SecureRandom;
+use tokio::sync::{Mutex, MutexGuard};
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::{RawSignature, SecretKey, SecretKind, SigningKey as _};
 use zeroize::Zeroizing;
@@ -16,6 +19,9 @@ use crate::seal::passphrase::Alias;
 use crate::seal::{OpenError, SealError, Sealing};
 use crate::store::{Algorithm, KeyRecord, Purpose};
 
+/// Keys that can be opened at the same time; one key is always the same lane.
+const LANES: usize = 64;
+
 /// Software keys, sealed under aliases.
 pub(crate) struct SoftwareKeys {
     sealing: Arc<Sealing>,
@@ -23,6 +29,7 @@ pub(crate) struct SoftwareKeys {
     opened: OpenedKeys,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn SecureRandom + Send + Sync>,
+    opening: [Mutex<()>; LANES],
 }
 
 impl SoftwareKeys {
@@ -35,7 +42,7 @@ impl SoftwareKeys {
         clock: Arc<dyn Clock>,
         rng: Arc<dyn SecureRandom + Send + Sync>,
     ) -> Self {
-        Self { sealing, default_alias, opened, clock, rng }
+        Self { sealing, default_alias, opened, clock, rng, opening: std::array::from_fn(|_| Mutex::new(())) }
     }
 
     /// The secret half of a record: held, or opened now.
@@ -44,11 +51,24 @@ impl SoftwareKeys {
         if let Some(key) = self.opened.find(id, self.clock.now()) {
             return Ok(key);
         }
+        let _lane = self.lane(id).await;
+        // another may have opened it meanwhile
+        if let Some(key) = self.opened.find(id, self.clock.now()) {
+            return Ok(key);
+        }
         let mut secret = unseal(&self.sealing, record).await?.secret;
         secret.prepare(self.rng.as_ref())?;
         let secret = Arc::new(secret);
         self.opened.hold(id.clone(), Arc::clone(&secret), self.clock.now());
         Ok(secret)
+    }
+
+    /// Of those that need the same key one opens it, and the others then find it open.
+    async fn lane(&self, id: &KeyId) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let index = usize::from(hasher.finish() as u8) % LANES;
+        Some(self.opening.get(index)?.lock().await)
     }
 }
 

@@ -27,7 +27,7 @@ mod pace;
 use pace::Pace;
 
 /// How many rows are in memory at a time.
-const PAGE: u32 = 200;
+const PAGE: u32 = 50;
 /// How often all rows are gone through: again for keys that were made or changed meanwhile.
 const PASSES: usize = 3;
 

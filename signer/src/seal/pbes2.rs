@@ -1,12 +1,13 @@
 //! Wrapping with a passphrase: PBES2-HS256+A128KW (RFC 7518, 4.8), as the reference does.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::num::{NonZero, NonZeroU32};
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 
 use aes_kw::{AesKw, KeyInit as _, aes::Aes128};
 use async_trait::async_trait;
 use ring::pbkdf2;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tuf_schema::key::KeyId;
 use tuf_schema::sign::Passphrase;
 use zeroize::Zeroizing;
@@ -63,8 +64,7 @@ async fn recognisable(
     salt: [u8; SALT_BYTES],
 ) -> Result<Zeroizing<[u8; KEK_BYTES]>, SealError> {
     let rounds = rounds()?;
-    let deriving = tokio::task::spawn_blocking(move || derive(&passphrase, &salt, rounds));
-    deriving.await.map_err(|_| SealError::Encryption)
+    in_turn(move || derive(&passphrase, &salt, rounds)).await.ok_or(SealError::Encryption)
 }
 
 #[async_trait]
@@ -87,28 +87,28 @@ impl Wrapping for PassphraseWrapping {
         self.rng.fill(&mut salt).map_err(|_| SealError::Randomness)?;
         let rounds = rounds()?;
         let content_key = ContentKey::from_bytes(content_key.expose()).ok_or(SealError::Encryption)?;
-        let wrapping = tokio::task::spawn_blocking(move || {
+        let wrapping = in_turn(move || {
             let kek = derive(&passphrase, &salt, rounds);
             let mut wrapped = [0; KEY_WRAP_BYTES];
             let done = AesKw::<Aes128>::new((&*kek).into()).wrap_key(content_key.expose(), &mut wrapped);
             done.map_err(|_| SealError::Encryption)?;
             Ok(WrappedKey::Passphrase { salt, rounds, wrapped })
         });
-        wrapping.await.map_err(|_| SealError::Encryption)?
+        wrapping.await.ok_or(SealError::Encryption)?
     }
 
     async fn unwrap(&self, wrapped: WrappedKey, _key: &KeyId) -> Result<ContentKey, OpenError> {
         let WrappedKey::Passphrase { salt, rounds, wrapped } = wrapped else { return Err(Damage::Form.into()) };
         let passphrase = self.source.read().await.map_err(Locked::from)?;
         let right = Arc::clone(&passphrase);
-        let unwrapping = tokio::task::spawn_blocking(move || {
+        let unwrapping = in_turn(move || {
             let kek = derive(&passphrase, &salt, rounds);
             let mut content_key = ContentKey::zero();
             let done = AesKw::<Aes128>::new((&*kek).into()).unwrap_key(&wrapped, content_key.expose_mut());
             let is_done = done.is_ok();
             is_done.then_some(content_key)
         });
-        let content_key = unwrapping.await.map_err(|_| OpenError::GivenUp)?;
+        let content_key = unwrapping.await.ok_or(OpenError::GivenUp)?;
         let content_key = content_key.ok_or_else(|| Locked::DoesNotOpen { secret: self.source.to_string() })?;
         if self.first.get().is_none() {
             // right, as it opened something
@@ -120,6 +120,16 @@ impl Wrapping for PassphraseWrapping {
 
 fn rounds() -> Result<NonZeroU32, SealError> {
     NonZeroU32::new(ROUNDS).ok_or(SealError::Encryption)
+}
+
+/// Keys that are derived at the same time: as many as there are cores. Hundreds of them, as a start with many callers asks
+/// for, would leave nothing to those who talk to the database, whose answers would then count as missing.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+
+/// Does work that takes a core. `None` when the process is ending.
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let _turn = TURNS.acquire().await.ok()?;
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// The key that wraps the content key (RFC 7518, 4.8.1.1: the salt is the method's name, a zero byte and `p2s`). Takes

@@ -11,6 +11,7 @@ mod life;
 mod pki;
 mod process;
 mod recorded;
+mod rewrap;
 mod roleless;
 #[path = "../../src/store/sql/scratch.rs"]
 mod scratch;

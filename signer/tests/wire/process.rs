@@ -190,8 +190,11 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn new(place: &Place) -> Self {
+        Self::by(program(place, &Settings::default()), place)
+    }
+
+    pub(crate) fn by(mut command: Command, place: &Place) -> Self {
         let log = place.path().join("signer.log");
-        let mut command = program(place, &Settings::default());
         command.stderr(File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), log }
     }
