@@ -175,6 +175,21 @@ async fn audit(
     Ok(audit.with_trail(trail))
 }
 
+/// Where what an operator does beside running signers is recorded, in a chain by the name of the verb. Of two that are at
+/// the same at once one gets it.
+async fn operator_audit(
+    config: &Config,
+    verb: &str,
+    clock: Arc<dyn Clock>,
+    rng: Randomness,
+) -> Result<Audit, StartError> {
+    let metrics = Arc::new(Metrics::new(false));
+    if config.audit.is_none() {
+        return Ok(Audit::new(metrics));
+    }
+    audit(config, &metrics, Some(verb), store::open(&config.storage).await?, clock, rng).await
+}
+
 /// What makes and opens keys as the configuration says.
 fn backend(
     config: &Config,

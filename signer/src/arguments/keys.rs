@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bulla_signer::clock::SystemClock;
 use bulla_signer::config::Config;
-use bulla_signer::life::{Due, Entry, GRACE_DAYS, Keys, Purged, State};
+use bulla_signer::life::{Due, Entry, GRACE_DAYS, KeyChanges, Keys, Purged, State};
+use ring::rand::SystemRandom;
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
@@ -116,7 +117,11 @@ enum Format {
 
 /// Does what the verb says.
 pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitCode> {
-    let open = async || anyhow::Ok(Keys::open(config, Arc::new(SystemClock), operator()?).await?);
+    let open = async || anyhow::Ok(Keys::open(config, Arc::new(SystemClock)).await?);
+    let open_to_change = async || {
+        let rng = Arc::new(SystemRandom::new());
+        anyhow::Ok(KeyChanges::open(config, Arc::new(SystemClock), rng, operator()?).await?)
+    };
     match verb {
         KeysVerb::Verify => return backup::verify(config).await,
         KeysVerb::Backup { file } => return backup::backup(config, &file).await,
@@ -134,9 +139,18 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
             open().await?.list(is_wanted, |entry| output.print(&entry, None)).await?;
         }
         KeysVerb::Show { key, output } => output.print(&open().await?.show(&key.id).await?, None)?,
-        KeysVerb::Retire { key, undo: false } => told(&open().await?.retire(&key.id).await?)?,
-        KeysVerb::Retire { key, undo: true } => told(&open().await?.reactivate(&key.id).await?)?,
-        KeysVerb::Undelete { key } => told(&open().await?.undelete(&key.id).await?)?,
+        KeysVerb::Retire { key, undo } => {
+            let keys = open_to_change().await?;
+            let changed = if undo { keys.reactivate(&key.id).await } else { keys.retire(&key.id).await };
+            keys.close().await;
+            told(&changed?)?;
+        }
+        KeysVerb::Undelete { key } => {
+            let keys = open_to_change().await?;
+            let changed = keys.undelete(&key.id).await;
+            keys.close().await;
+            told(&changed?)?;
+        }
         KeysVerb::Purge { deleted_for, pending_for, apply, output } => {
             let (mut deleted, mut removed) = (0_u64, 0_u64);
             let tell = |Purged { entry, due }| {
@@ -147,7 +161,14 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
                 *count = count.saturating_add(1);
                 output.print(&entry, Some(due))
             };
-            open().await?.purge(deleted_for, pending_for, !apply, tell).await?;
+            if apply {
+                let keys = open_to_change().await?;
+                let purged = keys.purge(deleted_for, pending_for, tell).await;
+                keys.close().await;
+                purged?;
+            } else {
+                open().await?.due(deleted_for, pending_for, tell).await?;
+            }
             let what = if apply { "done" } else { "nothing was done, --apply does it" };
             writeln!(io::stderr(), "to be deleted: {deleted}; to be removed for good: {removed}; {what}")?;
         }

@@ -150,7 +150,8 @@ impl Audit {
         }
     }
 
-    /// For a program that does one thing and ends.
+    /// For a test of what an operator does.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn of_operator() -> Self {
         Self::new(Arc::new(Metrics::new(false)))

@@ -12,12 +12,12 @@ use tuf_schema::key::KeyId;
 use super::file::{BackupReader, Contents, FileError};
 use super::proof::{Prover, Unproved};
 use super::{BackupError, PAGE, proving_backend};
-use crate::Randomness;
-use crate::audit::{Actor, Audit, KeyUse, Operation, Outcome};
+use crate::audit::{Actor, KeyUse, Operation, Outcome};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::backup::Filling;
 use crate::store::{OpenStoreError, StoreError, open_backups};
+use crate::{Randomness, operator_audit};
 
 /// How many keys that are not proved a refusal names.
 const NAMED: usize = 20;
@@ -90,18 +90,19 @@ pub async fn restore(
 ) -> Result<Restored, RestoreError> {
     // a damaged file is refused before anything is made for it
     let contents = read_all(file)?;
-    let backend = proving_backend(config, clock, rng).map_err(BackupError::from)?;
+    let backend = proving_backend(config, Arc::clone(&clock), Arc::clone(&rng)).map_err(BackupError::from)?;
     let store = open_backups(&config.storage).await?.ok_or(BackupError::InMemory)?;
     match store.moment().await?.count().await? {
         0 => {}
         keys => return Err(RestoreError::NotEmpty(keys)),
     }
     let taken = prove_all(file, Prover::new(backend), unproved).await?;
-    let audit = Audit::of_operator();
+    let audit = operator_audit(config, "keys", clock, rng).await.map_err(BackupError::from)?;
     let key_use = || KeyUse::new(Actor::Operator(operator), Operation::Restore);
     audit.record(&key_use(), Outcome::Begun).await.map_err(|error| RestoreError::Audit(error.into()))?;
     let filled = fill(store.filling().await?, file, &contents).await;
     audit.record(&key_use(), Outcome::of(&filled)).await.map_err(|error| RestoreError::Audit(error.into()))?;
+    audit.close().await;
     filled?;
     let proved = contents.keys.saturating_sub(taken.len() as u64);
     Ok(Restored { contents, proved, unproved: taken })

@@ -12,14 +12,21 @@ use crate::clock::Clock;
 use crate::config::{Config, Storage};
 use crate::store::stored::{LifeStore, StoredKey};
 use crate::store::{OpenStoreError, StoreError, open_life};
+use crate::{Randomness, StartError, operator_audit};
 
 /// How many rows are in memory at a time.
 const PAGE: u32 = 500;
 
-/// The keys of the configured store.
+/// The keys of the configured store, to be looked at. No passphrase is needed.
 pub struct Keys {
     store: Arc<dyn LifeStore>,
     clock: Arc<dyn Clock>,
+}
+
+/// The same, to be changed. Each change is on record before it is done: where there is an audit chain, that takes the
+/// passphrase under which the chain's key is sealed.
+pub struct KeyChanges {
+    keys: Keys,
     audit: Audit,
     operator: String,
 }
@@ -64,6 +71,9 @@ pub enum KeysError {
     /// What was asked for is not on record, and was not done.
     #[error("it was not done, as it cannot be recorded")]
     Audit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is nothing to record in.
+    #[error("nothing can be changed, as it could not be recorded")]
+    Start(#[from] StartError),
     /// A purge that nobody may ask for.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -77,14 +87,14 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeysError`].
-    pub async fn open(config: &Config, clock: Arc<dyn Clock>, operator: String) -> Result<Self, KeysError> {
+    pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, KeysError> {
         if let Storage::Sqlite(file) = &config.storage
             && !file.exists()
         {
             return Err(KeysError::NoStore(file.clone()));
         }
         let store = open_life(&config.storage).await?.ok_or(KeysError::InMemory)?;
-        Ok(Self { store, clock, audit: Audit::of_operator(), operator })
+        Ok(Self { store, clock })
     }
 
     /// Tells every key that `is_wanted`, in the order they were stored. Holds a page of them at a time.
@@ -116,6 +126,43 @@ impl Keys {
         row.map(Entry::from).ok_or_else(|| KeysError::NoSuchKey(id.clone()))
     }
 
+    /// Tells what a purge would take.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub async fn due(
+        &self,
+        deleted_days: u32,
+        pending_days: Option<u32>,
+        mut tell: impl FnMut(Purged) -> io::Result<()>,
+    ) -> Result<(), KeysError> {
+        let limits = Limits::new(self.clock.now(), deleted_days, pending_days)?;
+        let due = |entry: Entry| limits.due(&entry.times).map(|due| Purged { entry, due });
+        self.list(|_| true, |entry| due(entry).map_or(Ok(()), &mut tell)).await
+    }
+}
+
+impl KeyChanges {
+    /// Opens the configured store and what changes are recorded in.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub async fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        rng: Randomness,
+        operator: String,
+    ) -> Result<Self, KeysError> {
+        let keys = Keys::open(config, Arc::clone(&clock)).await?;
+        let audit = operator_audit(config, "keys", clock, rng).await?;
+        Ok(Self { keys, audit, operator })
+    }
+
+    /// Ends the record in order.
+    pub async fn close(&self) {
+        self.audit.close().await;
+    }
+
     /// Takes a key out of use: it signs no more, and if it never signed it is not handed out.
     ///
     /// # Errors
@@ -123,7 +170,7 @@ impl Keys {
     pub async fn retire(&self, id: &KeyId) -> Result<Entry, KeysError> {
         let is_wanted = |state| matches!(state, State::Pending | State::Active);
         let asked = "and only one that may sign is retired";
-        self.change(id, Operation::Retire, is_wanted, asked, self.store.retire(id, self.clock.now())).await
+        self.change(id, Operation::Retire, is_wanted, asked, self.keys.store.retire(id, self.keys.clock.now())).await
     }
 
     /// Lets a retired key sign again.
@@ -132,7 +179,7 @@ impl Keys {
     /// [`KeysError`].
     pub async fn reactivate(&self, id: &KeyId) -> Result<Entry, KeysError> {
         let is_wanted = |state| state == State::Retired;
-        self.change(id, Operation::Reactivate, is_wanted, "and not retired", self.store.reactivate(id)).await
+        self.change(id, Operation::Reactivate, is_wanted, "and not retired", self.keys.store.reactivate(id)).await
     }
 
     /// Brings a deleted key back, as it was before.
@@ -141,12 +188,11 @@ impl Keys {
     /// [`KeysError`].
     pub async fn undelete(&self, id: &KeyId) -> Result<Entry, KeysError> {
         let is_wanted = |state| state == State::Deleted;
-        let undelete = self.store.undelete(id, self.clock.now());
+        let undelete = self.keys.store.undelete(id, self.keys.clock.now());
         self.change(id, Operation::Undelete, is_wanted, "and not deleted", undelete).await
     }
 
-    /// Tells what a purge would take and, unless it is a rehearsal, takes it: keys that never signed are deleted, rows
-    /// of deleted keys are removed.
+    /// Deletes keys that never signed and removes rows of deleted keys, as far as they are due, and tells each.
     ///
     /// # Errors
     /// [`KeysError`]; what was told before it is done.
@@ -154,18 +200,17 @@ impl Keys {
         &self,
         deleted_days: u32,
         pending_days: Option<u32>,
-        is_rehearsal: bool,
         mut tell: impl FnMut(Purged) -> io::Result<()>,
     ) -> Result<(), KeysError> {
-        let limits = Limits::new(self.clock.now(), deleted_days, pending_days)?;
+        let limits = Limits::new(self.keys.clock.now(), deleted_days, pending_days)?;
         let mut after = 0;
         loop {
-            let rows = self.store.rows(after, PAGE).await?;
+            let rows = self.keys.store.rows(after, PAGE).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.place;
             for entry in rows.into_iter().map(Entry::from) {
                 let Some(due) = limits.due(&entry.times) else { continue };
-                if is_rehearsal || self.take(&entry, due, &limits).await? {
+                if self.take(&entry, due, &limits).await? {
                     tell(Purged { entry, due })?;
                 }
             }
@@ -175,12 +220,12 @@ impl Keys {
     /// Does what is due; false if somebody changed the key meanwhile.
     async fn take(&self, entry: &Entry, due: Due, limits: &Limits) -> Result<bool, KeysError> {
         let id = KeyId::from_wire(&entry.id);
-        let (operation, now) = (Operation::of(due), self.clock.now());
+        let (operation, now) = (Operation::of(due), self.keys.clock.now());
         self.record(&id, operation, Outcome::Begun).await?;
         let done = match (due, limits.pending_days) {
-            (Due::Deletion, Some(days)) => self.store.delete_unused(&id, limits.ago(days), now).await,
+            (Due::Deletion, Some(days)) => self.keys.store.delete_unused(&id, limits.ago(days), now).await,
             (Due::Deletion, None) => Ok(false),
-            (Due::Removal, _) => self.store.remove(&id, limits.deleted_before(), limits.ago(PENDING_DAYS)).await,
+            (Due::Removal, _) => self.keys.store.remove(&id, limits.deleted_before(), limits.ago(PENDING_DAYS)).await,
         };
         if !matches!(done, Ok(false)) {
             self.record(&id, operation, Outcome::of(&done)).await?;
@@ -197,7 +242,7 @@ impl Keys {
         work: impl Future<Output = Result<bool, StoreError>>,
     ) -> Result<Entry, KeysError> {
         let not_so = |found| KeysError::NotSo { key: id.clone(), found, asked };
-        let found = self.show(id).await?.times.state();
+        let found = self.keys.show(id).await?.times.state();
         if !is_wanted(found) {
             return Err(not_so(found));
         }
@@ -208,7 +253,7 @@ impl Keys {
             self.record(id, operation, Outcome::of(&done)).await?;
         }
         let is_done = done?;
-        let entry = self.show(id).await?;
+        let entry = self.keys.show(id).await?;
         if is_done { Ok(entry) } else { Err(not_so(entry.times.state())) }
     }
 

@@ -4,7 +4,7 @@ use tuf_schema::UtcTime;
 
 mod keys;
 
-pub use keys::{Keys, KeysError, Purged};
+pub use keys::{KeyChanges, Keys, KeysError, Purged};
 
 /// How old a key that never signed must be before it may be deleted or removed here. A root that names it may have been
 /// published long before the first snapshot or timestamp that it signs.

@@ -20,7 +20,7 @@ use crate::seal::passphrase::Alias;
 use crate::seal::{SealError, Sealing};
 use crate::store::wrapped::{AliasUse, Replacement, WrappedKey};
 use crate::store::{KeyRecord, Store, StoreError};
-use crate::{Randomness, StartError};
+use crate::{Randomness, StartError, operator_audit};
 
 mod pace;
 
@@ -130,7 +130,7 @@ pub async fn rewrap(
     }
     let (_, sealing) = crate::sealing(config, Arc::clone(&rng))?;
     let store = crate::store::open(&config.storage).await.map_err(StartError::Store)?;
-    let audit = Audit::of_operator();
+    let audit = operator_audit(config, "rewrap", Arc::clone(&clock), Arc::clone(&rng)).await?;
     let work = Rewrap { store: store.as_ref(), sealing: &sealing, audit: &audit, clock: clock.as_ref(), request };
     let backend = SoftwareKeys::new(
         Arc::clone(&sealing),
@@ -142,7 +142,9 @@ pub async fn rewrap(
     work.check(&backend).await?;
     let mut done = 0;
     let stopped = |done| move |source: Stop| RewrapError::Stopped { done, source: source.into() };
-    work.run(tell, &mut done).await.map_err(stopped(done))
+    let ran = work.run(tell, &mut done).await;
+    audit.close().await;
+    ran.map_err(stopped(done))
 }
 
 struct Rewrap<'a> {

@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::process::{Started, program};
-use crate::signer::{Client, Place, Settings, id, refusal};
+use crate::signer::{Client, Place, Running, Settings, id, refusal};
 
 const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
@@ -96,4 +96,37 @@ fn keys_are_named_by_their_whole_ids() {
         assert!(keys(&place, &[verb, "%"]).unwrap_err().contains("there is no key %"));
         assert!(keys(&place, &[verb, ""]).unwrap_err().contains("must be the whole id"));
     }
+}
+
+/// Makes a place with an audit chain, and a key in it.
+async fn audited() -> (Place, Settings, String) {
+    let storage = r#""backend": "sqlite", "db_url": "keys.db", "default_alias": "k1"},
+        "audit": {"directory": "audit", "signer": "s1""#;
+    let settings = || Settings { storage: storage.to_owned(), ..Settings::default() };
+    let signer = Running::with(&settings()).await;
+    let key = signer.client().await.create("a/b", "timestamp").await.unwrap();
+    (signer.stop().await, settings(), id(&key).to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_in_a_chain_of_its_own_before_it_is_done() {
+    let (place, settings, key) = audited().await;
+    let retire = |passphrase, words: &[&str]| {
+        let settings = Settings { passphrase, storage: settings.storage.clone(), ..Settings::default() };
+        program(&place, &settings).arg("keys").args(words).output().unwrap()
+    };
+    let refused = retire("", &["retire", &key]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("as it could not be recorded"), "{told}");
+    let listed = String::from_utf8(retire("", &["list"]).stdout).unwrap();
+    assert!(listed.contains(" pending "), "not done, and looked at without the passphrase: {listed}");
+
+    assert!(retire("right", &["retire", &key]).status.success());
+    let chains = std::fs::read_dir(place.path().join("audit")).unwrap();
+    let of_keys = chains.map(|entry| entry.unwrap().path()).find(|path| path.to_str().unwrap().ends_with("s1.keys"));
+    let files = std::fs::read_dir(of_keys.unwrap()).unwrap();
+    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default()).collect();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(&key)).collect();
+    assert_eq!(lines.len(), 2, "asked for, and done: {text}");
+    assert!(lines.iter().all(|line| line.contains("retire") && line.contains("operator uid ")), "{lines:?}");
 }
