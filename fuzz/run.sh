@@ -49,7 +49,7 @@ seeds() {
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET

@@ -7,7 +7,7 @@ use tuf_schema::{UtcTime, json};
 use crate::backup::Contents;
 use crate::grpc::{keys, peer, proto};
 use crate::keyring::document;
-use crate::seal::{HeaderExcerpt, KeyWrap, SealedKey, check_form};
+use crate::seal::{HeaderExcerpt, KeyWrap, SealedKey, check_form, look_at_answer};
 
 /// How long a text may be that an error or a line of a log repeats, in bytes.
 const LONGEST_TEXT: usize = 1024;
@@ -19,6 +19,13 @@ pub fn sealed_key(column: &str, text: &[u8]) {
     if let Err(damage) = check_form(&SealedKey::from_row(column, text.to_owned())) {
         is_short(&damage.to_string());
     }
+}
+
+/// What Vault, or whoever is in its place, answers: what is kept of it is bounded, and what is shown short.
+pub fn vault_answer(body: &[u8]) {
+    let (ciphertext, said) = look_at_answer(body);
+    assert!(ciphertext.is_none_or(|text| text.len() <= 4096 && text.starts_with("vault:v")));
+    is_short(&said);
 }
 
 /// A document that is to be signed: what is signed is its own canonical form.

@@ -30,8 +30,11 @@ pub(crate) trait KeyBackend: Send + Sync {
     /// Signs `message` with a stored key.
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError>;
 
-    /// Whether a new key could be sealed now, and opened again. Makes none.
-    async fn prove_default_alias(&self) -> Result<(), BackendError>;
+    /// Whether a key could be sealed under an alias now, and opened again. Makes none.
+    async fn prove_alias(&self, alias: &Alias) -> Result<(), BackendError>;
+
+    /// Whether what seals under an alias is not in this process, so that it may stop answering.
+    fn may_be_away(&self, alias: &Alias) -> bool;
 
     /// The alias under which new keys are sealed.
     fn default_alias(&self) -> &Alias;
@@ -96,6 +99,11 @@ pub(crate) enum BackendError {
 }
 
 impl BackendError {
+    /// Whether it may pass without anybody changing a secret or the configuration.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Seal(SealError::Away(_)) | Self::Ended)
+    }
+
     /// Why a stored key did not open.
     fn of_opening(record: &KeyRecord, error: OpenError) -> Self {
         let key = record.key.id().clone();

@@ -101,13 +101,17 @@ impl KeyBackend for SoftwareKeys {
         Ok(secret.sign(message, self.rng.as_ref())?)
     }
 
-    async fn prove_default_alias(&self) -> Result<(), BackendError> {
-        self.sealing.prove(&self.default_alias).await.map_err(|error| match error {
+    async fn prove_alias(&self, alias: &Alias) -> Result<(), BackendError> {
+        self.sealing.prove(alias).await.map_err(|error| match error {
             OpenError::Locked(locked) => BackendError::NothingToSealWith(locked),
             OpenError::Away(away) => BackendError::Seal(SealError::Away(away)),
             OpenError::Damaged(_) => BackendError::Seal(SealError::Encryption),
             OpenError::GivenUp => BackendError::Ended,
         })
+    }
+
+    fn may_be_away(&self, alias: &Alias) -> bool {
+        self.sealing.may_be_away(alias)
     }
 
     fn default_alias(&self) -> &Alias {

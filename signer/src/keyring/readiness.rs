@@ -29,6 +29,10 @@ const CANARIES: usize = 3;
 /// How long an alias counts as locked before it is tried again, in seconds: anybody who reaches the port of readiness
 /// may ask.
 const LOCKED_SECONDS: i64 = 10;
+/// How long a provider that did not answer is left alone, in seconds: asking it costs no more than a request.
+const AWAY_SECONDS: i64 = 2;
+/// How long a provider that answers is taken to go on with it, in seconds.
+const ANSWERS_SECONDS: i64 = 10;
 /// How long the aliases in use are remembered, in seconds: the store counts its rows for them.
 const LISTED_SECONDS: i64 = 60;
 
@@ -116,8 +120,10 @@ struct Found {
 }
 
 enum Proof {
-    /// The alias opened a key. Passphrases do not change while the process runs.
-    Opens,
+    /// The alias opened a key. Where the secret is in this process that stays so.
+    Opens {
+        since: UtcTime,
+    },
     Locked {
         since: UtcTime,
         why: Arc<BackendError>,
@@ -150,7 +156,7 @@ impl Readiness {
         };
         let of_alias = |(alias, needed_for): (Alias, Vec<Service>)| {
             let amiss = match found.proofs.get(&alias) {
-                Some(Proof::Opens) => None,
+                Some(Proof::Opens { .. }) => None,
                 Some(Proof::Locked { why, .. }) => {
                     Some(NotReady::Locked { alias: alias.clone(), source: Arc::clone(why) })
                 }
@@ -192,13 +198,18 @@ impl Found {
     ) -> Result<(), StoreError> {
         for alias in aliases {
             let is_due = match self.proofs.get(alias) {
-                Some(Proof::Opens) => false,
-                Some(Proof::Locked { since, .. }) => !is_within(*since, LOCKED_SECONDS, now),
+                Some(Proof::Opens { since }) => backend.may_be_away(alias) && !is_within(*since, ANSWERS_SECONDS, now),
+                Some(Proof::Locked { since, why }) => {
+                    let seconds = if why.may_pass() { AWAY_SECONDS } else { LOCKED_SECONDS };
+                    !is_within(*since, seconds, now)
+                }
                 None => true,
             };
             if is_due {
+                // what is known is too old to be told if the answer does not come in time
+                self.proofs.remove(alias);
                 let proof = match canary(alias, store, backend).await? {
-                    Ok(()) => Proof::Opens,
+                    Ok(()) => Proof::Opens { since: now },
                     Err(why) => Proof::Locked { since: now, why: Arc::new(why) },
                 };
                 self.proofs.insert(alias.clone(), proof);
@@ -215,6 +226,12 @@ pub(crate) async fn canary(
     store: &dyn KeyStore,
     backend: &dyn KeyBackend,
 ) -> Result<Result<(), BackendError>, StoreError> {
+    // keys that are open already would hide it
+    if backend.may_be_away(alias)
+        && let Err(why) = backend.prove_alias(alias).await
+    {
+        return Ok(Err(why));
+    }
     let mut why = None;
     let samples = store.sealed_under(alias, SAMPLES).await?;
     let has_form = |sample: &KeyRecord| seal::check_form(&sample.sealed).is_ok();
@@ -228,7 +245,7 @@ pub(crate) async fn canary(
     }
     Ok(match why {
         Some(why) => Err(why),
-        None if alias == backend.default_alias() => backend.prove_default_alias().await,
+        None if alias == backend.default_alias() => backend.prove_alias(alias).await,
         None => Ok(()),
     })
 }
@@ -315,13 +332,14 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use ring::rand::SystemRandom;
+    use tuf_schema::key::KeyId;
 
     use super::*;
     use crate::backend::{OpenedKeys, SoftwareKeys};
     use crate::clock::SystemClock;
     use crate::config::Environment;
     use crate::seal::passphrase::Passphrases;
-    use crate::seal::{KeyWrap, SealedKey, Sealing};
+    use crate::seal::{Away, ContentKey, KeyWrap, OpenError, SealError, SealedKey, Sealing, WrappedKey, Wrapping};
     use crate::store::memory::MemoryKeyStore;
     use crate::store::{Algorithm, Purpose};
 
@@ -417,6 +435,62 @@ mod tests {
         let report = look(&Readiness::default(), &store, &keys(&BOTH, "k1"), 1).await;
         assert_eq!(amiss(&report), [""; 0]);
         assert!(report.0.iter().any(|standing| standing.condition == Condition::Alias(alias("foreign"))));
+    }
+
+    /// A provider that is away when it is told to, and hides nothing.
+    #[derive(Default)]
+    struct Remote(std::sync::atomic::AtomicBool);
+
+    impl Remote {
+        fn answer(&self) -> Result<(), Away> {
+            let is_away = self.0.load(std::sync::atomic::Ordering::SeqCst);
+            if is_away { Err(Away { alias: alias("remote"), source: "told to be away".into() }) } else { Ok(()) }
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Wrapping for Arc<Remote> {
+        fn method(&self) -> KeyWrap {
+            KeyWrap::Vault
+        }
+        fn key_name(&self) -> Option<&str> {
+            Some("remote")
+        }
+        fn may_be_away(&self) -> bool {
+            true
+        }
+        async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
+            self.answer()?;
+            Ok(WrappedKey::Vault { key_name: "remote".to_owned(), ciphertext: hex::encode(content_key.expose()) })
+        }
+        async fn unwrap(&self, wrapped: WrappedKey, _key: &KeyId) -> Result<ContentKey, OpenError> {
+            self.answer()?;
+            let WrappedKey::Vault { ciphertext, .. } = wrapped else { panic!("asked for another method") };
+            Ok(ContentKey::from_bytes(&hex::decode(ciphertext).unwrap()).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_asked_again_after_10_seconds_and_when_it_is_away_after_2() {
+        let (store, readiness, remote) = (MemoryKeyStore::default(), Readiness::default(), Arc::new(Remote::default()));
+        let configured = [(alias("remote"), Arc::new(Arc::clone(&remote)) as Arc<dyn Wrapping>)].into();
+        let rng = Arc::new(SystemRandom::new());
+        let passphrases = Passphrases::from_environment(Environment::new([]), &[]);
+        let sealing = Arc::new(Sealing::new(passphrases, configured, rng.clone()));
+        let backend =
+            SoftwareKeys::new(sealing, alias("remote"), OpenedKeys::default(), Arc::new(SystemClock), rng.clone());
+        // one that is open goes on signing, and does not hide it
+        let key = backend.generate(Algorithm::Ed25519, &Purpose { gun: None, role: None }).await.unwrap();
+        store.insert(&key, time(1)).await.unwrap();
+        assert!(look(&readiness, &store, &backend, 100).await.is_ready(Service::Signer));
+        remote.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(look(&readiness, &store, &backend, 109).await.is_ready(Service::Signer));
+        let report = look(&readiness, &store, &backend, 110).await;
+        assert!(!report.is_ready(Service::Signer) && !report.is_ready(Service::KeyManagement));
+        assert!(amiss(&report)[0].contains("the provider of alias remote does not answer: told to be away"));
+        remote.0.store(false, std::sync::atomic::Ordering::SeqCst);
+        assert!(!look(&readiness, &store, &backend, 111).await.is_ready(Service::Signer));
+        assert!(look(&readiness, &store, &backend, 112).await.is_ready(Service::Signer));
     }
 
     #[test]

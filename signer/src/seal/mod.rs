@@ -23,4 +23,8 @@ pub(crate) use secret_file::is_readable_by_all;
 pub(crate) use source::passphrase_file;
 pub use source::{CommandError, PassphraseCommand};
 pub use vault::VaultClientError;
+#[cfg(fuzzing)]
+pub(crate) use vault::look_at_answer;
 pub(crate) use wrapping::KeyWrap;
+#[cfg(test)]
+pub(crate) use wrapping::{ContentKey, WrappedKey, Wrapping};

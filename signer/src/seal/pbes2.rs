@@ -77,6 +77,10 @@ impl Wrapping for PassphraseWrapping {
         None
     }
 
+    fn may_be_away(&self) -> bool {
+        false
+    }
+
     /// The reference's form has no place for the id: rows that exchange their envelopes are told by their public keys.
     async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
         let passphrase = self.source.read().await.map_err(Locked::from)?;

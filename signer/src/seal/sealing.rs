@@ -110,6 +110,11 @@ impl Sealing {
         self.open_sealed(alias, &nobody, &sealed).await.map(|_| ())
     }
 
+    /// Whether the provider of an alias is not in this process, so that it may stop answering.
+    pub(crate) fn may_be_away(&self, alias: &Alias) -> bool {
+        self.configured.get(alias).is_some_and(|wrapping| wrapping.may_be_away())
+    }
+
     async fn open_sealed(
         &self,
         alias: &Alias,
@@ -193,6 +198,9 @@ mod tests {
         }
         fn key_name(&self) -> Option<&str> {
             Some(self.name)
+        }
+        fn may_be_away(&self) -> bool {
+            true
         }
         async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
             if self.is_away {

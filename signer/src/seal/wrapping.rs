@@ -27,6 +27,9 @@ pub(crate) trait Wrapping: Send + Sync {
     /// unwrapped: what a row says never chooses the key.
     fn key_name(&self) -> Option<&str>;
 
+    /// Whether it is not in this process, so that it may stop answering.
+    fn may_be_away(&self) -> bool;
+
     /// Wraps the content key of `key`. A provider that can binds the wrapped key to the id, so that it unwraps for no
     /// other.
     async fn wrap(&self, content_key: &ContentKey, key: &KeyId) -> Result<WrappedKey, SealError>;

@@ -17,4 +17,8 @@ mod roleless;
 mod scratch;
 mod shutdown;
 mod signer;
+#[path = "../../src/seal/vault/stand_in.rs"]
+#[expect(dead_code, reason = "the tests of the client use all of it")]
+mod stand_in;
 mod taken_over;
+mod wrapping;

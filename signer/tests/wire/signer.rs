@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) passphrase: &'static str,
     /// The members of the `storage` section.
     pub(crate) storage: String,
+    /// Further sections, each after a comma.
+    pub(crate) sections: String,
 }
 
 impl Place {
@@ -61,11 +63,11 @@ impl Place {
 
     /// The configuration as a file would hold it.
     pub(crate) fn config_text(&self, settings: &Settings) -> String {
-        let Settings { server, storage, .. } = settings;
+        let Settings { server, storage, sections, .. } = settings;
         let Pair { certificate, key } = &self.server;
         format!(
             r#"{{"server": {{"grpc_addr": "127.0.0.1:0", "tls_cert_file": {certificate:?}, "tls_key_file": {key:?}{server}}},
-                "storage": {{{storage}}}}}"#
+                "storage": {{{storage}}}{sections}}}"#
         )
     }
 
@@ -84,6 +86,7 @@ impl Default for Settings {
             server: r#", "client_ca_file": "ca.crt", "allowed_clients": ["server.test"]"#.to_owned(),
             passphrase: "right",
             storage: r#""backend": "sqlite", "db_url": "keys.db", "default_alias": "k1""#.to_owned(),
+            sections: String::new(),
         }
     }
 }
