@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// How log lines are written: json or logfmt
     #[arg(long, global = true, value_name = "FORMAT", default_value = "json", value_parser = log_format)]
     pub(crate) logf: LogFormat,
-    /// Has no effect: the reference serves a profiler then
+    /// Lets core files and debuggers at the memory with keys in it; the reference serves a profiler, too
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = flag, action = clap::ArgAction::Set)]
     pub(crate) debug: bool,
     /// Prints the version

@@ -23,6 +23,7 @@ mod http;
 mod keyring;
 pub mod life;
 pub mod listen;
+pub mod memory;
 mod metrics;
 mod rate;
 pub mod rewrap;

@@ -1,8 +1,10 @@
 //! The process: reads arguments, configuration and environment, and serves until SIGTERM or does what a verb says.
 
 mod arguments;
+mod handover;
 mod logging;
 
+use std::alloc::System;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,10 +14,16 @@ use arguments::{Arguments, Verb};
 use bulla_signer::clock::SystemClock;
 use bulla_signer::config::{Config, Environment, WARNING_TARGET};
 use bulla_signer::listen::listen;
+use bulla_signer::memory::process;
 use bulla_signer::{Listeners, Signer};
 use logging::Log;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is freed: libraries leave copies of keys in memory that they give back.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match run() {
@@ -42,10 +50,10 @@ fn run() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let file = arguments.config.context("-config FILE is missing")?;
-    let environment = Environment::new(std::env::vars_os().filter_map(|(name, value)| {
-        // a name or a value that is no text is nobody's that we know
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }));
+    let dumpable = if arguments.debug { None } else { process::refuse_dumps() };
+    let (variables, left) = handover::environment()?;
+    let environment = Environment::new(variables);
+    let swappable = process::lock_memory();
     let config = match &arguments.verb {
         Some(Verb::Keys(_) | Verb::Rewrap(_)) => Config::read_without_passphrases(&file, &environment)?,
         Some(Verb::Config(_)) | None => Config::read(&file, &environment)?,
@@ -55,6 +63,15 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let log = logging::start(config.log_level, arguments.logf)?;
     config.warnings.iter().for_each(|warning| tracing::warn!(target: WARNING_TARGET, "{warning}"));
+    if arguments.debug {
+        tracing::warn!("-debug is set: the memory with keys in it may be read by core files and debuggers");
+    }
+    for unprotected in [dumpable, swappable].into_iter().flatten() {
+        tracing::info!("{unprotected}");
+    }
+    if let Some(error) = left {
+        tracing::warn!(%error, "the program could not be started anew: passphrases of the environment stay readable in memory");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.verb {
         Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),

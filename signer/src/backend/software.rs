@@ -15,6 +15,7 @@ use super::opened::OpenedKeys;
 use super::unseal::unseal;
 use super::{BackendError, KeyBackend};
 use crate::clock::Clock;
+use crate::memory::stack;
 use crate::seal::passphrase::Alias;
 use crate::seal::{OpenError, SealError, Sealing};
 use crate::store::{Algorithm, KeyRecord, Purpose};
@@ -57,7 +58,7 @@ impl SoftwareKeys {
             return Ok(key);
         }
         let mut secret = unseal(&self.sealing, record).await?.secret;
-        secret.prepare(self.rng.as_ref())?;
+        stack::wiped(|| secret.prepare(self.rng.as_ref()))?;
         let secret = Arc::new(secret);
         self.opened.hold(id.clone(), Arc::clone(&secret), self.clock.now());
         Ok(secret)
@@ -76,10 +77,10 @@ impl SoftwareKeys {
 impl KeyBackend for SoftwareKeys {
     async fn generate(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<KeyRecord, BackendError> {
         let rng = Arc::clone(&self.rng);
-        let making = tokio::task::spawn_blocking(move || make(algorithm, rng.as_ref()));
+        let making = tokio::task::spawn_blocking(move || stack::wiped(|| make(algorithm, rng.as_ref())));
         let (mut secret, plaintext) = making.await.map_err(|_| BackendError::Ended)??;
         let sealed = self.sealing.seal(&self.default_alias, secret.public().id(), &plaintext).await?;
-        secret.prepare(self.rng.as_ref())?;
+        stack::wiped(|| secret.prepare(self.rng.as_ref()))?;
         let record = KeyRecord {
             key: secret.public().clone(),
             purpose: purpose.clone(),
@@ -98,7 +99,7 @@ impl KeyBackend for SoftwareKeys {
 
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError> {
         let secret = self.secret(record).await?;
-        Ok(secret.sign(message, self.rng.as_ref())?)
+        Ok(stack::wiped(|| secret.sign(message, self.rng.as_ref()))?)
     }
 
     async fn prove_alias(&self, alias: &Alias) -> Result<(), BackendError> {

@@ -5,6 +5,7 @@ use tuf_schema::sign::{SecretKey, SigningKey as _};
 use zeroize::Zeroizing;
 
 use super::BackendError;
+use crate::memory::stack;
 use crate::seal::Sealing;
 use crate::store::KeyRecord;
 
@@ -22,7 +23,8 @@ pub(crate) struct Unsealed {
 /// [`BackendError`] tells a locked alias from a provider that is away and from damage.
 pub(crate) async fn unseal(sealing: &Sealing, record: &KeyRecord) -> Result<Unsealed, BackendError> {
     let plaintext = sealing.open(record).await.map_err(|error| BackendError::of_opening(record, error))?;
-    let secret = decode(record.key.key_type(), &plaintext).filter(|secret| *secret.public() == record.key);
+    let secret = stack::wiped(|| decode(record.key.key_type(), &plaintext));
+    let secret = secret.filter(|secret| *secret.public() == record.key);
     let not_its_half = || BackendError::NotItsHalf { key: record.key.id().clone() };
     Ok(Unsealed { secret: secret.ok_or_else(not_its_half)?, plaintext })
 }

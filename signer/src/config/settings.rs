@@ -8,39 +8,60 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::ConfigError;
+use crate::memory::shielded::Shielded;
 
 /// What all variables of the signer start with.
 pub const PREFIX: &str = "NOTARY_SIGNER_";
 
-/// The environment variables of the signer: those that start with [`PREFIX`]. Some of them hold passphrases.
+/// The environment variables of the signer: those that start with [`PREFIX`]. Some of them hold passphrases, so their values
+/// are in the clear only while one is asked for.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    names: BTreeSet<String>,
+    /// `name=value`, each with a zero byte behind it. Absent: none.
+    variables: Option<Shielded>,
+}
 
 impl Environment {
     /// Keeps the variables that are the signer's. Empty ones count as not set, as in the reference.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
-        Self(variables.into_iter().filter(ours).collect())
+        let (mut names, mut text) = (BTreeSet::new(), Zeroizing::new(String::new()));
+        for (name, value) in variables.into_iter().map(|(name, value)| (name, Zeroizing::new(value))) {
+            if name.starts_with(PREFIX) && !value.is_empty() {
+                [&name, "=", &value, "\0"].into_iter().for_each(|part| text.push_str(part));
+                names.insert(name);
+            }
+        }
+        let variables = (!names.is_empty()).then(|| Shielded::new(text.as_bytes()));
+        Self { names, variables }
     }
 
-    /// The value of a variable, named in full.
+    /// The value of a variable, named in full. A name given twice has its last value.
     #[must_use]
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub fn value(&self, name: &str) -> Option<Zeroizing<String>> {
+        if !self.names.contains(name) {
+            return None;
+        }
+        // should the system take the values away, they count as not set, and the first use of one says so
+        let text = self.variables.as_ref()?.expose().ok()?;
+        let mut variables = text.split(|byte| *byte == 0).rev();
+        let value = variables.find_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        String::from_utf8(value.to_vec()).ok().map(Zeroizing::new)
     }
 
     /// The names of all variables.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.names.iter().map(String::as_str)
     }
 }
 
 /// Shows the names only, as values may be secret.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(&self.names).finish()
     }
 }
 
@@ -142,7 +163,7 @@ impl Settings {
     /// The environment wins over the file.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.environment.value(&variable(name)) {
-            Some(value) => Some(Value::String(value.to_owned())),
+            Some(mut value) => Some(Value::String(std::mem::take(&mut *value))),
             None => self.values.get(name).cloned(),
         }
     }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::secret_file::SecretFileError;
 use super::source::CommandError;
 use crate::config::{self, Environment, PREFIX};
+use crate::memory::shielded::{Shielded, Unreadable};
 
 /// What the variable of a file has after the variable of its alias.
 const FILE: &str = "_FILE";
@@ -28,11 +29,11 @@ enum Source {
         environment: Environment,
         /// The variables of aliases that the operator named: each holds a passphrase, also one that ends in `_FILE`.
         named: BTreeSet<String>,
-        /// Those found so far, by their variables.
-        found: Mutex<HashMap<String, Arc<Passphrase>>>,
+        /// Those found so far, by their variables. Encrypted while they are not used.
+        found: Mutex<HashMap<String, Shielded>>,
     },
     /// One for every alias.
-    Fixed(Arc<Passphrase>),
+    Fixed(Shielded),
 }
 
 /// Why the passphrase of an alias is not there.
@@ -94,6 +95,9 @@ pub enum PassphraseError {
     /// The process is ending.
     #[error("the work was given up")]
     GivenUp,
+    /// It was there, and can no more be read.
+    #[error(transparent)]
+    Memory(#[from] Unreadable),
     /// The source of randomness gave none.
     #[error("no randomness to make a passphrase from")]
     Randomness,
@@ -148,7 +152,7 @@ impl Passphrases {
     pub fn ephemeral(rng: &dyn SecureRandom) -> Result<Self, PassphraseError> {
         let mut bytes = Zeroizing::new([0; 32]);
         rng.fill(bytes.as_mut()).map_err(|_| PassphraseError::Randomness)?;
-        Ok(Self(Source::Fixed(Arc::new(Passphrase::from_text(hex::encode(bytes.as_ref()))))))
+        Ok(Self(Source::Fixed(Shielded::new(Zeroizing::new(hex::encode(bytes.as_ref())).as_bytes()))))
     }
 
     /// The passphrase of `alias`. Once found it stays the same: new keys must open with what opens the old ones, and
@@ -158,18 +162,23 @@ impl Passphrases {
     /// [`PassphraseError`] names the variable.
     pub fn of(&self, alias: &Alias) -> Result<Arc<Passphrase>, PassphraseError> {
         let (environment, named, found) = match &self.0 {
-            Source::Fixed(passphrase) => return Ok(Arc::clone(passphrase)),
+            Source::Fixed(passphrase) => return expose(passphrase),
             Source::Environment { environment, named, found } => (environment, named, found),
         };
         // whatever is found is whole
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(passphrase) = found.get(&alias.variable()) {
-            return Ok(Arc::clone(passphrase));
+            return expose(passphrase);
         }
         let passphrase = Arc::new(from_environment(environment, named, alias)?);
-        found.insert(alias.variable(), Arc::clone(&passphrase));
+        found.insert(alias.variable(), Shielded::new(passphrase.expose()));
         Ok(passphrase)
     }
+}
+
+fn expose(shielded: &Shielded) -> Result<Arc<Passphrase>, PassphraseError> {
+    let text = String::from_utf8(std::mem::take(&mut *shielded.expose()?)).map_err(|_| Unreadable)?;
+    Ok(Arc::new(Passphrase::from_text(text)))
 }
 
 fn from_environment(
@@ -184,9 +193,9 @@ fn from_environment(
         return Err(PassphraseError::Reserved { variable });
     }
     let is_free = !named.contains(&file_variable);
-    let file = environment.value(&file_variable).filter(|_| is_free).map(PathBuf::from);
+    let file = environment.value(&file_variable).filter(|_| is_free).map(|file| PathBuf::from(file.as_str()));
     match (environment.value(&variable), file) {
-        (Some(text), None) => Ok(Passphrase::from_text(text.to_owned())),
+        (Some(mut text), None) => Ok(Passphrase::from_text(std::mem::take(&mut *text))),
         (None, Some(file)) => from_file(variable, file),
         (Some(_), Some(_)) => Err(PassphraseError::Ambiguous { variable }),
         (None, None) => Err(PassphraseError::Missing { alias: alias.clone(), variable }),

@@ -16,6 +16,7 @@ use super::wrapping::{ContentKey, WrappedKey, Wrapping};
 use crate::Randomness;
 use crate::config::{self, Provider};
 use crate::excerpt::Excerpt;
+use crate::memory::stack;
 use crate::store::KeyRecord;
 
 /// Why there is nothing to seal with.
@@ -86,9 +87,12 @@ impl Sealing {
     /// # Errors
     /// [`SealError`] tells a locked alias from a provider that is away.
     pub(crate) async fn seal(&self, alias: &Alias, key: &KeyId, plaintext: &[u8]) -> Result<SealedKey, SealError> {
-        let content_key = ContentKey::random(self.rng.as_ref())?;
-        let wrapped = self.of(alias).wrap(&content_key, key).await?;
-        close(plaintext, &content_key, wrapped, key, self.rng.as_ref())
+        stack::wiping(async {
+            let content_key = ContentKey::random(self.rng.as_ref())?;
+            let wrapped = self.of(alias).wrap(&content_key, key).await?;
+            close(plaintext, &content_key, wrapped, key, self.rng.as_ref())
+        })
+        .await
     }
 
     /// Opens the secret half of a record. What comes out is not yet known to belong to the record's public half.
@@ -96,7 +100,7 @@ impl Sealing {
     /// # Errors
     /// [`OpenError`] tells a locked alias from a provider that is away and from damage.
     pub(crate) async fn open(&self, record: &KeyRecord) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        self.open_sealed(&record.alias, record.key.id(), &record.sealed).await
+        stack::wiping(self.open_sealed(&record.alias, record.key.id(), &record.sealed)).await
     }
 
     /// Whether the provider of an alias wraps now, and unwraps what it wrapped. Says nothing of what is stored: only a

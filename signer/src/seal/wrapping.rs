@@ -49,8 +49,8 @@ pub(crate) enum KeyWrap {
     Vault,
 }
 
-/// The key that encrypts one sealed key, wiped on drop. Never shown.
-pub(crate) struct ContentKey(Zeroizing<[u8; CONTENT_KEY_BYTES]>);
+/// The key that encrypts one sealed key, wiped on drop; on the heap, so that moving it leaves no copy behind. Never shown.
+pub(crate) struct ContentKey(Box<Zeroizing<[u8; CONTENT_KEY_BYTES]>>);
 
 /// A wrapped content key, and what its provider needs to unwrap it. Comes from rows: nothing in it is to be trusted but
 /// the lengths.
@@ -123,7 +123,7 @@ impl ContentKey {
 
     /// All zero, to be written to.
     pub(super) fn zero() -> Self {
-        Self(Zeroizing::new([0; CONTENT_KEY_BYTES]))
+        Self(Box::new(Zeroizing::new([0; CONTENT_KEY_BYTES])))
     }
 
     /// The bytes, to encrypt with or to wrap.

@@ -1,5 +1,6 @@
 //! Who is let in.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,8 +133,8 @@ async fn any_certificate_is_let_in_by_the_insecure_key_and_it_shows() {
     client.create("registry.test/app", "timestamp").await.unwrap();
     assert_eq!(client.health("").await.unwrap(), 1);
     assert_eq!(client.health(INSECURE_SERVICE).await.unwrap(), 2);
-    assert!(get(&signer, "/ready").await.contains("insecure"));
-    let metrics = get(&signer, "/metrics").await;
+    assert!(get(signer.http, "/ready").await.contains("insecure"));
+    let metrics = get(signer.http, "/metrics").await;
     assert!(metrics.contains("bulla_signer_insecure_any_client 1"), "{metrics}");
     assert!(metrics.contains(r#"bulla_signer_key_uses_total{operation="create",outcome="ok"} 1"#), "{metrics}");
 
@@ -148,7 +149,7 @@ async fn requests_are_counted_and_timed_without_naming_keys_or_repositories() {
     let key = client.create("registry.test/app", "timestamp").await.unwrap();
     client.sign(Some("0000"), b"").await.unwrap_err();
     client.sign(None, b"").await.unwrap_err();
-    let metrics = get(&signer, "/metrics").await;
+    let metrics = get(signer.http, "/metrics").await;
     for line in [
         r#"bulla_signer_requests_total{method="CreateKey",code="Ok"} 1"#,
         r#"bulla_signer_requests_total{method="Sign",code="NotFound"} 1"#,
@@ -167,9 +168,9 @@ async fn requests_are_counted_and_timed_without_naming_keys_or_repositories() {
 #[tokio::test]
 async fn readiness_and_metrics_are_answered_and_nothing_else() {
     let signer = Running::start().await;
-    assert!(get(&signer, "/ready").await.starts_with("HTTP/1.1 200 OK"));
-    assert!(get(&signer, "/metrics").await.contains("bulla_signer_ready 1"));
-    assert!(get(&signer, "/").await.starts_with("HTTP/1.1 404"));
+    assert!(get(signer.http, "/ready").await.starts_with("HTTP/1.1 200 OK"));
+    assert!(get(signer.http, "/metrics").await.contains("bulla_signer_ready 1"));
+    assert!(get(signer.http, "/").await.starts_with("HTTP/1.1 404"));
 }
 
 /// A connection on which nothing is asked.
@@ -188,8 +189,8 @@ async fn handshake(signer: &Running, pair: &Pair) -> TlsStream<TcpStream> {
     TlsConnector::from(Arc::new(tls)).connect("localhost".try_into().unwrap(), stream).await.unwrap()
 }
 
-async fn get(signer: &Running, path: &str) -> String {
-    let mut stream = TcpStream::connect(signer.http).await.unwrap();
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -8,6 +8,7 @@ mod clients;
 mod deadly;
 mod keys;
 mod life;
+mod memory;
 mod pki;
 mod process;
 mod recorded;

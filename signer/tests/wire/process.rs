@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tuf_schema::Sha256;
 
+use crate::clients::get;
 use crate::signer::{Client, Place, Settings, connect, id};
 
 const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
@@ -190,7 +191,11 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn new(place: &Place) -> Self {
-        Self::by(program(place, &Settings::default()), place)
+        Self::with(place, &Settings::default())
+    }
+
+    pub(crate) fn with(place: &Place, settings: &Settings) -> Self {
+        Self::by(program(place, settings), place)
     }
 
     pub(crate) fn by(mut command: Command, place: &Place) -> Self {
@@ -213,9 +218,23 @@ impl Started {
     }
 
     fn address(&self) -> Option<SocketAddr> {
+        self.serving("address")
+    }
+
+    /// A member of the line that says where it serves.
+    fn serving(&self, name: &str) -> Option<SocketAddr> {
         let log = self.log();
         let line = log.split_inclusive('\n').find(|line| line.contains(r#""serving""#) && line.ends_with('\n'))?;
-        serde_json::from_str::<serde_json::Value>(line).unwrap()["address"].as_str()?.parse().ok()
+        serde_json::from_str::<serde_json::Value>(line).unwrap()[name].as_str()?.parse().ok()
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it tells Prometheus, once it serves.
+    pub(crate) async fn metrics(&self) -> String {
+        get(self.serving("http").unwrap(), "/metrics").await
     }
 
     fn log(&self) -> String {

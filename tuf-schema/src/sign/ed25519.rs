@@ -10,11 +10,11 @@ use crate::key::ED25519_PUBLIC_BYTES;
 /// The length of a seed, which is the private key of RFC 8032.
 const SEED_BYTES: usize = 32;
 
-/// A seed, with the public key that belongs to it.
+/// A seed, with the public key that belongs to it. On the heap, so that moving the key leaves no copy behind.
 pub(super) struct EdSecret {
-    seed: Zeroizing<[u8; SEED_BYTES]>,
+    seed: Box<Zeroizing<[u8; SEED_BYTES]>>,
     public: Vec<u8>,
-    /// What the cryptographic library makes of both. On the heap, so that moving the key leaves no copy behind.
+    /// What the cryptographic library makes of both.
     prepared: Option<Box<Ed25519KeyPair>>,
 }
 
@@ -27,7 +27,7 @@ impl EdSecret {
 
     /// The key of a 32-byte seed, whose public key must be `public` if that is known.
     pub(super) fn from_seed(seed: &[u8], public: Option<&[u8]>) -> Result<Self, SecretKeyError> {
-        let mut kept = Zeroizing::new([0; SEED_BYTES]);
+        let mut kept = Box::new(Zeroizing::new([0; SEED_BYTES]));
         if seed.len() != SEED_BYTES {
             return Err(SecretKeyError::Malformed(SecretForm::Ed25519Seed));
         }
@@ -58,7 +58,7 @@ impl EdSecret {
 
     /// The reference's 96 bytes.
     pub(super) fn to_reference(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new([self.public.as_slice(), self.seed.as_ref(), self.public.as_slice()].concat())
+        Zeroizing::new([self.public.as_slice(), self.seed.as_slice(), self.public.as_slice()].concat())
     }
 
     /// The 32 bytes of the public key.
@@ -83,6 +83,6 @@ impl EdSecret {
 
     /// What the cryptographic library signs with. It derives the public key once more and compares.
     fn pair(&self) -> Result<Ed25519KeyPair, SignError> {
-        Ed25519KeyPair::from_seed_and_public_key(self.seed.as_ref(), &self.public).map_err(|_| SignError::Refused)
+        Ed25519KeyPair::from_seed_and_public_key(self.seed.as_slice(), &self.public).map_err(|_| SignError::Refused)
     }
 }
