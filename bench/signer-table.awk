@@ -23,9 +23,9 @@ function median(key, column,   n) {
 END {
   print "| keys | | signatures a second: min | median | max | latency, median (ms) | p99 (ms) | errors | signer, µs a call | PostgreSQL, µs a call | client, µs a call |"
   print "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
-  split("reference bulla", order, " ")
+  signers = split("reference bulla bulla-relaxed bulla-unchained", order, " ")
   for (a = 1; a <= algorithms; a++) {
-    for (s = 1; s <= 2; s++) {
+    for (s = 1; s <= signers; s++) {
       key = order[s] SUBSEP algorithm[a]
       if (!count[key]) continue
       rate = median(key, 3); n = count[key]; low = list[1]; high = list[n]

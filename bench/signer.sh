@@ -5,17 +5,19 @@
 #
 #   bench/signer.sh         measures, and writes docs/performance.md
 #
-#   BENCH_SIGNERS="reference bulla"   which, in this order, each round
+#   BENCH_SIGNERS="reference bulla"   which, in this order, each round; bulla has its audit
+#                                     chain on the disk before each answer, bulla-relaxed
+#                                     soon after, bulla-unchained has audit lines in its log only
 #   BENCH_ALGORITHMS="ecdsa ed25519"  of the keys
 #   BENCH_ROUNDS=3                    how often each
 #   BENCH_SECONDS=10 BENCH_WARM_UP=2  length of each measurement, and what comes before it
 #   BENCH_KEYS=64                     made before the clock starts, of snapshot and timestamp in turn
-#   BENCH_CONNECTIONS=4 BENCH_IN_FLIGHT=8
+#   BENCH_CONNECTIONS=4 BENCH_IN_FLIGHT=16
 #   BENCH_WRITE=no                    print the table only
 #   BULLA_BIN_DIR                     default: the release build
 #
 # Processor time is that of /proc/PID/stat, of PostgreSQL that of all its
-# processes. One signature in a hundred is verified by the client.
+# processes. Audit lines of the log go into a file. One signature in a hundred is verified by the client.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPOSITORY=$(dirname "$HERE")
@@ -28,7 +30,7 @@ seconds=${BENCH_SECONDS:-10}
 warm_up=${BENCH_WARM_UP:-2}
 keys=${BENCH_KEYS:-64}
 connections=${BENCH_CONNECTIONS:-4}
-in_flight=${BENCH_IN_FLIGHT:-8}
+in_flight=${BENCH_IN_FLIGHT:-16}
 read -ra algorithms <<<"${BENCH_ALGORITHMS:-ecdsa ed25519}"
 read -ra signers <<<"${BENCH_SIGNERS:-reference bulla}"
 export TRUST_LOG_LEVEL=error
@@ -58,9 +60,15 @@ start_peer() {
   reference_database signer
   case $1 in
     reference) start_signer notary-signer "$(engine_storage signer)" ;;
-    bulla) start_signer "$bin/bulla-signer" "$(engine_storage signer)" ;;
+    bulla) start_signer "$bin/bulla-signer" "$(engine_storage signer), $(audit true)" ;;
+    bulla-relaxed) start_signer "$bin/bulla-signer" "$(engine_storage signer), $(audit false)" ;;
+    bulla-unchained) start_signer "$bin/bulla-signer" "$(engine_storage signer)" ;;
+    *) echo "no such signer: $1"; exit 1 ;;
   esac
 }
+
+# audit true|false: the audit section; whether records are on the disk before answers leave
+audit() { printf '"audit": {"directory": "%s", "signer": "bench", "sync": "%s"}' "$TRUST_STATE/audit" "$1"; }
 
 # record SIGNER ALGORITHM FILE: a line of figures; the rest of the output on failure
 record() {
@@ -110,7 +118,7 @@ report() {
   echo "client and PostgreSQL on the same machine; load averages at the start: $load."
   echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build);"
   echo "notary $(version_of notary), both on PostgreSQL $(version_of postgresql-15), \`fsync=on\`."
-  echo "Command: \`BENCH_SIGNERS='${signers[*]}' BENCH_ALGORITHMS='${algorithms[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_KEYS=$keys BENCH_CONNECTIONS=$connections BENCH_IN_FLIGHT=$in_flight bench/signer.sh\`"
+  echo "Command: \`BENCH_SIGNERS='${signers[*]}' BENCH_ALGORITHMS='${algorithms[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_WARM_UP=$warm_up BENCH_KEYS=$keys BENCH_CONNECTIONS=$connections BENCH_IN_FLIGHT=$in_flight bench/signer.sh\`"
   echo
   "$HERE/signer-table.awk" "$results"
 }
