@@ -64,6 +64,7 @@ bench: export BULLA_BIN_DIR := $(target)/release
 bench: toolchain ## Bulla beside the reference; writes docs/performance.md
 	@cargo build --workspace --locked --bins --release
 	@bench/run.sh
+	@bench/signer.sh
 
 fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)
 	@fuzz/run.sh
