@@ -142,9 +142,10 @@ impl Signer {
             served = serving => served,
             () = tidy(&keyring) => Ok(()),
             () = sweep(&keyring) => Ok(()),
+            () = look_at_rows(&keyring, &metrics) => Ok(()),
             () = warn(any_client) => Ok(()),
             () = keyring.audit().keep() => Ok(()),
-            () = http::serve(listeners.http, Arc::clone(&keyring), metrics) => Ok(()),
+            () = http::serve(listeners.http, Arc::clone(&keyring), Arc::clone(&metrics)) => Ok(()),
         };
         if let Err(error) = keyring.tidy().await {
             tracing::warn!(error = %WithCauses(&error), "the last uses of keys were not written down");
@@ -218,6 +219,14 @@ async fn tidy(keyring: &Keyring) {
             tracing::warn!(error = %WithCauses(&error), "uses of keys were not written down; the next time they will be");
         }
     }
+}
+
+/// Looks once whether there are rows that no secret opens, beside the serving: they may be many.
+async fn look_at_rows(keyring: &Keyring, metrics: &Metrics) {
+    if let Some(count) = keyring.tell_unreadable().await {
+        metrics.note_unreadable_keys(count);
+    }
+    std::future::pending().await
 }
 
 /// Drops opened keys at the end of their time, for ever.

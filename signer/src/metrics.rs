@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     insecure: Gauge,
     ready: Gauge,
     opened_keys: Gauge,
+    unreadable_keys: Gauge,
     conditions: Family<ConditionLabels, Gauge>,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<MethodLabels, Histogram>,
@@ -71,6 +72,8 @@ impl Metrics {
         registry.register("key_uses", "Uses of keys by operation and outcome", key_uses.clone());
         registry.register("insecure_any_client", "1 while any client certificate is let in", insecure.clone());
         registry.register("ready", "1 if keys could be made and used when last asked", ready.clone());
+        let unreadable_keys = Gauge::default();
+        registry.register("unreadable_keys", "Rows at the start that no secret opens", unreadable_keys.clone());
         registry.register("opened_keys", "Software keys that are held open in memory", opened_keys.clone());
         let conditions = Family::<ConditionLabels, Gauge>::default();
         registry.register("condition", "1 if what readiness asks for held when last asked", conditions.clone());
@@ -83,7 +86,18 @@ impl Metrics {
         registry.register("certificate_not_after_seconds", until, certificates.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", build);
-        Self { registry, key_uses, insecure, ready, opened_keys, conditions, requests, request_seconds, certificates }
+        Self {
+            registry,
+            key_uses,
+            insecure,
+            ready,
+            unreadable_keys,
+            opened_keys,
+            conditions,
+            requests,
+            request_seconds,
+            certificates,
+        }
     }
 
     /// Whether certificates that nobody vouches for are let in.
@@ -116,6 +130,10 @@ impl Metrics {
             let labels = ConditionLabels { condition: condition.kind(), of: condition.of().to_owned() };
             self.conditions.get_or_create(&labels).set(i64::from(amiss.is_none()));
         }
+    }
+
+    pub(crate) fn note_unreadable_keys(&self, count: u64) {
+        self.unreadable_keys.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// How many software keys are held open: what holds them sets it.

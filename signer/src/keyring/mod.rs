@@ -26,6 +26,7 @@ mod policy;
 mod readiness;
 mod records;
 mod roleless;
+mod unreadable;
 mod uses;
 
 pub(crate) use policy::ContentRefusal;
@@ -281,6 +282,11 @@ impl Keyring {
     /// Tells the log which keys have no role yet. To be called at the start.
     pub(crate) async fn tell_roleless(&self) {
         self.taken_roles.tell().await;
+    }
+
+    /// Says which rows are in no form that could be opened, and how many there are, if the store says.
+    pub(crate) async fn tell_unreadable(&self) -> Option<u64> {
+        unreadable::tell(self.wrapped.as_ref()).await
     }
 
     /// Drops opened keys that were held for too long. To be called every second or so.

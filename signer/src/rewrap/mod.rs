@@ -5,10 +5,12 @@
 //! secret half of the row's public half.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tuf_schema::key::KeyId;
 
 use crate::audit::{Actor, Audit, AuditError, KeyUse, Operation, Outcome};
@@ -21,10 +23,6 @@ use crate::seal::{SealError, Sealing};
 use crate::store::wrapped::{AliasUse, Replacement, WrappedKey};
 use crate::store::{KeyRecord, Store, StoreError};
 use crate::{Randomness, StartError, operator_audit};
-
-mod pace;
-
-use pace::Pace;
 
 /// How many rows are in memory at a time.
 const PAGE: u32 = 50;
@@ -142,9 +140,16 @@ pub async fn rewrap(
     work.check(&backend).await?;
     let mut done = 0;
     let stopped = |done| move |source: Stop| RewrapError::Stopped { done, source: source.into() };
-    let ran = work.run(tell, &mut done).await;
+    let keeping = async {
+        audit.keep().await;
+        std::future::pending::<Infallible>().await
+    };
+    let ended = tokio::select! {
+        ended = work.run(tell, &mut done) => ended,
+        never = keeping => match never {},
+    };
     audit.close().await;
-    ran.map_err(stopped(done))
+    ended.map_err(stopped(done))
 }
 
 struct Rewrap<'a> {
@@ -160,7 +165,8 @@ struct Course {
     /// Keys that were to be sealed anew when it began: counting them costs the store a look at every row.
     at_first: u64,
     skipped: BTreeSet<KeyId>,
-    pace: Pace,
+    /// One tick for each key, where there is a rate.
+    pace: Option<Interval>,
 }
 
 impl Course {
@@ -168,6 +174,14 @@ impl Course {
         let skipped = self.skipped.len().try_into().unwrap_or(u64::MAX);
         Progress { done, left: self.at_first.saturating_sub(done), skipped }
     }
+}
+
+/// So many a second, evenly, so that signers on the same machines and the database keep what they need.
+fn pace(rate: NonZeroU32) -> Interval {
+    let mut interval = interval(Duration::from_secs(1) / rate.get());
+    // after a wait for something else nothing is made up for
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// What became of a row.
@@ -213,7 +227,7 @@ impl Rewrap<'_> {
 
     async fn run(&self, tell: &mut (dyn FnMut(Event) + Send), done: &mut u64) -> Result<Progress, Stop> {
         let mut course =
-            Course { at_first: self.left().await?, skipped: BTreeSet::new(), pace: Pace::new(self.request.rate) };
+            Course { at_first: self.left().await?, skipped: BTreeSet::new(), pace: self.request.rate.map(pace) };
         for _ in 0..PASSES {
             let before = *done;
             self.pass(tell, done, &mut course).await?;
@@ -247,9 +261,8 @@ impl Rewrap<'_> {
                     Ok(record) if !self.is_asked_for(&record.alias) => continue,
                     Ok(_) if self.is_enough(*done) => return Ok(()),
                     Ok(record) => {
-                        let pause = course.pace.pause(Instant::now());
-                        if !pause.is_zero() {
-                            tokio::time::sleep(pause).await;
+                        if let Some(pace) = &mut course.pace {
+                            pace.tick().await;
                         }
                         match self.seal_anew(&record).await? {
                             Fate::Done => {
