@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use tuf_schema::UtcTime;
+use tuf_schema::{Role, UtcTime};
 
 use crate::audit::Operation;
 use crate::keyring::{Report, Standing};
@@ -52,6 +52,7 @@ struct CertificateLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyUseLabels {
     operation: &'static str,
+    role: &'static str,
     outcome: &'static str,
 }
 
@@ -69,7 +70,7 @@ impl Metrics {
         let key_uses = Family::default();
         let (insecure, ready, opened_keys) = (Gauge::default(), Gauge::default(), Gauge::default());
         insecure.set(i64::from(any_client));
-        registry.register("key_uses", "Uses of keys by operation and outcome", key_uses.clone());
+        registry.register("key_uses", "Uses of keys by operation, role and outcome", key_uses.clone());
         registry.register("insecure_any_client", "1 while any client certificate is let in", insecure.clone());
         registry.register("ready", "1 if keys could be made and used when last asked", ready.clone());
         let unreadable_keys = Gauge::default();
@@ -106,9 +107,17 @@ impl Metrics {
         self.insecure.get() != 0
     }
 
-    pub(crate) fn count_key_use(&self, operation: Operation, done: bool) {
+    /// `role`: what the key is for, as far as that is known.
+    pub(crate) fn count_key_use(&self, operation: Operation, role: Option<&Role>, done: bool) {
         let outcome = if done { "ok" } else { "refused" };
-        self.key_uses.get_or_create(&KeyUseLabels { operation: operation.name(), outcome }).inc();
+        // one of few, whatever is in a row
+        let role = match role {
+            Some(Role::Snapshot) => "snapshot",
+            Some(Role::Timestamp) => "timestamp",
+            Some(_) => "other",
+            None => "none",
+        };
+        self.key_uses.get_or_create(&KeyUseLabels { operation: operation.name(), role, outcome }).inc();
     }
 
     /// Counts one request: the name of its method, one of few, and that of its gRPC status.

@@ -192,7 +192,11 @@ impl Audit {
             Outcome::Done => true,
             Outcome::Refused(_) => false,
         };
-        self.metrics.count_key_use(key_use.operation, is_done);
+        self.metrics.count_key_use(
+            key_use.operation,
+            key_use.purpose.and_then(|purpose| purpose.role.as_ref()),
+            is_done,
+        );
         tracing::info!(
             target: TARGET,
             caller = key_use.actor.name(),

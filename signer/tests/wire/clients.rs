@@ -136,7 +136,10 @@ async fn any_certificate_is_let_in_by_the_insecure_key_and_it_shows() {
     assert!(get(signer.http, "/ready").await.contains("insecure"));
     let metrics = get(signer.http, "/metrics").await;
     assert!(metrics.contains("bulla_signer_insecure_any_client 1"), "{metrics}");
-    assert!(metrics.contains(r#"bulla_signer_key_uses_total{operation="create",outcome="ok"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"bulla_signer_key_uses_total{operation="create",role="timestamp",outcome="ok"} 1"#),
+        "{metrics}"
+    );
 
     let text = ask(&signer, None).await.unwrap_err();
     assert!(text.contains("CertificateRequired"), "a certificate is demanded all the same: {text}");
