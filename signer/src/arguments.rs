@@ -4,6 +4,7 @@ mod backup;
 pub(crate) mod config;
 pub(crate) mod keys;
 pub(crate) mod rewrap;
+pub(crate) mod tokens;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use config::ConfigVerb;
 pub(crate) use keys::KeysVerb;
 pub(crate) use rewrap::RewrapArguments;
+pub(crate) use tokens::TokensVerb;
 
 /// Holds the keys that a content-trust server signs with, and signs for it over gRPC.
 #[derive(Debug, Parser)]
@@ -55,6 +57,9 @@ pub(crate) enum Verb {
     Keys(KeysVerb),
     /// Seals stored keys anew under another alias, while signers sign with them; can be broken off and run again
     Rewrap(RewrapArguments),
+    /// Looks at the keys on the configured PKCS #11 tokens
+    #[command(subcommand)]
+    Tokens(TokensVerb),
 }
 
 impl Arguments {

@@ -13,6 +13,7 @@ use bulla_database::dsn::{DsnWarning, SourceError};
 use crate::audit::name::SignerName;
 use crate::rate::CallerRates;
 use crate::seal::passphrase::{Alias, PassphraseError};
+use crate::token::{TokenName, TokenSettings};
 
 mod audit;
 mod cache;
@@ -21,6 +22,7 @@ mod limits;
 mod sealing;
 mod settings;
 mod storage;
+mod tokens;
 mod wrapping;
 
 pub use audit::AuditSettings;
@@ -31,6 +33,7 @@ pub use sealing::Sealing;
 use settings::Settings;
 pub use settings::{Environment, PREFIX};
 pub use storage::Storage;
+pub use tokens::{KeyPlaces, Place};
 pub use wrapping::{Provider, VaultLogin, VaultSettings, WrappingError};
 
 /// The `tracing` target of [`ConfigWarning`]s. They are written at every log level.
@@ -69,6 +72,11 @@ const KNOWN: &[&str] = &[
     "audit.sync",
     "audit.file_megabytes",
     "audit.head_seconds",
+    "keys.backend",
+    "keys.roles.snapshot",
+    "keys.roles.timestamp",
+    "keys.ecdsa_curve",
+    "keys.rsa_bits",
 ];
 
 /// Everything the signer is told.
@@ -88,6 +96,10 @@ pub struct Config {
     pub storage: Storage,
     /// What keys are sealed with.
     pub sealing: Sealing,
+    /// The PKCS #11 tokens that may hold keys. Ours.
+    pub tokens: Vec<TokenSettings>,
+    /// Where new keys are made. Ours.
+    pub new_keys: KeyPlaces,
     /// How opened keys are held in memory.
     pub opened_keys: OpenedKeysLimits,
     /// How long a key's record is believed after it was asked for: so much later counts what another process deletes or
@@ -200,6 +212,33 @@ pub enum ConfigError {
     /// The file is JSON and not an object.
     #[error("the configuration is not a JSON object")]
     NotAnObject,
+    /// A key of a token has a value that cannot be used.
+    #[error("{name} must be {expected}")]
+    OfToken {
+        /// The dotted name of the key.
+        name: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// Nothing gives the PIN of a token.
+    #[error("the PIN of token {token} is missing: set tokens.{token}.pin_file to a file that holds it, or {variable}")]
+    NoPin {
+        /// The token.
+        token: TokenName,
+        /// The variable that would hold it.
+        variable: String,
+    },
+    /// New keys would be made on a token that there is not.
+    #[error("{name} is {found:?}, which is neither software nor the name of a token under tokens")]
+    UnknownPlace {
+        /// The dotted name of the key.
+        name: &'static str,
+        /// The value found.
+        found: String,
+    },
+    /// A token has the name of an alias, and rows bear either in one column.
+    #[error("token {0} has the name of an alias: give it another one")]
+    TokenNamedAsAlias(TokenName),
     /// A required key is absent.
     #[error("the configuration lacks {0}")]
     Missing(&'static str),
@@ -281,7 +320,7 @@ impl Config {
     /// [`ConfigError`] names the key and what it should be.
     pub fn read(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let config = Self::read_without_passphrases(file, environment)?;
-        config.sealing.prove()?;
+        config.prove()?;
         Ok(config)
     }
 
@@ -301,13 +340,20 @@ impl Config {
     /// [`ConfigError`] names the key and what it should be.
     pub fn parse(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let config = Self::parse_all_but_passphrases(text, folder, environment)?;
-        config.sealing.prove()?;
+        config.prove()?;
         Ok(config)
+    }
+
+    /// Whether the passphrase of the default alias and the PIN of each token are there.
+    fn prove(&self) -> Result<(), ConfigError> {
+        self.sealing.prove()?;
+        tokens::prove(&self.tokens)
     }
 
     fn parse_all_but_passphrases(text: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let settings = Settings::parse(text, folder, environment)?;
-        let mut warnings: Vec<_> = settings.unknown(KNOWN).into_iter().map(ConfigWarning::UnknownKey).collect();
+        let unknown = settings.unknown(KNOWN).into_iter().filter(|name| !tokens::knows(name));
+        let mut warnings: Vec<_> = unknown.map(ConfigWarning::UnknownKey).collect();
         let log_level = log_level(&settings)?;
         let limits = limits::read(&settings)?;
         let callers = callers::read(&settings, limits.0.of_caller, &mut warnings)?;
@@ -315,6 +361,11 @@ impl Config {
         let storage = Storage::read(&settings, &mut warnings)?;
         let wrapping = wrapping::read(&settings, environment, &mut warnings)?;
         let sealing = Sealing::read(&settings, &storage, environment, wrapping, &mut warnings)?;
+        let tokens = tokens::read(&settings, environment)?;
+        let new_keys = tokens::read_places(&settings, &tokens)?;
+        if let Some(token) = tokens.iter().find(|token| sealing.names(token.name.as_str())) {
+            return Err(ConfigError::TokenNamedAsAlias(token.name.clone()));
+        }
         Ok(Self {
             grpc_address: required(settings.text("server.grpc_addr")?, "server.grpc_addr")?,
             http_address: settings.text("server.http_addr")?,
@@ -323,6 +374,8 @@ impl Config {
             clients,
             storage,
             sealing,
+            tokens,
+            new_keys,
             opened_keys: cache::read(&settings)?,
             record_life: cache::record_life(&settings)?,
             limits,
@@ -406,7 +459,7 @@ impl fmt::Display for ConfigWarning {
 
 /// Whether an environment variable sets one of the keys that this signer reads.
 pub(crate) fn is_setting(variable: &str) -> bool {
-    KNOWN.iter().any(|name| settings::variable(name) == variable)
+    KNOWN.iter().any(|name| settings::variable(name) == variable) || tokens::is_variable(variable)
 }
 
 fn required<T>(value: Option<T>, name: &'static str) -> Result<T, ConfigError> {

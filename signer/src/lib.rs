@@ -31,9 +31,10 @@ mod rights;
 pub mod seal;
 mod store;
 mod tls;
+pub mod token;
 
 use audit::{Audit, Materials, OpenTrailError, Trail};
-use backend::{KeyBackend, OpenedKeys, SoftwareKeys};
+use backend::{KeyBackend, OpenedKeys, Places, SoftwareKeys, TokenKeys};
 use causes::WithCauses;
 use clock::Clock;
 use config::{AllowedClients, ClientTrust, Config};
@@ -89,6 +90,9 @@ pub enum StartError {
     /// The audit chain cannot be gone on with.
     #[error(transparent)]
     Audit(#[from] OpenTrailError),
+    /// The system gives no threads to ask tokens on.
+    #[error("no thread can be started to ask tokens on")]
+    Threads(#[source] io::Error),
 }
 
 /// Whether the files that the configuration names can be used. Asks no database.
@@ -201,7 +205,9 @@ fn backend(
 ) -> Result<Box<dyn KeyBackend>, StartError> {
     let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
     let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
-    Ok(Box::new(SoftwareKeys::new(sealing, alias, opened, clock, rng)))
+    let tokens = TokenKeys::new(&config.tokens, &clock, Arc::clone(&rng)).map_err(StartError::Threads)?;
+    let software = SoftwareKeys::new(sealing, alias, opened, clock, rng);
+    Ok(Box::new(Places::new(software, tokens, config.new_keys.clone())))
 }
 
 /// What keys are sealed with and opened by, and the alias of new ones.

@@ -55,7 +55,9 @@ fn run() -> anyhow::Result<ExitCode> {
     let environment = Environment::new(variables);
     let swappable = process::lock_memory();
     let config = match &arguments.verb {
-        Some(Verb::Keys(_) | Verb::Rewrap(_)) => Config::read_without_passphrases(&file, &environment)?,
+        Some(Verb::Keys(_) | Verb::Rewrap(_) | Verb::Tokens(_)) => {
+            Config::read_without_passphrases(&file, &environment)?
+        }
         Some(Verb::Config(_)) | None => Config::read(&file, &environment)?,
     };
     if let Some(Verb::Config(verb)) = &arguments.verb {
@@ -74,6 +76,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.verb {
+        Some(Verb::Tokens(verb)) => return runtime.block_on(arguments::tokens::run(verb, &config)),
         Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),
         Some(Verb::Rewrap(asked)) => return runtime.block_on(arguments::rewrap::run(asked, &config)),
         Some(Verb::Config(_)) | None => runtime.block_on(serve(&config, log))?,

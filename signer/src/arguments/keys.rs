@@ -117,7 +117,7 @@ enum Format {
 
 /// Does what the verb says.
 pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitCode> {
-    let open = async || anyhow::Ok(Keys::open(config, Arc::new(SystemClock)).await?);
+    let open = async || open_keys(config).await;
     let open_to_change = async || {
         let rng = Arc::new(SystemRandom::new());
         anyhow::Ok(KeyChanges::open(config, Arc::new(SystemClock), rng, operator()?).await?)
@@ -174,6 +174,11 @@ pub(crate) async fn run(verb: KeysVerb, config: &Config) -> anyhow::Result<ExitC
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of the configured store.
+pub(crate) async fn open_keys(config: &Config) -> anyhow::Result<Keys> {
+    Ok(Keys::open(config, Arc::new(SystemClock)).await?)
 }
 
 /// Who is on record: the account of this process.

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use super::opened::OpenedKeys;
 use super::unseal::unseal;
-use super::{BackendError, KeyBackend};
+use super::{BackendError, KeyBackend, TokenStanding};
 use crate::clock::Clock;
 use crate::memory::stack;
 use crate::seal::passphrase::Alias;
 use crate::seal::{OpenError, SealError, Sealing};
-use crate::store::{Algorithm, KeyRecord, Purpose};
+use crate::store::{Algorithm, KeyKind, KeyRecord, Purpose};
 
 /// Keys that can be opened at the same time; one key is always the same lane.
 const LANES: usize = 64;
@@ -75,6 +75,13 @@ impl SoftwareKeys {
 
 #[async_trait]
 impl KeyBackend for SoftwareKeys {
+    fn kind(&self, algorithm: Algorithm, _purpose: &Purpose) -> Result<KeyKind, BackendError> {
+        match algorithm {
+            Algorithm::Ecdsa | Algorithm::Ed25519 => Ok(KeyKind::Software(algorithm)),
+            Algorithm::Rsa => Err(BackendError::Unsupported(algorithm)),
+        }
+    }
+
     async fn generate(&self, algorithm: Algorithm, purpose: &Purpose) -> Result<KeyRecord, BackendError> {
         let rng = Arc::clone(&self.rng);
         let making = tokio::task::spawn_blocking(move || stack::wiped(|| make(algorithm, rng.as_ref())));
@@ -91,6 +98,10 @@ impl KeyBackend for SoftwareKeys {
         };
         self.opened.hold(record.key.id().clone(), Arc::new(secret), self.clock.now());
         Ok(record)
+    }
+
+    async fn discard(&self, record: &KeyRecord) {
+        self.forget(record.key.id());
     }
 
     async fn prove(&self, record: &KeyRecord) -> Result<(), BackendError> {
@@ -113,6 +124,10 @@ impl KeyBackend for SoftwareKeys {
 
     fn may_be_away(&self, alias: &Alias) -> bool {
         self.sealing.may_be_away(alias)
+    }
+
+    async fn look_at_tokens(&self) -> Vec<TokenStanding> {
+        Vec::new()
     }
 
     fn default_alias(&self) -> &Alias {
@@ -141,6 +156,7 @@ fn make(algorithm: Algorithm, rng: &dyn SecureRandom) -> Result<(SecretKey, Zero
             let plaintext = secret.to_ed25519_reference()?;
             Ok((secret, plaintext))
         }
+        Algorithm::Rsa => Err(BackendError::Unsupported(algorithm)),
     }
 }
 

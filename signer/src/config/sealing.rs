@@ -36,6 +36,12 @@ impl Sealing {
         }
     }
 
+    /// Whether the configuration names this alias.
+    pub(super) fn names(&self, name: &str) -> bool {
+        let Self::Environment { aliases, wrapping, .. } = self else { return false };
+        aliases.iter().chain(wrapping.iter().map(|(alias, _)| alias)).any(|alias| alias.as_str() == name)
+    }
+
     pub(super) fn read(
         settings: &Settings,
         storage: &Storage,

@@ -160,6 +160,11 @@ impl Settings {
         self.values.keys().any(|key| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
     }
 
+    /// The names of all settings in the file.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// The environment wins over the file.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.environment.value(&variable(name)) {

@@ -23,6 +23,7 @@ use crate::excerpt::Excerpt;
 use crate::keyring::{KeyringError, NotReady};
 use crate::seal::SealError;
 use crate::store::StoreError;
+use crate::token::TokenError;
 
 /// A request that asks for nothing sensible.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,9 +80,9 @@ impl From<KeyringError> for Status {
 fn message(error: &KeyringError) -> String {
     match error {
         KeyringError::Backend(_)
-        | KeyringError::NotReady(NotReady::Locked { .. } | NotReady::NotTried { .. } | NotReady::StoreTooSlow) => {
-            WithCauses(error).to_string()
-        }
+        | KeyringError::NotReady(
+            NotReady::Locked { .. } | NotReady::NotTried { .. } | NotReady::Token(_) | NotReady::StoreTooSlow,
+        ) => WithCauses(error).to_string(),
         KeyringError::KeyNotFound(_)
         | KeyringError::SigningKeyNotFound(_)
         | KeyringError::RoleNotServed(_)
@@ -111,6 +112,7 @@ fn code(error: &KeyringError) -> Code {
             NotReady::Store(_) | NotReady::StoreTooSlow | NotReady::Audit(_) | NotReady::Heads(_) => Code::Unavailable,
             NotReady::NotTried { .. } => Code::FailedPrecondition,
             NotReady::Locked { source, .. } => backend_code(source),
+            NotReady::Token(error) => backend_code(error),
         },
         KeyringError::Store(error) => match error {
             StoreError::Unavailable(_) => Code::Unavailable,
@@ -122,11 +124,36 @@ fn code(error: &KeyringError) -> Code {
     }
 }
 
+fn token_code(error: &TokenError) -> Code {
+    match error {
+        TokenError::NoPin { .. } | TokenError::PinRefused { .. } | TokenError::Ambiguous { .. } => {
+            Code::FailedPrecondition
+        }
+        TokenError::Module { .. }
+        | TokenError::Away { .. }
+        | TokenError::Silent { .. }
+        | TokenError::Busy { .. }
+        | TokenError::Slow { .. }
+        | TokenError::Ended { .. } => Code::Unavailable,
+        TokenError::NoObject { .. } => Code::DataLoss,
+        TokenError::Unfit { .. } | TokenError::Refused { .. } => Code::Internal,
+    }
+}
+
 fn backend_code(error: &BackendError) -> Code {
     match error {
-        BackendError::Locked { .. } | BackendError::NothingToSealWith(_) => Code::FailedPrecondition,
+        BackendError::Locked { .. } | BackendError::NothingToSealWith(_) | BackendError::UnknownToken { .. } => {
+            Code::FailedPrecondition
+        }
+        BackendError::Unsupported(_) => Code::Unknown,
+        BackendError::Token { source, .. } | BackendError::MakeOnToken(source) | BackendError::TokenAway(source) => {
+            token_code(source)
+        }
         BackendError::Away { .. } | BackendError::Seal(SealError::Away(_)) => Code::Unavailable,
-        BackendError::Damaged { .. } | BackendError::NotItsHalf { .. } => Code::DataLoss,
+        BackendError::Damaged { .. }
+        | BackendError::NotItsHalf { .. }
+        | BackendError::NamesNoObject { .. }
+        | BackendError::WrongSignature { .. } => Code::DataLoss,
         BackendError::Seal(SealError::Locked(_) | SealError::Randomness | SealError::Encryption)
         | BackendError::Make(_)
         | BackendError::Sign(_)

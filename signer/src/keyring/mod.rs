@@ -18,7 +18,7 @@ use crate::rate::{RateLimits, Rates, TooMany};
 use crate::rights::Outside;
 use crate::store::roles::{KeyRoles, Taken};
 use crate::store::wrapped::WrappedKeys;
-use crate::store::{Algorithm, KeyStore, Purpose, StoreError};
+use crate::store::{Algorithm, KeyKind, KeyStore, Purpose, StoreError};
 
 mod audited;
 pub(crate) mod document;
@@ -334,22 +334,33 @@ impl Keyring {
         }
         let key_type = KeyType::parse(algorithm.name());
         caller.rights().cover(&key_type, purpose).map_err(KeyringError::NotYoursToMake)?;
+        let kind = self.backend.kind(algorithm, purpose)?;
         let _lane = self.lane(algorithm, purpose).await;
-        if let Some(pending) = self.store.pending(purpose, algorithm).await.map_err(KeyringError::CreationFailed)? {
+        if let Some(pending) = self.store.pending(purpose, &kind).await.map_err(KeyringError::CreationFailed)? {
             self.backend.prove(&pending).await?;
             return Ok(pending.key);
         }
-        self.look().await.into_result(Service::KeyManagement).map_err(|amiss| match amiss {
-            NotReady::Store(error) => KeyringError::CreationFailed(error),
-            amiss => KeyringError::NotReady(amiss),
-        })?;
+        if matches!(kind, KeyKind::Software(_)) {
+            self.look().await.into_result(Service::KeyManagement).map_err(|amiss| match amiss {
+                NotReady::Store(error) => KeyringError::CreationFailed(error),
+                amiss => KeyringError::NotReady(amiss),
+            })?;
+        }
+        // on a token, what is made has signed before it comes here
         let record = self.backend.generate(algorithm, purpose).await?;
-        match self.store.insert_unless_pending(&record, self.now()).await.map_err(KeyringError::CreationFailed)? {
-            None => Ok(record.key),
-            Some(of_another_signer) => {
-                self.backend.forget(record.key.id());
+        match self.store.insert_unless_pending(&record, self.now()).await {
+            Ok(None) => Ok(record.key),
+            Ok(Some(of_another_signer)) => {
+                self.backend.discard(&record).await;
                 self.backend.prove(&of_another_signer).await?;
                 Ok(of_another_signer.key)
+            }
+            Err(error) => {
+                // it may have been stored when the store does not answer, and then its secret half must be there
+                if !matches!(error, StoreError::Unavailable(_)) {
+                    self.backend.discard(&record).await;
+                }
+                Err(KeyringError::CreationFailed(error))
             }
         }
     }

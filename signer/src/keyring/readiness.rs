@@ -11,12 +11,13 @@ use tuf_schema::UtcTime;
 
 use super::audited::Records;
 use crate::audit::{AuditError, HeadTrouble};
-use crate::backend::{BackendError, KeyBackend};
+use crate::backend::{BackendError, KeyBackend, TokenStanding};
 use crate::causes::WithCauses;
 use crate::seal;
 use crate::seal::passphrase::Alias;
 use crate::store::wrapped::WrappedKeys;
 use crate::store::{KeyRecord, KeyStore, StoreError};
+use crate::token::TokenName;
 
 /// How long the store may take to answer, so that whoever asks is told within 5 seconds that it does not.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,6 +48,8 @@ pub(crate) enum Condition {
     Audit(Records),
     /// Heads of the audit chain get where they should.
     Heads,
+    /// The token is there and lets itself be logged in to.
+    Token(TokenName),
 }
 
 /// What a signer does for its callers; each may be possible without the other.
@@ -96,6 +99,9 @@ pub(crate) enum NotReady {
         /// Why a key under it did not open.
         source: Arc<BackendError>,
     },
+    /// A token cannot be used.
+    #[error(transparent)]
+    Token(BackendError),
     /// It was not found out yet whether an alias opens.
     #[error("alias {alias} was not tried yet, or takes too long")]
     NotTried {
@@ -143,9 +149,17 @@ impl Readiness {
             Ok(found) => found,
             Err(amiss) => return Report(vec![Standing::of_store(Some(amiss))]),
         };
+        let tokens = backend.look_at_tokens().await;
+        let is_token = |alias: &Alias| tokens.iter().any(|standing| standing.token.as_str() == alias.as_str());
+        let has_keys = |token: &TokenName| found.in_use.iter().any(|alias| alias.as_str() == token.as_str());
+        let of_token = |standing: &TokenStanding| {
+            let signs = has_keys(&standing.token).then_some(Service::Signer);
+            standing.makes_keys.then_some(Service::KeyManagement).into_iter().chain(signs).collect()
+        };
+        let needs: Vec<Vec<Service>> = tokens.iter().map(of_token).collect();
         let mut aliases: BTreeMap<Alias, Vec<Service>> = BTreeMap::new();
         aliases.insert(backend.default_alias().clone(), vec![Service::KeyManagement]);
-        for alias in &found.in_use {
+        for alias in found.in_use.iter().filter(|alias| !is_token(alias)) {
             aliases.entry(alias.clone()).or_default().push(Service::Signer);
         }
         // whatever is not tried in time keeps what is known of it
@@ -165,7 +179,11 @@ impl Readiness {
             Standing { condition: Condition::Alias(alias), needed_for, amiss }
         };
         let aliases = aliases.into_iter().map(of_alias);
-        Report(std::iter::once(Standing::of_store(store_amiss)).chain(aliases).collect())
+        let tokens = tokens.into_iter().zip(needs).map(|(TokenStanding { token, amiss, .. }, needed_for)| {
+            let amiss = amiss.map(NotReady::Token);
+            Standing { condition: Condition::Token(token), needed_for, amiss }
+        });
+        Report(std::iter::once(Standing::of_store(store_amiss)).chain(aliases).chain(tokens).collect())
     }
 
     /// Asks the store whether it answers and, now and then, which aliases are in use.
@@ -271,9 +289,10 @@ impl Report {
         self.0.iter().filter(|standing| standing.amiss.is_some())
     }
 
-    /// Why a service cannot be used, the first reason of several.
+    /// Why a service cannot be used with keys in software, the first reason of several.
     pub(crate) fn into_result(self, service: Service) -> Result<(), NotReady> {
-        let needed = self.0.into_iter().filter(|standing| standing.needed_for.contains(&service));
+        let of_software = |standing: &Standing| !matches!(standing.condition, Condition::Token(_));
+        let needed = self.0.into_iter().filter(of_software).filter(|standing| standing.needed_for.contains(&service));
         needed.filter_map(|standing| standing.amiss).next().map_or(Ok(()), Err)
     }
 }
@@ -293,6 +312,7 @@ impl Condition {
             Self::Alias(_) => "alias",
             Self::Audit(_) => "audit",
             Self::Heads => "audit_heads",
+            Self::Token(_) => "token",
         }
     }
 
@@ -302,6 +322,7 @@ impl Condition {
             Self::Store | Self::Heads => "",
             Self::Alias(alias) => alias.as_str(),
             Self::Audit(records) => records.name(),
+            Self::Token(token) => token.as_str(),
         }
     }
 }
@@ -314,6 +335,7 @@ impl fmt::Display for Standing {
             Condition::Alias(alias) => write!(f, "alias {alias}")?,
             Condition::Audit(records) => f.write_str(records.told())?,
             Condition::Heads => f.write_str("audit heads")?,
+            Condition::Token(token) => write!(f, "token {token}")?,
         }
         let needed_for = |service| self.needed_for.contains(&service);
         f.write_str(match (needed_for(Service::KeyManagement), needed_for(Service::Signer)) {

@@ -61,9 +61,9 @@ impl KeyStore for Watched {
         self.finds.fetch_add(1, Ordering::SeqCst);
         self.keys.find(id).await
     }
-    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
+    async fn pending(&self, purpose: &Purpose, kind: &KeyKind) -> Result<Option<KeyRecord>, StoreError> {
         let _open = self.gate.read().await;
-        self.keys.pending(purpose, algorithm).await
+        self.keys.pending(purpose, kind).await
     }
     async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
         self.answer()?;

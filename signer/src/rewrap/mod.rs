@@ -22,6 +22,7 @@ use crate::seal::passphrase::Alias;
 use crate::seal::{SealError, Sealing};
 use crate::store::wrapped::{AliasUse, Replacement, WrappedKey};
 use crate::store::{KeyRecord, Store, StoreError};
+use crate::token::TokenSettings;
 use crate::{Randomness, StartError, operator_audit};
 
 /// How many rows are in memory at a time.
@@ -78,6 +79,9 @@ pub enum RewrapError {
     /// Keys in memory are sealed with nothing that could be changed.
     #[error("storage.backend memory has no keys but those of the running signer")]
     InMemory,
+    /// A token seals no keys: it holds its own.
+    #[error("{0} is a token: keys are made on it, and cannot be moved there")]
+    ToToken(Alias),
     /// Nothing would change.
     #[error("the keys of alias {0} are to be sealed under another one")]
     SameAlias(Alias),
@@ -126,10 +130,20 @@ pub async fn rewrap(
     if request.from.as_ref() == Some(&request.to) {
         return Err(RewrapError::SameAlias(request.to.clone()));
     }
+    if config.tokens.iter().any(|token| token.name.as_str() == request.to.as_str()) {
+        return Err(RewrapError::ToToken(request.to.clone()));
+    }
     let (_, sealing) = crate::sealing(config, Arc::clone(&rng))?;
     let store = crate::store::open(&config.storage).await.map_err(StartError::Store)?;
     let audit = operator_audit(config, "rewrap", Arc::clone(&clock), Arc::clone(&rng)).await?;
-    let work = Rewrap { store: store.as_ref(), sealing: &sealing, audit: &audit, clock: clock.as_ref(), request };
+    let work = Rewrap {
+        store: store.as_ref(),
+        sealing: &sealing,
+        audit: &audit,
+        clock: clock.as_ref(),
+        request,
+        tokens: &config.tokens,
+    };
     let backend = SoftwareKeys::new(
         Arc::clone(&sealing),
         request.to.clone(),
@@ -158,6 +172,7 @@ struct Rewrap<'a> {
     audit: &'a Audit,
     clock: &'a dyn Clock,
     request: &'a Request,
+    tokens: &'a [TokenSettings],
 }
 
 /// A run on its way.
@@ -222,7 +237,9 @@ impl Rewrap<'_> {
     }
 
     fn is_asked_for(&self, alias: &Alias) -> bool {
-        *alias != self.request.to && self.request.from.as_ref().is_none_or(|from| from == alias)
+        // keys on a token are not sealed at all
+        let is_token = self.tokens.iter().any(|token| token.name.as_str() == alias.as_str());
+        *alias != self.request.to && !is_token && self.request.from.as_ref().is_none_or(|from| from == alias)
     }
 
     async fn run(&self, tell: &mut (dyn FnMut(Event) + Send), done: &mut u64) -> Result<Progress, Stop> {

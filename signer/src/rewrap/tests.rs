@@ -47,7 +47,7 @@ async fn run(
     request: &Request,
 ) -> (Result<Progress, RewrapError>, Vec<String>) {
     let (sealing, audit, mut told) = (sealing(variables), Audit::of_operator(), Vec::new());
-    let work = Rewrap { store, sealing: &sealing, audit: &audit, clock: &SystemClock, request };
+    let work = Rewrap { store, sealing: &sealing, audit: &audit, clock: &SystemClock, request, tokens: &[] };
     let mut tell = |event| {
         if let Event::Skipped { key, reason } = event {
             told.push(format!("{key}: {reason}"));

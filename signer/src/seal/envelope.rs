@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Damage, SealError};
 use super::header::{Header, read_header, write_header};
-use super::wrapping::{ContentKey, IV_BYTES, KeyWrap, TAG_BYTES, WrappedKey};
+use super::wrapping::{ContentKey, HELD, IV_BYTES, KeyWrap, TAG_BYTES, WrappedKey};
 
 /// How the key is encrypted, as the header and the reference's column name it.
 pub(crate) const CONTENT_ENCRYPTION: &str = "A256GCM";
@@ -52,6 +52,15 @@ impl SealedKey {
         &self.text
     }
 
+    /// How the key is encrypted, as the reference's column names it.
+    #[must_use]
+    pub(crate) fn encryption(&self) -> &'static str {
+        match self.key_wrap {
+            KeyWrap::Passphrase | KeyWrap::Token | KeyWrap::Vault => CONTENT_ENCRYPTION,
+            KeyWrap::Held => HELD,
+        }
+    }
+
     /// What the row's column says of it.
     #[must_use]
     pub(crate) fn key_wrap(&self) -> KeyWrap {
@@ -64,7 +73,11 @@ impl SealedKey {
 /// # Errors
 /// [`Damage`], as far as it shows without opening.
 pub(crate) fn check_form(sealed: &SealedKey) -> Result<(), Damage> {
-    Envelope::read(sealed).map(|_| ())
+    match sealed.key_wrap {
+        // there is no envelope; whoever reads the name of the object checks that
+        KeyWrap::Held => Ok(()),
+        KeyWrap::Passphrase | KeyWrap::Token | KeyWrap::Vault => Envelope::read(sealed).map(|_| ()),
+    }
 }
 
 /// Encrypts `plaintext`, the secret half of `key`, with a content key that has been wrapped.

@@ -17,6 +17,9 @@ pub(super) const KEY_WRAP_BYTES: usize = CONTENT_KEY_BYTES + 8;
 pub(super) const IV_BYTES: usize = 12;
 pub(super) const TAG_BYTES: usize = 16;
 
+/// What both columns for methods say of a key that a token holds.
+pub(super) const HELD: &str = "PKCS11";
+
 /// What wraps the content keys of one alias.
 #[async_trait]
 pub(crate) trait Wrapping: Send + Sync {
@@ -47,6 +50,8 @@ pub(crate) enum KeyWrap {
     Token,
     /// By a key of Vault's transit engine. The name is ours.
     Vault,
+    /// Not at all: the key itself stays in a PKCS #11 token, and the row names its object. The name is ours.
+    Held,
 }
 
 /// The key that encrypts one sealed key, wiped on drop; on the heap, so that moving it leaves no copy behind. Never shown.
@@ -93,13 +98,14 @@ impl KeyWrap {
             Self::Passphrase => "PBES2-HS256+A128KW",
             Self::Token => "A256GCMKW",
             Self::Vault => "bulla-vault-transit",
+            Self::Held => HELD,
         }
     }
 
     /// The method of this name.
     #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Passphrase, Self::Token, Self::Vault].into_iter().find(|method| method.name() == name)
+        [Self::Passphrase, Self::Token, Self::Vault, Self::Held].into_iter().find(|method| method.name() == name)
     }
 }
 
@@ -175,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_method_has_one_name_and_no_other() {
-        for method in [KeyWrap::Passphrase, KeyWrap::Token, KeyWrap::Vault] {
+        for method in [KeyWrap::Passphrase, KeyWrap::Token, KeyWrap::Vault, KeyWrap::Held] {
             assert_eq!(KeyWrap::parse(method.name()), Some(method));
         }
         for name in ["", "a256gcmkw", "A256GCM", "PBES2-HS512+A256KW", "dir"] {

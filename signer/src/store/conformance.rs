@@ -14,7 +14,7 @@ use super::roles::{Roleless, Taken};
 use super::sql::scratch::Server;
 use super::sql::{open_mysql, open_postgres, open_sqlite};
 use super::wrapped::{AliasUse, Replacement};
-use super::{Algorithm, KeyRecord, KeyStore, Purpose, Store, StoreError};
+use super::{Algorithm, KeyKind, KeyRecord, KeyStore, Purpose, Store, StoreError};
 use crate::seal::passphrase::Alias;
 use crate::seal::{KeyWrap, SealedKey};
 
@@ -43,7 +43,7 @@ pub(super) fn timestamp_key() -> KeyRecord {
 }
 
 async fn pending(store: &dyn KeyStore, of: &KeyRecord) -> Option<KeyRecord> {
-    store.pending(&of.purpose, Algorithm::Ed25519).await.unwrap()
+    store.pending(&of.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap()
 }
 
 async fn what_was_stored_comes_back(store: &dyn KeyStore) {
@@ -99,10 +99,48 @@ async fn keys_of_another_gun_role_or_algorithm_are_not_pending(store: &dyn KeySt
         purpose("registry.test/app", None),
         purpose("", Some(Role::Timestamp)),
     ] {
-        assert_eq!(store.pending(&other, Algorithm::Ed25519).await.unwrap(), None, "{other:?}");
+        assert_eq!(store.pending(&other, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), None, "{other:?}");
     }
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ecdsa).await.unwrap(), None);
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ecdsa)).await.unwrap(), None);
     assert_eq!(pending(store, &key).await, Some(key));
+}
+
+/// A key as a token made it: on P-256 or P-384.
+fn key_on_token(token: &str, curve: SecretKind) -> KeyRecord {
+    let secret = SecretKey::generate(curve, &SystemRandom::new()).unwrap();
+    KeyRecord {
+        key: secret.public().clone(),
+        alias: Alias::parse(token).unwrap(),
+        sealed: SealedKey::from_row(KeyWrap::Held, "pkcs11:token=t;id=%01;type=private".to_owned()),
+        ..timestamp_key()
+    }
+}
+
+async fn keys_in_software_and_of_each_kind_on_each_token_wait_apart(store: &dyn KeyStore) {
+    let software = KeyRecord { alias: Alias::parse("hsm").unwrap(), ..timestamp_key() };
+    let ecdsa = SecretKey::generate(SecretKind::EcdsaP256, &SystemRandom::new()).unwrap();
+    let software_ecdsa = KeyRecord { key: ecdsa.public().clone(), ..timestamp_key() };
+    let on_tokens = [
+        key_on_token("hsm", SecretKind::EcdsaP256),
+        key_on_token("hsm", SecretKind::EcdsaP384),
+        key_on_token("other", SecretKind::EcdsaP256),
+    ];
+    let stored: Vec<_> = [software, software_ecdsa].into_iter().chain(on_tokens).collect();
+    for key in &stored {
+        assert_eq!(store.insert_unless_pending(key, time(1)).await.unwrap(), None, "{key:?}");
+    }
+    for key in &stored {
+        assert_eq!(store.find(key.key.id()).await.unwrap().as_ref(), Some(key));
+        let found = store.pending(&key.purpose, &key.kind().unwrap()).await.unwrap();
+        assert_eq!(found.as_ref(), Some(key));
+        let another = match key.sealed.key_wrap() {
+            KeyWrap::Held => key_on_token(key.alias.as_str(), SecretKind::EcdsaP256),
+            KeyWrap::Passphrase | KeyWrap::Token | KeyWrap::Vault => timestamp_key(),
+        };
+        if another.kind() == key.kind() {
+            assert_eq!(store.insert_unless_pending(&another, time(2)).await.unwrap().as_ref(), Some(key));
+        }
+    }
 }
 
 async fn a_used_key_is_no_longer_pending(store: &dyn KeyStore) {
@@ -271,7 +309,7 @@ async fn of_keys_made_at_once_for_one_purpose_one_is_stored(store: Arc<dyn KeySt
         for maker in makers {
             handed_out.push(maker.await.unwrap());
         }
-        let stored = store.pending(&purpose, Algorithm::Ed25519).await.unwrap().unwrap();
+        let stored = store.pending(&purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap().unwrap();
         assert_eq!(handed_out, vec![stored.key.id().clone(); 8]);
     }
 }
@@ -354,6 +392,7 @@ macro_rules! suite {
                 of_several_unused_keys_the_lowest_id_is_pending
                 a_key_is_added_unless_one_is_pending
                 keys_of_another_gun_role_or_algorithm_are_not_pending
+                keys_in_software_and_of_each_kind_on_each_token_wait_apart
                 a_used_key_is_no_longer_pending
                 the_time_of_use_never_goes_back
                 a_deleted_key_answers_no_question_and_keeps_its_id

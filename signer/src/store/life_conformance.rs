@@ -8,7 +8,7 @@ use tuf_schema::key::KeyId;
 use super::conformance::timestamp_key;
 use super::sql::scratch::Server;
 use super::stored::LifeStore;
-use super::{Algorithm, KeyStore, open_mysql, open_postgres, open_sqlite};
+use super::{Algorithm, KeyKind, KeyStore, open_mysql, open_postgres, open_sqlite};
 
 trait Store: KeyStore + LifeStore {}
 impl<S: KeyStore + LifeStore> Store for S {}
@@ -48,10 +48,10 @@ async fn a_retired_key_is_found_as_such_and_is_not_pending(store: &impl Store) {
     assert!(store.retire(id, time(5)).await.unwrap());
     assert!(!store.retire(id, time(6)).await.unwrap(), "it is retired");
     assert_eq!(store.find(id).await.unwrap().unwrap().retired, Some(time(5)));
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ed25519).await.unwrap(), None);
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), None);
     assert!(store.reactivate(id).await.unwrap());
     assert!(!store.reactivate(id).await.unwrap(), "it is not retired");
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ed25519).await.unwrap(), Some(key.clone()));
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), Some(key.clone()));
     assert!(store.retire(id, time(7)).await.unwrap());
     assert_eq!(store.find(id).await.unwrap().unwrap().retired, Some(time(7)));
 }

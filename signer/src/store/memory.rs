@@ -10,7 +10,7 @@ use tuf_schema::key::KeyId;
 use super::heads::MemoryHeads;
 use super::roles::{KeyRoles, Roleless, Taken};
 use super::wrapped::{AliasUse, Replacement, WrappedKey, WrappedKeys};
-use super::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
+use super::{KeyKind, KeyRecord, KeyStore, Purpose, StoreError};
 use crate::seal::passphrase::Alias;
 
 /// Keys in order of their ids; `None` for a deleted one, whose id stays taken.
@@ -41,14 +41,13 @@ impl KeyStore for MemoryKeyStore {
         Ok(self.keys().get(id).cloned().flatten())
     }
 
-    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
-        Ok(pending(&self.keys(), purpose, algorithm))
+    async fn pending(&self, purpose: &Purpose, kind: &KeyKind) -> Result<Option<KeyRecord>, StoreError> {
+        Ok(pending(&self.keys(), purpose, kind))
     }
 
     async fn insert_unless_pending(&self, record: &KeyRecord, _now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
         let mut keys = self.keys();
-        let algorithm = Algorithm::parse(record.key.key_type().name());
-        match algorithm.and_then(|algorithm| pending(&keys, &record.purpose, algorithm)) {
+        match record.kind().and_then(|kind| pending(&keys, &record.purpose, &kind)) {
             Some(pending) => Ok(Some(pending)),
             None => insert(&mut keys, record).map(|()| None),
         }
@@ -139,8 +138,8 @@ impl WrappedKeys for MemoryKeyStore {
     }
 }
 
-fn pending(keys: &Keys, purpose: &Purpose, algorithm: Algorithm) -> Option<KeyRecord> {
-    keys.values().flatten().find(|record| purpose.is_pending(algorithm, record)).cloned()
+fn pending(keys: &Keys, purpose: &Purpose, kind: &KeyKind) -> Option<KeyRecord> {
+    keys.values().flatten().find(|record| purpose.is_pending(kind, record)).cloned()
 }
 
 fn insert(keys: &mut Keys, record: &KeyRecord) -> Result<(), StoreError> {

@@ -7,12 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tuf_schema::key::{KeyId, PublicKey};
+use tuf_schema::key::{KeyId, KeyShape, PublicKey};
 use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::config::Storage;
-use crate::seal::SealedKey;
 use crate::seal::passphrase::Alias;
+use crate::seal::{KeyWrap, SealedKey};
+use crate::token::TokenName;
 
 pub(crate) mod backup;
 #[cfg(test)]
@@ -62,9 +63,9 @@ pub(crate) struct KeyRecord {
     pub(crate) key: PublicKey,
     /// What the key was made for.
     pub(crate) purpose: Purpose,
-    /// Under whose passphrase the secret half is sealed.
+    /// Under whose passphrase the secret half is sealed, or which token has it.
     pub(crate) alias: Alias,
-    /// The secret half.
+    /// The secret half, or the name of its object on a token.
     pub(crate) sealed: SealedKey,
     /// When the key last signed; `None` for a key that has not signed yet.
     pub(crate) last_used: Option<UtcTime>,
@@ -87,10 +88,10 @@ pub(crate) trait KeyStore: Send + Sync {
     /// The key of this id.
     async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
 
-    /// The unused key of this purpose and algorithm with the lowest id; a retired one is never handed out.
-    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError>;
+    /// The unused key of this purpose and kind with the lowest id; a retired one is never handed out.
+    async fn pending(&self, purpose: &Purpose, kind: &KeyKind) -> Result<Option<KeyRecord>, StoreError>;
 
-    /// Adds a key, unless there is an unused one of its purpose and algorithm: then that one is given back, and none
+    /// Adds a key, unless there is an unused one of its purpose and kind: then that one is given back, and none
     /// added. Of several signers that ask at once one adds, and the others get its key. Durable on return.
     /// [`StoreError::Duplicate`] if the id was ever stored before.
     async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError>;
@@ -119,6 +120,23 @@ pub(crate) enum Algorithm {
     Ecdsa,
     /// Ed25519.
     Ed25519,
+    /// RSA; only on a token.
+    Rsa,
+}
+
+/// What kind of key is made for a purpose. A key that waits for its first use is handed out in place of a new one of its
+/// own kind only: whoever asks for a key on a token does not get one in software that was left over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    /// Sealed in its row; of the one form that the reference makes.
+    Software(Algorithm),
+    /// On a token.
+    OnToken {
+        /// Which.
+        token: TokenName,
+        /// The curve, or the length of the modulus.
+        shape: KeyShape,
+    },
 }
 
 /// Why the store did not do what it was asked.
@@ -178,6 +196,7 @@ impl Algorithm {
         match self {
             Self::Ecdsa => "ecdsa",
             Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
         }
     }
 
@@ -187,12 +206,39 @@ impl Algorithm {
         match name {
             "ecdsa" => Some(Self::Ecdsa),
             "ed25519" => Some(Self::Ed25519),
+            "rsa" => Some(Self::Rsa),
             _ => None,
         }
     }
 }
 
+impl KeyKind {
+    /// The algorithm's name in the contract and in rows.
+    #[must_use]
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Software(algorithm) => *algorithm,
+            Self::OnToken { shape: KeyShape::Ecdsa(_), .. } => Algorithm::Ecdsa,
+            Self::OnToken { shape: KeyShape::Ed25519, .. } => Algorithm::Ed25519,
+            Self::OnToken { shape: KeyShape::Rsa { .. }, .. } => Algorithm::Rsa,
+        }
+    }
+}
+
 impl KeyRecord {
+    /// What kind of key it is; nothing for one that no signer makes.
+    #[must_use]
+    pub(crate) fn kind(&self) -> Option<KeyKind> {
+        match self.sealed.key_wrap() {
+            KeyWrap::Held => {
+                Some(KeyKind::OnToken { token: TokenName::parse(self.alias.as_str())?, shape: self.key.shape()? })
+            }
+            KeyWrap::Passphrase | KeyWrap::Token | KeyWrap::Vault => {
+                Algorithm::parse(self.key.key_type().name()).map(KeyKind::Software)
+            }
+        }
+    }
+
     /// Whether the key may still be handed out: it has not signed, and may sign.
     fn is_unused(&self) -> bool {
         self.last_used.is_none() && self.retired.is_none()
@@ -200,10 +246,10 @@ impl KeyRecord {
 }
 
 impl Purpose {
-    /// Whether a record is an unused key, not retired, of this purpose and algorithm, compared byte for byte.
+    /// Whether a record is an unused key, not retired, of this purpose and kind, compared byte for byte.
     #[must_use]
-    pub(crate) fn is_pending(&self, algorithm: Algorithm, record: &KeyRecord) -> bool {
-        record.purpose == *self && record.key.key_type().name() == algorithm.name() && record.is_unused()
+    pub(crate) fn is_pending(&self, kind: &KeyKind, record: &KeyRecord) -> bool {
+        record.purpose == *self && record.kind().as_ref() == Some(kind) && record.is_unused()
     }
 
     /// The repository as rows and the contract write it: empty for none.

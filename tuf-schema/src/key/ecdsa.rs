@@ -117,6 +117,15 @@ impl VerifyingKey {
         Some(Self { point, spki })
     }
 
+    /// The curve the point is of.
+    pub(super) fn curve(&self) -> Curve {
+        match &self.point {
+            Point::P256(_) => Curve::P256,
+            Point::P384(_) => Curve::P384,
+            Point::P521(_) => Curve::P521,
+        }
+    }
+
     /// The SubjectPublicKeyInfo with the point uncompressed.
     pub(super) fn spki(&self) -> &[u8] {
         &self.spki

@@ -99,7 +99,44 @@ enum Verifier {
     Ed25519(ed25519::VerifyingKey),
 }
 
+/// What kind of key a public key is, whatever it is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyShape {
+    /// ECDSA on a curve.
+    Ecdsa(Curve),
+    /// RSA with a modulus of so many bits.
+    Rsa {
+        /// The length of the modulus.
+        bits: usize,
+    },
+    /// Ed25519.
+    Ed25519,
+}
+
 impl PublicKey {
+    /// The ECDSA key of a point, compressed or not; `None` when the bytes are no point of the curve.
+    #[must_use]
+    pub fn of_point(curve: Curve, point: &[u8]) -> Option<Self> {
+        Some(Self::new(KeyType::Ecdsa, curve.spki(&curve.uncompressed(point)?)?))
+    }
+
+    /// The RSA key of a modulus and an exponent, both big-endian; `None` when it is no key.
+    #[must_use]
+    pub fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let key = Self::new(KeyType::Rsa, rsa::spki(without_zeros(modulus), without_zeros(exponent))?);
+        key.material().is_some().then_some(key)
+    }
+
+    /// What kind of key it is; `None` for a key that never verifies.
+    #[must_use]
+    pub fn shape(&self) -> Option<KeyShape> {
+        Some(match self.0.verifier.as_ref()? {
+            Verifier::Ecdsa(key) => KeyShape::Ecdsa(key.curve()),
+            Verifier::Rsa(key) | Verifier::RsaPem(key) => KeyShape::Rsa { bits: rsa::modulus_bits(key.spki())? },
+            Verifier::Ed25519(_) => KeyShape::Ed25519,
+        })
+    }
+
     /// A key of `key_type` with the public bytes of the wire, decoded from base64.
     ///
     /// Never fails: a key that cannot be parsed, an RSA key under 2048 bits and an unknown type simply never verify.
@@ -199,6 +236,12 @@ impl Verifier {
     }
 }
 
+/// A big-endian number as DER writes it.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
         self.0.key_type == other.0.key_type && self.0.public == other.0.public
@@ -287,6 +330,31 @@ mod tests {
                 assert!(!key.verifies(b"another message", &signature), "{name} {}", signature.method);
             }
         }
+    }
+
+    #[test]
+    fn a_key_is_made_anew_from_its_numbers() {
+        let p384 = generated(SecretKind::EcdsaP384);
+        let spki = p384.public().material().unwrap();
+        let point = SubjectPublicKeyInfoRef::from_der(spki).unwrap().subject_public_key.as_bytes().unwrap();
+        assert_eq!(PublicKey::of_point(Curve::P384, point).as_ref(), Some(p384.public()));
+        assert_eq!(PublicKey::of_point(Curve::P256, point), None);
+        let secret = SecretKey::from_pkcs8_der(&rsa_pkcs8()).unwrap();
+        let spki = SubjectPublicKeyInfoRef::from_der(secret.public().public_bytes()).unwrap();
+        let numbers = pkcs1::RsaPublicKeyRef::from_der(spki.subject_public_key.as_bytes().unwrap()).unwrap();
+        let padded = [&[0], numbers.modulus.as_bytes()].concat();
+        let made = PublicKey::of_rsa(&padded, numbers.public_exponent.as_bytes());
+        assert_eq!(made.as_ref(), Some(secret.public()));
+        assert_eq!(PublicKey::of_rsa(&[1; 128], &[1, 0, 1]), None, "1024 bits");
+    }
+
+    #[test]
+    fn a_key_has_the_shape_it_was_made_in() {
+        let shapes: Vec<_> = specimens().iter().map(|(_, key, _)| key.shape().unwrap()).collect();
+        let [p256, p384, p521] = [Curve::P256, Curve::P384, Curve::P521].map(KeyShape::Ecdsa);
+        let rsa = KeyShape::Rsa { bits: 2048 };
+        assert_eq!(shapes, [p256, p256, p384, p384, p521, KeyShape::Ed25519, rsa, rsa, rsa]);
+        assert_eq!(PublicKey::new(KeyType::Ecdsa, b"none".to_vec()).shape(), None);
     }
 
     #[test]

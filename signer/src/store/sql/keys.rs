@@ -1,23 +1,25 @@
 //! Sealed keys in the reference's table, on any engine and beside any number of other signers.
 
 use async_trait::async_trait;
-use bulla_database::{Database, Engine, EngineName, Failure, Kind, Row, Session, Value};
+use bulla_database::{Database, Engine, EngineName, Failure, Kind, Session, Value};
 use ring::digest::{SHA256, digest};
 use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
 
-use super::record::{record, sound};
+use super::record::{record, sound, waiting};
 use super::roles;
 use super::statements::Statements;
 use super::wrapped;
-use crate::seal::CONTENT_ENCRYPTION;
 use crate::seal::passphrase::Alias;
-use crate::store::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
+use crate::store::{KeyKind, KeyRecord, KeyStore, Purpose, StoreError};
 
 /// How often a change is begun anew when other signers were first or the connection broke.
 const ATTEMPTS: usize = 10;
 /// How many uses are written down in one transaction, so that none holds its rows for long.
 const USES_AT_ONCE: usize = 256;
+
+/// The key that was there already, if there was one; or that its row is damaged.
+type Inserted = Result<Option<KeyRecord>, StoreError>;
 
 /// Keys in an SQL database.
 pub(crate) struct SqlKeyStore<E: Engine> {
@@ -44,7 +46,7 @@ impl<E: Engine> SqlKeyStore<E> {
     }
 
     /// One try of [`KeyStore::insert_unless_pending`].
-    async fn try_insert(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<Row>, Failure> {
+    async fn try_insert(&self, record: &KeyRecord, now: UtcTime) -> Result<Inserted, Failure> {
         let mut transaction = self.database.begin().await?;
         let mut session = transaction.session()?;
         if let Some(take_lane) = &self.statements.take_lane {
@@ -55,8 +57,9 @@ impl<E: Engine> SqlKeyStore<E> {
             Value::Text(record.purpose.role_text()),
             Value::Text(record.key.key_type().name()),
         ];
-        let pending = lowest(session.fetch(&self.statements.pending, &purpose).await?);
-        if pending.is_none() {
+        let rows = session.fetch(&self.statements.pending, &purpose).await?;
+        let pending = record.kind().map_or(Ok(None), |kind| waiting::<E>(rows, &kind));
+        if matches!(pending, Ok(None)) {
             self.insert_into(&mut session, record, now).await?;
         }
         transaction.commit().await?;
@@ -67,7 +70,7 @@ impl<E: Engine> SqlKeyStore<E> {
         let values = [
             time::<E>(Some(now)),
             Value::Text(record.key.id().as_str()),
-            Value::Text(CONTENT_ENCRYPTION),
+            Value::Text(record.sealed.encryption()),
             Value::Text(record.sealed.key_wrap().name()),
             Value::Text(record.key.key_type().name()),
             Value::Text(record.alias.as_str()),
@@ -119,11 +122,11 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         rows.into_iter().next().map(record::<E>).transpose()
     }
 
-    async fn pending(&self, purpose: &Purpose, algorithm: Algorithm) -> Result<Option<KeyRecord>, StoreError> {
+    async fn pending(&self, purpose: &Purpose, kind: &KeyKind) -> Result<Option<KeyRecord>, StoreError> {
         let purpose =
-            [Value::Text(purpose.gun_text()), Value::Text(purpose.role_text()), Value::Text(algorithm.name())];
+            [Value::Text(purpose.gun_text()), Value::Text(purpose.role_text()), Value::Text(kind.algorithm().name())];
         let rows = none_if_unfit(self.database.fetch(&self.statements.pending, &purpose).await)?;
-        lowest(rows).map(record::<E>).transpose()
+        waiting::<E>(rows, kind)
     }
 
     async fn insert_unless_pending(&self, record: &KeyRecord, now: UtcTime) -> Result<Option<KeyRecord>, StoreError> {
@@ -131,7 +134,7 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         loop {
             let inserted = self.try_insert(record, now).await;
             if !attempts.go_on(&inserted) {
-                return inserted?.map(super::record::record::<E>).transpose();
+                return inserted?;
             }
             // a conflict may be the id itself; and an end that nobody heard of may have been a good one
             if self.is_taken(record.key.id()).await? {
@@ -204,11 +207,6 @@ impl Attempts {
         self.0 += 1;
         matches!(done, Err(Failure::Conflict(_) | Failure::Broken(_))) && self.0 < ATTEMPTS
     }
-}
-
-/// The row with the lowest key id. There are more than one only where signers of the reference raced.
-fn lowest(rows: Vec<Row>) -> Option<Row> {
-    rows.into_iter().min_by(|one, other| one.text(0).ok().cmp(&other.text(0).ok()))
 }
 
 /// What a table cannot hold is not in it.

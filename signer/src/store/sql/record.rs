@@ -5,8 +5,8 @@ use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::seal::passphrase::Alias;
-use crate::seal::{CONTENT_ENCRYPTION, KeyWrap, SealedKey};
-use crate::store::{KeyRecord, Purpose, StoreError};
+use crate::seal::{KeyWrap, SealedKey};
+use crate::store::{KeyKind, KeyRecord, Purpose, StoreError};
 
 const MICROS: i64 = 1_000_000;
 
@@ -16,9 +16,8 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
     let damaged = |fact| StoreError::Damaged { key: KeyId::from_wire(&id), fact };
     let text = |place, column| row.text(place).ok().flatten().ok_or_else(|| damaged(column));
 
-    let is_encrypted_so = text(1, "encryption_alg")? == CONTENT_ENCRYPTION;
-    let key_wrap = KeyWrap::parse(text(2, "keywrap_alg")?).filter(|_| is_encrypted_so);
-    let key_wrap = key_wrap.ok_or_else(|| damaged("it is sealed by another method"))?;
+    let key_wrap = KeyWrap::parse(text(2, "keywrap_alg")?).ok_or_else(|| damaged("it is sealed by another method"))?;
+    let encryption = text(1, "encryption_alg")?.to_owned();
     let key_type = KeyType::parse(text(3, "algorithm")?);
     let alias = Alias::parse(text(4, "passphrase_alias")?).ok_or_else(|| damaged("its alias is none"))?;
     let (gun, role) = (text(7, "gun")?, text(8, "role")?);
@@ -35,7 +34,30 @@ pub(super) fn record<E: Engine>(mut row: Row) -> Result<KeyRecord, StoreError> {
         return Err(damaged("its public key is another key's"));
     }
     let sealed = SealedKey::from_row(key_wrap, String::from_utf8(private).map_err(|_| damaged("private"))?);
+    if sealed.encryption() != encryption {
+        return Err(damaged("it is sealed by another method"));
+    }
     Ok(KeyRecord { key, purpose, alias, sealed, last_used, retired })
+}
+
+/// The unused key with the lowest id that is of a kind, among rows of unused keys of its purpose and algorithm. A
+/// damaged row that may be of the kind counts: no key is made in its place.
+pub(super) fn waiting<E: Engine>(mut rows: Vec<Row>, kind: &KeyKind) -> Result<Option<KeyRecord>, StoreError> {
+    let (is_held, token) = match kind {
+        KeyKind::Software(_) => (false, None),
+        KeyKind::OnToken { token, .. } => (true, Some(token.as_str())),
+    };
+    let may_be_of_kind = |row: &Row| {
+        let (method, alias) = (row.text(2).ok().flatten(), row.text(4).ok().flatten());
+        (method == Some(KeyWrap::Held.name())) == is_held && (token.is_none() || alias == token)
+    };
+    rows.retain(may_be_of_kind);
+    rows.sort_by(|one, other| one.text(0).ok().cmp(&other.text(0).ok()));
+    let is_it = |read: &Result<KeyRecord, StoreError>| match read {
+        Ok(record) => record.kind().as_ref() == Some(kind),
+        Err(_) => true,
+    };
+    rows.into_iter().map(record::<E>).find(is_it).transpose()
 }
 
 /// The keys of sound rows; damaged ones are passed over.

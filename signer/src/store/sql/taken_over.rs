@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::passphrase::{Alias, Passphrases};
 use crate::seal::{KeyWrap, SealedKey, Sealing};
-use crate::store::{Algorithm, KeyRecord, KeyStore, Purpose, StoreError};
+use crate::store::{Algorithm, KeyKind, KeyRecord, KeyStore, Purpose, StoreError};
 
 fn recorded(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/db").join(name);
@@ -128,7 +128,7 @@ async fn a_pending_key_of_the_reference_is_handed_out() {
     assert_eq!(unused.len(), 2);
     for key in unused {
         let algorithm = Algorithm::parse(key.key.key_type().name()).unwrap();
-        let pending = store.pending(&key.purpose, algorithm).await.unwrap().unwrap();
+        let pending = store.pending(&key.purpose, &KeyKind::Software(algorithm)).await.unwrap().unwrap();
         assert_eq!(pending.purpose, key.purpose);
         let other = KeyRecord { purpose: key.purpose.clone(), ..record("x", Role::Timestamp) };
         if algorithm == Algorithm::Ed25519 {
@@ -212,11 +212,15 @@ async fn on_a_table_that_knows_no_case_names_are_compared_byte_for_byte() {
     store.insert(&key, time(1)).await.unwrap();
     for gun in ["Registry.test/app", "registry.test/APP", "registry.test/app "] {
         let other = record(gun, Role::Timestamp);
-        assert_eq!(store.pending(&other.purpose, Algorithm::Ed25519).await.unwrap(), None, "{gun}");
+        assert_eq!(store.pending(&other.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), None, "{gun}");
         assert_eq!(store.insert_unless_pending(&other, time(1)).await.unwrap(), None, "{gun}");
-        assert_eq!(store.pending(&other.purpose, Algorithm::Ed25519).await.unwrap(), Some(other), "{gun}");
+        assert_eq!(
+            store.pending(&other.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(),
+            Some(other),
+            "{gun}"
+        );
     }
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ed25519).await.unwrap(), Some(key.clone()));
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), Some(key.clone()));
     let id = key.key.id().as_str();
     for other in [id.to_uppercase(), format!("{id} ")] {
         let other = KeyId::from_wire(&other);
@@ -235,14 +239,14 @@ async fn a_name_outside_the_table_s_set_of_characters_does_not_fit() {
     let key = record("registry.test/\u{1f511}", Role::Timestamp);
     let refusal = store.insert_unless_pending(&key, time(1)).await;
     assert!(matches!(refusal, Err(StoreError::DoesNotFit(_))), "{refusal:?}");
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ed25519).await.unwrap(), None);
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), None);
     let id = KeyId::from_wire("\u{1f511}");
     assert_eq!(store.find(&id).await.unwrap(), None);
     assert!(!store.delete(&id, time(1)).await.unwrap());
     // what the set has is held, of any script
     let key = record("registry.test/\u{e4}\u{5b57}", Role::Timestamp);
     store.insert_unless_pending(&key, time(1)).await.unwrap();
-    assert_eq!(store.pending(&key.purpose, Algorithm::Ed25519).await.unwrap(), Some(key));
+    assert_eq!(store.pending(&key.purpose, &KeyKind::Software(Algorithm::Ed25519)).await.unwrap(), Some(key));
 }
 
 /// A row with an empty id, which the reference would answer an empty question with.
@@ -255,7 +259,9 @@ async fn no_row_is_found_by_an_empty_id() {
         assert_eq!(store.find(&KeyId::from_wire("")).await.unwrap(), None);
         assert!(!store.delete(&KeyId::from_wire(""), time(2)).await.unwrap());
         store.mark_used(&[(KeyId::from_wire(""), time(2))]).await.unwrap();
-        let refusal = store.pending(&record("registry.test/app", Role::Timestamp).purpose, Algorithm::Ed25519).await;
+        let refusal = store
+            .pending(&record("registry.test/app", Role::Timestamp).purpose, &KeyKind::Software(Algorithm::Ed25519))
+            .await;
         assert!(matches!(refusal, Err(StoreError::Damaged { .. })), "unused and not deleted: {refusal:?}");
     }
 }

@@ -9,8 +9,8 @@ use super::keys::{Attempts, SqlKeyStore, time};
 use super::record::record;
 use super::statements::{exactly, read_columns};
 use crate::excerpt::Excerpt;
+use crate::seal::HeaderExcerpt;
 use crate::seal::passphrase::Alias;
-use crate::seal::{CONTENT_ENCRYPTION, HeaderExcerpt};
 use crate::store::wrapped::{AliasUse, MAX_ALIASES, Replacement, RowDamage, WrappedKey, WrappedKeys};
 use crate::store::{KeyRecord, StoreError};
 
@@ -74,7 +74,7 @@ impl<E: Engine> WrappedKeys for SqlKeyStore<E> {
         let values = [
             Value::Bytes(wrapping.sealed.as_str().as_bytes()),
             Value::Text(wrapping.alias.as_str()),
-            Value::Text(CONTENT_ENCRYPTION),
+            Value::Text(wrapping.sealed.encryption()),
             Value::Text(wrapping.sealed.key_wrap().name()),
             time::<E>(Some(now)),
             Value::Text(read.key.id().as_str()),

@@ -1,0 +1,224 @@
+//! What went wrong with a token: what its module answers, and what that means for those who asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cryptoki::error::{Error, RvError};
+
+use super::TokenName;
+use super::pin::PinError;
+
+/// Why a token did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// The module cannot be loaded or does not begin.
+    #[error("the PKCS #11 module {file} of token {token} cannot be used")]
+    Module {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The module.
+        file: PathBuf,
+        /// What it said.
+        source: Error,
+    },
+    /// The token is not there.
+    #[error("token {token} is away: no slot of its module has a token labelled {label:?}{}", of_serial(serial.as_deref()))]
+    Away {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The label it should have.
+        label: String,
+        /// The serial number it should have.
+        serial: Option<String>,
+    },
+    /// The token was there and does not answer any more.
+    #[error("token {token} does not answer")]
+    Silent {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// What its module said last.
+        source: Error,
+    },
+    /// Several tokens have the label.
+    #[error("token {token}: {found} tokens are labelled {label:?}; set tokens.{token}.serial to one of theirs")]
+    Ambiguous {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The label.
+        label: String,
+        /// How many.
+        found: usize,
+    },
+    /// As much is asked of the token as it takes.
+    #[error("token {token} has too much to do")]
+    Busy {
+        /// The token's name in the configuration.
+        token: TokenName,
+    },
+    /// The token takes too long.
+    #[error("token {token} does not answer within {} seconds", patience.as_secs())]
+    Slow {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// There is no PIN.
+    #[error("token {token} is locked")]
+    NoPin {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// Why there is none.
+        source: PinError,
+    },
+    /// The token refused the PIN, now or before. It is not tried again, as a token locks itself after a few.
+    #[error(
+        "token {token} is locked: it refused the PIN ({reason}); the same PIN is not tried again: change what its \
+         source gives, or start anew"
+    )]
+    PinRefused {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// What the module said.
+        reason: RvError,
+    },
+    /// The token has no such object.
+    #[error("token {token} has no object with id {id}")]
+    NoObject {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The object's `CKA_ID` in hexadecimal.
+        id: String,
+    },
+    /// What the token made is not what it was asked for.
+    #[error("token {token} made a key that cannot be kept: {fact}")]
+    Unfit {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// What is wrong.
+        fact: &'static str,
+    },
+    /// The module refused.
+    #[error("token {token} refused")]
+    Refused {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// What it said.
+        source: Error,
+    },
+    /// The process is ending.
+    #[error("the work for token {token} was given up")]
+    Ended {
+        /// The token's name in the configuration.
+        token: TokenName,
+    },
+}
+
+/// Why one piece of work on a session failed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The module answered with an error.
+    Module(Error),
+    /// No slot has the token.
+    Away,
+    /// Several slots have one.
+    Ambiguous(usize),
+    /// There is no PIN.
+    NoPin(PinError),
+    /// The PIN is or was refused.
+    PinRefused(RvError),
+    /// No object has this id.
+    NoObject(String),
+    /// What was made is not what was asked for.
+    Unfit(&'static str),
+}
+
+/// What may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Nothing.
+    None,
+    /// To forget what the session had found on the token, and to open and log in another one.
+    NewSession,
+    /// To end the module's work and begin it anew, which finds tokens that came since.
+    NewModule,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Module(error)
+    }
+}
+
+impl Trouble {
+    /// What may help, by what the module said.
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Module(Error::Pkcs11(code, _)) => remedy(*code),
+            // it may be that the module still shows what was on a token that has gone
+            Self::Away | Self::NoObject(_) => Remedy::NewModule,
+            Self::Module(_) | Self::Ambiguous(_) | Self::NoPin(_) | Self::PinRefused(_) | Self::Unfit(_) => {
+                Remedy::None
+            }
+        }
+    }
+
+    /// Whether the session is known to be no more.
+    pub(super) fn has_ended_the_session(&self) -> bool {
+        use RvError::{CryptokiNotInitialized, DeviceRemoved, SessionClosed, SessionHandleInvalid, TokenNotPresent};
+        let ends = [CryptokiNotInitialized, DeviceRemoved, SessionClosed, SessionHandleInvalid, TokenNotPresent];
+        matches!(self, Self::Module(Error::Pkcs11(code, _)) if ends.contains(code))
+    }
+}
+
+fn remedy(code: RvError) -> Remedy {
+    match code {
+        RvError::SessionHandleInvalid
+        | RvError::SessionClosed
+        | RvError::UserNotLoggedIn
+        | RvError::KeyHandleInvalid
+        | RvError::ObjectHandleInvalid
+        | RvError::OperationActive
+        | RvError::OperationNotInitialized => Remedy::NewSession,
+        RvError::DeviceRemoved
+        | RvError::DeviceError
+        | RvError::TokenNotPresent
+        | RvError::TokenNotRecognized
+        | RvError::SlotIdInvalid
+        | RvError::GeneralError
+        | RvError::FunctionFailed
+        | RvError::CryptokiNotInitialized => Remedy::NewModule,
+        _ => Remedy::None,
+    }
+}
+
+fn of_serial(serial: Option<&str>) -> String {
+    serial.map(|serial| format!(" with serial number {serial}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_pin_has_no_remedy_that_would_try_it_again() {
+        for code in [RvError::PinIncorrect, RvError::PinLocked, RvError::PinInvalid, RvError::PinLenRange] {
+            assert_eq!(Trouble::from(Error::Pkcs11(code, Function::Login)).remedy(), Remedy::None, "{code}");
+            assert_eq!(Trouble::PinRefused(code).remedy(), Remedy::None, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_session_is_opened_anew_and_a_lost_token_looked_for() {
+        let remedy = |code| Trouble::from(Error::Pkcs11(code, Function::Sign)).remedy();
+        for code in [RvError::SessionHandleInvalid, RvError::SessionClosed, RvError::UserNotLoggedIn] {
+            assert_eq!(remedy(code), Remedy::NewSession, "{code}");
+        }
+        for code in [RvError::DeviceRemoved, RvError::TokenNotPresent] {
+            assert_eq!(remedy(code), Remedy::NewModule, "{code}");
+        }
+        assert_eq!(remedy(RvError::MechanismInvalid), Remedy::None);
+    }
+}
