@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ring::rand::SecureRandom;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::mpsc;
 
 pub mod audit;
 mod backend;
@@ -47,6 +47,7 @@ use seal::ProviderError;
 use seal::passphrase::Alias;
 pub use store::OpenStoreError;
 use store::Store;
+use tls::Tls;
 pub use tls::TlsError;
 
 /// How often it is looked whether opened keys have been held for too long.
@@ -63,7 +64,8 @@ pub type Randomness = Arc<dyn SecureRandom + Send + Sync>;
 pub struct Signer {
     keyring: Arc<Keyring>,
     measure: Measure,
-    tls: TlsAcceptor,
+    tls: Arc<Tls>,
+    looks: Option<mpsc::Receiver<()>>,
     allowed: AllowedClients,
 }
 
@@ -100,7 +102,7 @@ pub enum StartError {
 /// # Errors
 /// [`TlsError`] names the file.
 pub fn check(config: &Config) -> Result<(), TlsError> {
-    tls::server_config(config).map(|_| ())
+    Tls::start(config).map(|_| ())
 }
 
 impl Signer {
@@ -112,15 +114,14 @@ impl Signer {
     /// # Errors
     /// [`StartError`] names the file or the variable.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>, rng: Randomness) -> Result<Self, StartError> {
-        let tls = TlsAcceptor::from(Arc::new(tls::server_config(config)?));
-        let ends = tls::ends(config)?;
+        let tls = Arc::new(Tls::start(config)?);
         let allowed = match &config.clients {
             ClientTrust::Authority { allowed, .. } => allowed.clone(),
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
         let store = store::open(&config.storage).await?;
         let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
-        ends.into_iter().for_each(|(key, end)| metrics.note_certificate(key, end));
+        note_ends(&tls, &metrics);
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let audit = audit(config, &metrics, None, store.clone(), Arc::clone(&clock), Arc::clone(&rng)).await?;
         let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
@@ -130,7 +131,14 @@ impl Signer {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }
         keyring.tell_roleless().await;
-        Ok(Self { keyring: Arc::new(keyring), measure: Measure { metrics, clock }, tls, allowed })
+        Ok(Self { keyring: Arc::new(keyring), measure: Measure { metrics, clock }, tls, looks: None, allowed })
+    }
+
+    /// The same signer, reading the files of TLS again whenever `looks` says so. New connections are accepted with what is
+    /// new; open ones go on if their clients' certificates would be let in now, too.
+    #[must_use]
+    pub fn looking_at_files(self, looks: mpsc::Receiver<()>) -> Self {
+        Self { looks: Some(looks), ..self }
     }
 
     /// Serves until `shutdown` completes; then ends what is under way and writes down what is in memory only.
@@ -138,15 +146,17 @@ impl Signer {
     /// # Errors
     /// When a listener fails.
     pub async fn serve(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let Self { keyring, measure, tls, allowed } = self;
+        let Self { keyring, measure, tls, looks, allowed } = self;
         let metrics = Arc::clone(&measure.metrics);
         let any_client = metrics.lets_any_client_in();
-        let serving = grpc::serve(Arc::clone(&keyring), any_client, measure, listeners.grpc, tls, allowed, shutdown);
+        let serving =
+            grpc::serve(Arc::clone(&keyring), any_client, measure, listeners.grpc, Arc::clone(&tls), allowed, shutdown);
         let served = tokio::select! {
             served = serving => served,
             () = tidy(&keyring) => Ok(()),
             () = sweep(&keyring) => Ok(()),
             () = look_at_rows(&keyring, &metrics) => Ok(()),
+            () = look_at_files(&tls, looks, &metrics) => Ok(()),
             () = warn(any_client) => Ok(()),
             () = keyring.audit().keep() => Ok(()),
             () = http::serve(listeners.http, Arc::clone(&keyring), Arc::clone(&metrics)) => Ok(()),
@@ -214,6 +224,21 @@ fn backend(
 fn sealing(config: &Config, rng: Randomness) -> Result<(Alias, Arc<seal::Sealing>), StartError> {
     let (sealing, alias) = seal::Sealing::from_config(&config.sealing, rng)?;
     Ok((alias, Arc::new(sealing)))
+}
+
+/// Looks at the files of TLS whenever it is told to, for ever.
+async fn look_at_files(tls: &Tls, looks: Option<mpsc::Receiver<()>>, metrics: &Metrics) {
+    if let Some(mut looks) = looks {
+        while looks.recv().await.is_some() {
+            tls.look_and_tell();
+            note_ends(tls, metrics);
+        }
+    }
+    std::future::pending().await
+}
+
+fn note_ends(tls: &Tls, metrics: &Metrics) {
+    tls.in_force().ends().for_each(|(key, end)| metrics.note_certificate(key, end));
 }
 
 /// Tidies the keyring for ever.

@@ -8,6 +8,7 @@ use std::alloc::System;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arguments::{Arguments, Verb};
@@ -19,11 +20,15 @@ use bulla_signer::{Listeners, Signer};
 use logging::Log;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes what is freed: libraries leave copies of keys in memory that they give back.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+/// How often the files of certificates, keys and authorities are looked at; SIGHUP does it at once.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     match run() {
@@ -103,6 +108,20 @@ async fn serve(config: &Config, log: Log) -> anyhow::Result<()> {
         tracing::info!("ending");
     };
     let metrics_at = http.as_ref().and_then(|http| http.local_addr().ok()).map(|address| address.to_string());
+    let mut again = signal(SignalKind::hangup())?;
+    let (look, looks) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut pause = tokio::time::interval(BETWEEN_LOOKS);
+        loop {
+            tokio::select! {
+                _ = pause.tick() => {}
+                _ = again.recv() => {}
+            }
+            if look.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
     tracing::info!(address = %grpc.local_addr()?, http = metrics_at, version = env!("CARGO_PKG_VERSION"), "serving");
-    Ok(signer.serve(Listeners { grpc, http }, shutdown).await?)
+    Ok(signer.looking_at_files(looks).serve(Listeners { grpc, http }, shutdown).await?)
 }

@@ -1,19 +1,21 @@
 //! TLS of the signer: its certificate, and which client certificates it takes. Without one there is no handshake.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::danger::ClientCertVerifier;
-use rustls_pki_types::pem::{self, PemObject as _};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tuf_schema::UtcTime;
 
-use crate::config::{ClientTrust, Config};
-
 mod clients;
+mod files;
+
+use files::Content;
+pub(crate) use files::{InForce, Tls};
 
 /// The protocol of gRPC: HTTP/2 and no other.
 const ALPN: &[u8] = b"h2";
@@ -54,69 +56,49 @@ pub enum TlsError {
     Own(#[source] rustls::Error),
 }
 
-/// What TLS needs, read from the files of the configuration.
-///
-/// # Errors
-/// [`TlsError`] names the configuration key and the file.
-pub(crate) fn server_config(config: &Config) -> Result<ServerConfig, TlsError> {
-    let chain = certificates("server.tls_cert_file", &config.certificate_file)?;
-    let key = private_key("server.tls_key_file", &config.key_file)?;
+fn server_config(
+    certificate: &Content<'_>,
+    key: &Content<'_>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, TlsError> {
     let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Own)?
-        .with_client_cert_verifier(verifier(&config.clients)?)
-        .with_single_cert(chain, key)
+        .with_client_cert_verifier(clients)
+        .with_single_cert(certificates(certificate)?, private_key(key)?)
         .map_err(TlsError::Own)?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
     Ok(tls)
 }
 
-/// Until when the certificates of each file are valid, by the configuration key that names it: of several the first that
-/// ends. One that cannot be read says nothing here.
-///
-/// # Errors
-/// [`TlsError`] names the configuration key and the file.
-pub(crate) fn ends(config: &Config) -> Result<Vec<(&'static str, UtcTime)>, TlsError> {
-    let mut files = vec![("server.tls_cert_file", config.certificate_file.as_path())];
-    if let ClientTrust::Authority { file, .. } = &config.clients {
-        files.push(("server.client_ca_file", file));
-    }
-    let mut ends = Vec::new();
-    for (key, file) in files {
-        let end = certificates(key, file)?.iter().filter_map(end_of).min();
-        ends.extend(end.map(|end| (key, end)));
-    }
-    Ok(ends)
+/// Until when the first of some certificates is valid. One that cannot be read says nothing here.
+fn end(certificates: &[CertificateDer<'_>]) -> Option<UtcTime> {
+    let end_of = |certificate: &CertificateDer<'_>| {
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        UtcTime::from_unix_seconds(certificate.validity().not_after.timestamp())
+    };
+    certificates.iter().filter_map(end_of).min()
 }
 
-fn end_of(certificate: &CertificateDer<'_>) -> Option<UtcTime> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    UtcTime::from_unix_seconds(certificate.validity().not_after.timestamp())
+/// Of the authorities' file; without one any certificate is let in.
+fn verifier(authorities: Option<&Content<'_>>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(content) = authorities else { return Ok(Arc::new(clients::AnyCertificate::new())) };
+    let listed = clients::Listed::new(certificates(content)?);
+    Ok(Arc::new(listed.map_err(|source| TlsError::Authority { file: content.file.path.clone(), source })?))
 }
 
-fn verifier(clients: &ClientTrust) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let ClientTrust::Authority { file, .. } = clients else { return Ok(Arc::new(clients::AnyCertificate::new())) };
-    let listed = certificates("server.client_ca_file", file)?;
-    let listed = clients::Listed::new(listed).map_err(|source| TlsError::Authority { file: file.clone(), source })?;
-    Ok(Arc::new(listed))
-}
-
-fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+fn certificates(content: &Content<'_>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(TlsError::Empty { key, file: file.to_owned(), wanted: "certificate" }),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(key, file, "certificate", error)),
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) | Err(_) => Err(empty(content, "certificate")),
     }
 }
 
-fn private_key(key: &'static str, file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable(key, file, "private key", error))
+fn private_key(content: &Content<'_>) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&content.bytes).map_err(|_| empty(content, "private key"))
 }
 
-fn unreadable(key: &'static str, file: &Path, wanted: &'static str, error: pem::Error) -> TlsError {
-    match error {
-        pem::Error::Io(source) => TlsError::Unreadable { key, file: file.to_owned(), source },
-        _ => TlsError::Empty { key, file: file.to_owned(), wanted },
-    }
+fn empty(content: &Content<'_>, wanted: &'static str) -> TlsError {
+    TlsError::Empty { key: content.file.key, file: content.file.path.clone(), wanted }
 }

@@ -10,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Sleep;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::peer::Peer;
 use crate::config::AllowedClients;
+use crate::tls::{InForce, Tls};
 
 /// The longest time a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,12 +33,15 @@ pub(super) struct Connection {
     peer: Peer,
     /// When a client who was not admitted is listened to no longer.
     end: Option<Pin<Box<Sleep>>>,
+    tls: Arc<Tls>,
+    /// What the client was let in by, most recently.
+    in_force: Arc<InForce>,
 }
 
 /// Takes connections until the stream is dropped.
 pub(super) fn connections(
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<Tls>,
     allowed: Arc<AllowedClients>,
 ) -> ReceiverStream<std::io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(MAX_HANDSHAKES);
@@ -53,7 +56,7 @@ pub(super) fn connections(
 
 async fn accept(
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<Tls>,
     allowed: Arc<AllowedClients>,
     ready: mpsc::Sender<std::io::Result<Connection>>,
 ) {
@@ -69,7 +72,7 @@ async fn accept(
                 continue;
             }
         };
-        let (tls, allowed, ready) = (tls.clone(), Arc::clone(&allowed), ready.clone());
+        let (tls, allowed, ready) = (Arc::clone(&tls), Arc::clone(&allowed), ready.clone());
         tokio::spawn(async move {
             let _place = place;
             if let Some(connection) = handshake(stream, &tls, &allowed).await {
@@ -80,13 +83,14 @@ async fn accept(
     }
 }
 
-async fn handshake(stream: TcpStream, tls: &TlsAcceptor, allowed: &AllowedClients) -> Option<Connection> {
+async fn handshake(stream: TcpStream, tls: &Arc<Tls>, allowed: &AllowedClients) -> Option<Connection> {
     let address = stream.peer_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string());
     // small messages go back and forth: waiting to fill a packet would only cost time
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, address, "the delay of small packets stays on");
     }
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+    let in_force = tls.in_force();
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, in_force.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             tracing::warn!(%error, address, "a client was not let in");
@@ -101,7 +105,24 @@ async fn handshake(stream: TcpStream, tls: &TlsAcceptor, allowed: &AllowedClient
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first)?;
     let peer = Peer::of(certificate, allowed);
     let end = (!peer.is_admitted()).then(|| Box::pin(tokio::time::sleep(REFUSED_TIMEOUT)));
-    Some(Connection { stream, peer, end })
+    Some(Connection { stream, peer, end, tls: Arc::clone(tls), in_force })
+}
+
+impl Connection {
+    /// Whether the client's certificate is good by what is in force now; connections last for weeks.
+    fn is_still_let_in(&mut self) -> bool {
+        let in_force = self.tls.in_force();
+        if Arc::ptr_eq(&in_force, &self.in_force) {
+            return true;
+        }
+        let is_let_in = self.stream.get_ref().1.peer_certificates().is_some_and(|chain| in_force.takes(chain));
+        if is_let_in {
+            self.in_force = in_force;
+        } else {
+            tracing::warn!("a client is let in no longer: its certificate does not fit server.client_ca_file any more");
+        }
+        is_let_in
+    }
 }
 
 impl Connected for Connection {
@@ -116,6 +137,9 @@ impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
+        if !self.is_still_let_in() {
+            return Poll::Ready(Err(ErrorKind::PermissionDenied.into()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 
 use crate::config::AllowedClients;
 use crate::keyring::Keyring;
+use crate::tls::Tls;
 
 mod accept;
 mod health;
@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     any_client: bool,
     measure: Measure,
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<Tls>,
     allowed: AllowedClients,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {

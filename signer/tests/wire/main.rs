@@ -12,6 +12,7 @@ mod memory;
 mod pki;
 mod process;
 mod recorded;
+mod renewed;
 mod rewrap;
 mod roleless;
 #[path = "../../src/store/sql/scratch.rs"]

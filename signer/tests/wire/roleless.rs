@@ -11,15 +11,16 @@ const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
 async fn take_roles(scratch: Scratch, backend: &str, parameter: &str, dump: &str) {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/db").join(dump);
-    scratch.run(&std::fs::read_to_string(file).unwrap()).await;
+    let dump = std::fs::read_to_string(file).unwrap();
+    scratch.run(&dump).await;
     scratch.run("UPDATE private_keys SET gun = '', role = ''").await;
-    let expected = include_str!("../../../tests/fixtures/db/expected-keys.json");
-    let expected: Vec<serde_json::Value> = serde_json::from_str(expected).unwrap();
-    let ids: Vec<&str> = expected.iter().map(|key| key["key_id"].as_str().unwrap()).collect();
+    let is_id = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ids: Vec<&str> = dump.split('\'').filter(is_id).collect();
+    assert!(ids.len() >= 5, "{ids:?}");
     let storage = format!(r#""backend": "{backend}", "db_url": "{}{parameter}""#, scratch.address());
     let signers = [Running::with(&settings(&storage)).await, Running::with(&settings(&storage)).await];
     let clients = [signers[0].client().await, signers[1].client().await];
-    for (number, id) in ids.iter().take(6).enumerate() {
+    for (number, id) in ids.iter().take(5).enumerate() {
         let key = key_of(&clients[0], id).await;
         let (content, other, role) =
             if number % 2 == 0 { (SNAPSHOT, TIMESTAMP, "snapshot") } else { (TIMESTAMP, SNAPSHOT, "timestamp") };
@@ -32,10 +33,10 @@ async fn take_roles(scratch: Scratch, backend: &str, parameter: &str, dump: &str
         }
     }
     // the reference's table is as it was
+    let all = ids.len();
+    let check = format!("SELECT CASE WHEN count(*) = {all} THEN 1 END FROM private_keys WHERE gun = '' AND role = ''");
     scratch.run("CREATE TABLE still_empty (n int NOT NULL)").await;
-    scratch
-        .run("INSERT INTO still_empty SELECT CASE WHEN count(*) = 27 THEN 1 END FROM private_keys WHERE role = ''")
-        .await;
+    scratch.run(&format!("INSERT INTO still_empty {check}")).await;
 }
 
 #[tokio::test]
