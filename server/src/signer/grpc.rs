@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use tuf_schema::{Gun, KeyId, KeyType, PublicKey, Sha256, Signature, SignatureMet
 
 use self::proto::key_management_client::KeyManagementClient;
 use self::proto::signer_client::SignerClient;
+use super::trust::{Listed, TrustError};
 use super::{BadAnswer, Custody, KeyAlgorithm, RoleSigner, ServerRole, SignerError};
 use crate::bounded::BoundedMap;
 
@@ -58,6 +59,9 @@ pub enum GrpcSettingsError {
     /// The host is none, or a PEM file cannot be used.
     #[error("the signer's address or certificates cannot be used")]
     Transport(#[from] tonic::transport::Error),
+    /// The file of authorities cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 /// Asks a signer over gRPC. Connects at the first question and again whenever the connection is lost.
@@ -150,17 +154,16 @@ impl Connection {
     fn prepare(settings: &GrpcSettings) -> Result<Self, GrpcSettingsError> {
         let host = if settings.host.contains(':') { format!("[{}]", settings.host) } else { settings.host.clone() };
         let mut tls = ClientTlsConfig::new();
-        tls = match &settings.ca_pem {
-            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-            None => tls.ca_certificates(system_authorities()),
-        };
         if let Some((certificates, key)) = &settings.client {
             tls = tls.identity(Identity::from_pem(certificates, key));
         }
         let endpoint = Endpoint::from_shared(format!("https://{host}:{}", settings.port))?
             .connect_timeout(settings.deadline)
-            .tcp_nodelay(true)
-            .tls_config(tls)?;
+            .tcp_nodelay(true);
+        let endpoint = match &settings.ca_pem {
+            Some(pem) => endpoint.tls_config_with_verifier(tls, Arc::new(Listed::from_pem(pem)?))?,
+            None => endpoint.tls_config(tls.ca_certificates(system_authorities()))?,
+        };
         Ok(Self { channel: endpoint.connect_lazy(), endpoint })
     }
 }

@@ -8,6 +8,9 @@ use tuf_schema::{BaseRole, Gun, KeyId, KeyType, PublicKey, Role, Signature};
 
 pub mod grpc;
 pub mod local;
+mod trust;
+
+pub use trust::TrustError;
 
 /// Holds the keys of the roles that the server signs.
 #[async_trait]
