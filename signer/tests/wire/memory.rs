@@ -37,7 +37,8 @@ impl Story {
         let settings = Settings {
             passphrase: PASSPHRASE,
             server: format!(r#"{}, "http_addr": "127.0.0.1:0""#, Settings::default().server),
-            storage: format!(r#"{}}}, "cache": {{"seconds": {held_seconds}"#, Settings::default().storage),
+            sections: format!(r#", "cache": {{"seconds": {held_seconds}}}"#),
+            ..Settings::default()
         };
         let place = Place::new();
         let mut started = Started::with(&place, &settings);
