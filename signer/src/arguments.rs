@@ -1,5 +1,6 @@
 //! The command line: the reference's flags, after one dash or two, and verbs of our own. Without a verb it serves.
 
+pub(crate) mod audit;
 mod backup;
 pub(crate) mod config;
 pub(crate) mod keys;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use audit::AuditVerb;
 pub(crate) use config::ConfigVerb;
 pub(crate) use keys::KeysVerb;
 pub(crate) use rewrap::RewrapArguments;
@@ -52,6 +54,9 @@ pub(crate) enum Verb {
     /// Looks at the configuration without serving
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Verifies the chains of audit records, and prints from them
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Looks at the keys of the configured store and changes what may be done with them; signers may be running
     #[command(subcommand)]
     Keys(KeysVerb),

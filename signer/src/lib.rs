@@ -105,6 +105,26 @@ pub fn check(config: &Config) -> Result<(), TlsError> {
     Tls::start(config).map(|_| ())
 }
 
+/// The newest head of each signer's audit chain in the key database, as they are stored.
+///
+/// # Errors
+/// When the database cannot be opened or read.
+pub async fn stored_heads(config: &Config) -> Result<Vec<String>, StoredHeadsError> {
+    let store = store::open(&config.storage).await?;
+    store.heads().await.map_err(|error| StoredHeadsError::Read(Box::new(error)))
+}
+
+/// Why heads cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredHeadsError {
+    /// The key store cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenStoreError),
+    /// It does not answer.
+    #[error("the heads of audit chains cannot be read")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 impl Signer {
     /// Reads certificates and opens the key store.
     ///

@@ -54,16 +54,26 @@ fn run() -> anyhow::Result<ExitCode> {
         writeln!(io::stdout(), "bulla-signer {}", env!("CARGO_PKG_VERSION"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let file = arguments.config.context("-config FILE is missing")?;
     let dumpable = if arguments.debug { None } else { process::refuse_dumps() };
     let (variables, left) = handover::environment()?;
     let environment = Environment::new(variables);
+    if let Some(Verb::Audit(verb)) = &arguments.verb {
+        let read = |file| Config::read_without_passphrases(file, &environment);
+        return Ok(match arguments.config.as_deref().map(read).transpose() {
+            Ok(config) => arguments::audit::run(verb, config.as_ref()),
+            Err(error) => {
+                writeln!(io::stderr(), "bulla-signer: {:#}", anyhow::Error::from(error))?;
+                ExitCode::from(2)
+            }
+        });
+    }
+    let file = arguments.config.context("-config FILE is missing")?;
     let swappable = process::lock_memory();
     let config = match &arguments.verb {
         Some(Verb::Keys(_) | Verb::Rewrap(_) | Verb::Tokens(_)) => {
             Config::read_without_passphrases(&file, &environment)?
         }
-        Some(Verb::Config(_)) | None => Config::read(&file, &environment)?,
+        Some(Verb::Config(_) | Verb::Audit(_)) | None => Config::read(&file, &environment)?,
     };
     if let Some(Verb::Config(verb)) = &arguments.verb {
         return arguments::config::run(verb, &config);
@@ -84,7 +94,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Verb::Tokens(verb)) => return runtime.block_on(arguments::tokens::run(verb, &config)),
         Some(Verb::Keys(verb)) => return runtime.block_on(arguments::keys::run(verb, &config)),
         Some(Verb::Rewrap(asked)) => return runtime.block_on(arguments::rewrap::run(asked, &config)),
-        Some(Verb::Config(_)) | None => runtime.block_on(serve(&config, log))?,
+        Some(Verb::Config(_) | Verb::Audit(_)) | None => runtime.block_on(serve(&config, log))?,
     }
     Ok(ExitCode::SUCCESS)
 }

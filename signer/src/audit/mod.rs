@@ -17,6 +17,7 @@ use crate::store::Purpose;
 
 pub mod chain;
 mod entry;
+pub mod export;
 mod files;
 pub mod head;
 mod lines;
@@ -25,6 +26,7 @@ mod recovery;
 mod second;
 mod segments;
 mod trail;
+pub mod verify;
 mod writer;
 
 use entry::Entry;

@@ -18,7 +18,6 @@ pub(crate) trait HeadStore: Send + Sync {
     /// The head of a signer's chain, as the text that was stored.
     async fn head(&self, signer: &SignerName) -> Result<Option<String>, StoreError>;
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "what verifies chains follows"))]
     /// The heads of all signers, in the order of their names.
     async fn heads(&self) -> Result<Vec<String>, StoreError>;
 

@@ -1,6 +1,7 @@
 //! The signer as its clients see it: real TLS, real gRPC, on loopback.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
 
+mod audit;
 mod backup;
 mod callers;
 mod captures;

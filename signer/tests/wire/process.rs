@@ -11,8 +11,8 @@ use tuf_schema::Sha256;
 use crate::clients::get;
 use crate::signer::{Client, Place, Settings, connect, id};
 
-const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
-const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
+pub(crate) const SNAPSHOT: &[u8] = include_bytes!("../../testdata/snapshot.json");
+pub(crate) const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
 
 pub(crate) fn program(place: &Place, settings: &Settings) -> Command {
     let file = place.path().join("signer.json");

@@ -1,0 +1,192 @@
+//! The audit chain of a real process: what it records, that tampering is found, and what a full disk does.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tonic::Code;
+use tuf_schema::Sha256;
+
+use crate::process::{SNAPSHOT, Started, TIMESTAMP, program};
+use crate::signer::{Client, Place, Settings, id};
+
+/// Settings with a chain of records in `directory`.
+fn settings(directory: &Path) -> Settings {
+    let usual = Settings::default();
+    // the section behind the one of the storage
+    let storage = format!(
+        r#"{}}}, "audit": {{"directory": {directory:?}, "signer": "signer-1", "second_place": ".""#,
+        usual.storage
+    );
+    Settings { storage, ..usual }
+}
+
+fn audit(place: &Place, directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } =
+        program(place, &settings(directory)).args(["audit"]).args(arguments).output().unwrap();
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+/// Offline, on copied files.
+fn verify_copy(directory: &Path, heads: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bulla-signer"));
+    command.env_clear().args(["audit", "verify"]).arg(directory).arg("--heads").arg(heads);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+async fn create_sign_refuse_delete(client: &Client) -> String {
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    client.sign(Some(id(&key)), SNAPSHOT).await.unwrap_err();
+    client.delete(id(&key)).await.unwrap();
+    id(&key).to_owned()
+}
+
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn of(place: &Place, directory: &Path) -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(copy.chain().parent().unwrap()).unwrap();
+        fs::copy(directory.join("signer-1/00000001.jsonl"), copy.chain()).unwrap();
+        fs::copy(place.path().join("signer-1.heads.jsonl"), copy.heads()).unwrap();
+        copy
+    }
+    fn chain(&self) -> PathBuf {
+        self.0.path().join("audit/signer-1/00000001.jsonl")
+    }
+    fn heads(&self) -> PathBuf {
+        self.0.path().join("heads")
+    }
+    fn change(&self, change: impl Fn(&mut Vec<String>)) {
+        let mut lines: Vec<_> = fs::read_to_string(self.chain()).unwrap().lines().map(str::to_owned).collect();
+        change(&mut lines);
+        fs::write(self.chain(), lines.join("\n") + "\n").unwrap();
+    }
+    fn verify(&self) -> (Option<i32>, String) {
+        verify_copy(&self.0.path().join("audit"), &self.heads())
+    }
+}
+
+#[tokio::test]
+async fn every_use_is_in_the_chain_and_each_tampering_is_found() {
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let mut started = Started::by(program(&place, &settings(&directory)), &place);
+    let key = create_sign_refuse_delete(&started.client(&place).await).await;
+    started.terminate().await;
+
+    let (status, text) = audit(&place, &directory, &["verify"]);
+    assert_eq!(status, Some(0), "{text}");
+    let (status, text) = audit(&place, &directory, &["export", "--key", &key]);
+    assert_eq!(status, Some(0), "{text}");
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line["event"].as_str().unwrap(), line["outcome"].as_str().unwrap())).collect();
+    let expected = [("create", "done"), ("sign", "done"), ("sign", "refused"), ("delete", "begun"), ("delete", "done")];
+    assert_eq!(told, expected);
+    assert_eq!(lines[1]["sha256"], Sha256::of(TIMESTAMP).to_hex());
+    assert_eq!((&lines[1]["caller"], &lines[1]["gun"]), (&"server.test".into(), &"registry.test/app".into()));
+
+    let found = |change: &dyn Fn(&mut Vec<String>)| {
+        let copy = Copy::of(&place, &directory);
+        assert_eq!(copy.verify().0, Some(0));
+        copy.change(change);
+        let (status, text) = copy.verify();
+        assert_eq!(status, Some(1), "{text}");
+        text
+    };
+    let text = found(&|lines| lines[3] = lines[3].replace("server.test", "server.tess"));
+    assert!(text.contains("00000001.jsonl, line 4: edited"), "{text}");
+    let text = found(&|lines| drop(lines.remove(3)));
+    assert!(text.contains("00000001.jsonl, line 4: removed: lines 4 to 4"), "{text}");
+    let text = found(&|lines| lines.swap(3, 4));
+    assert!(text.contains("00000001.jsonl, line 4: reordered: line 5"), "{text}");
+    let text = found(&|lines| drop(lines.pop()));
+    assert!(text.contains("tail cut off: the chain ends with line 7"), "{text}");
+    let (status, text) = verify_copy(&directory.join("absent"), &place.path().join("signer-1.heads.jsonl"));
+    assert_eq!(status, Some(2), "{text}");
+}
+
+#[tokio::test]
+async fn a_signer_does_not_start_on_a_chain_whose_tail_was_cut_off() {
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let mut started = Started::by(program(&place, &settings(&directory)), &place);
+    create_sign_refuse_delete(&started.client(&place).await).await;
+    started.terminate().await;
+    let file = directory.join("signer-1/00000001.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    let kept = text.lines().count() - 1;
+    fs::write(&file, text.split_inclusive('\n').take(kept).collect::<String>()).unwrap();
+    let Output { status, stderr, .. } = program(&place, &settings(&directory)).output().unwrap();
+    let printed = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{printed}");
+    assert!(printed.contains("the tail was cut off"), "{printed}");
+    // put back, it starts
+    fs::write(&file, text).unwrap();
+    let mut started = Started::by(program(&place, &settings(&directory)), &place);
+    started.client(&place).await.health("").await.unwrap();
+    started.terminate().await;
+}
+
+/// A small disk of its own; `None` where this account may not mount one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=700", "bulla-audit"]).arg(at).status();
+        if done.is_ok_and(|status| status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        println!("left out: no disk can be mounted");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // a disk that stays is left to the system
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_signing_until_there_is_room() {
+    let place = Place::new();
+    let mount = place.path().join("disk");
+    let Some(_disk) = SmallDisk::mount(&mount) else { return };
+    let directory = mount.join("audit");
+    let mut started = Started::by(program(&place, &settings(&directory)), &place);
+    let client = started.client(&place).await;
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+
+    let filler = mount.join("filler");
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[0; 1024]).is_ok() {}
+    while file.write_all(&[0; 1]).is_ok() {}
+    // what is left of the chain's last page is used up
+    let refusal = loop {
+        match client.sign(Some(id(&key)), TIMESTAMP).await {
+            Ok(_) => {}
+            Err(refusal) => break refusal,
+        }
+    };
+    assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+    assert!(refusal.message().contains("audit record"), "{refusal}");
+    assert_eq!(client.delete(id(&key)).await.unwrap_err().code(), Code::Unavailable);
+
+    drop(file);
+    fs::remove_file(&filler).unwrap();
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    started.terminate().await;
+    let (status, text) = audit(&place, &directory, &["verify"]);
+    assert_eq!(status, Some(0), "{text}");
+    let (_, resumed) = audit(&place, &directory, &["export", "--event", "resumed"]);
+    assert!(resumed.contains(r#""number":2"#) && resumed.contains("No space left"), "{resumed}");
+}
