@@ -216,8 +216,8 @@ mod tests {
         let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "wrong")], "k1");
         let record = record().await;
         let refusal = keys.sign(&record, b"message").await.unwrap_err();
-        let BackendError::Locked { key, source: Locked::DoesNotOpen { secret } } = refusal else { panic!("{refusal}") };
-        assert_eq!((&key, secret.as_str()), (record.key.id(), "the passphrase in NOTARY_SIGNER_K1"));
+        let BackendError::Locked { key, source: Locked::DoesNotOpen { named } } = refusal else { panic!("{refusal}") };
+        assert_eq!((&key, named.as_str()), (record.key.id(), "the passphrase in NOTARY_SIGNER_K1"));
     }
 
     #[tokio::test]

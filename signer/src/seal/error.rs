@@ -62,16 +62,16 @@ pub(crate) enum Locked {
     #[error(transparent)]
     NoPassphrase(#[from] PassphraseError),
     /// The secret is there and is not the one that sealed it.
-    #[error("{secret} does not open it")]
+    #[error("{named} does not open it")]
     DoesNotOpen {
         /// The secret as the operator named it, never itself.
-        secret: String,
+        named: String,
     },
     /// The secret is another one than was found first: what is sealed with it would not open together with the rest.
-    #[error("{secret} has changed since the start, so nothing is sealed with it; put the old one back, or start again")]
+    #[error("{named} has changed since the start, so nothing is sealed with it; put the old one back, or start again")]
     Changed {
         /// The secret as the operator named it.
-        secret: String,
+        named: String,
     },
     /// Another kind of provider is configured than the one that wrapped the key. Rows name aliases, so whoever writes to
     /// the database could have exchanged either: neither is guessed to be right.

@@ -87,7 +87,7 @@ impl Wrapping for PassphraseWrapping {
     async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
         let passphrase = self.source.read().await.map_err(Locked::from)?;
         if !self.is_the_first(&passphrase).await? {
-            return Err(Locked::Changed { secret: self.source.to_string() }.into());
+            return Err(Locked::Changed { named: self.source.to_string() }.into());
         }
         let mut salt = vec![0; SALT_BYTES];
         self.rng.fill(&mut salt).map_err(|_| SealError::Randomness)?;
@@ -115,7 +115,7 @@ impl Wrapping for PassphraseWrapping {
             is_done.then_some(content_key)
         });
         let content_key = unwrapping.await.ok_or(OpenError::GivenUp)?;
-        let content_key = content_key.ok_or_else(|| Locked::DoesNotOpen { secret: self.source.to_string() })?;
+        let content_key = content_key.ok_or_else(|| Locked::DoesNotOpen { named: self.source.to_string() })?;
         if self.first.get().is_none() {
             // right, as it opened something
             self.is_the_first(&right).await.map_err(OpenError::from)?;
