@@ -536,7 +536,7 @@ mod tests {
         let file = written.place.path().join("heads");
         std::fs::write(&file, format!("{{\"head\":1,\"sig\n{}\n", written.head.text)).unwrap();
         let heads: Vec<_> = heads_of_file(&file, &signer()).unwrap().map(Result::unwrap).collect();
-        assert_eq!(heads, [written.head.clone()]);
+        assert_eq!(heads, std::slice::from_ref(&written.head));
         let changed = written.head.text.replace(r#""count":4"#, r#""count":3"#);
         std::fs::write(&file, changed + "\n").unwrap();
         let read = heads_of_file(&file, &signer()).unwrap().next();

@@ -73,8 +73,8 @@ impl KeyBackend for Places {
         }
     }
 
-    async fn prove_default_alias(&self) -> Result<(), BackendError> {
-        self.software.prove_default_alias().await
+    async fn prove_alias(&self, alias: &Alias) -> Result<(), BackendError> {
+        self.software.prove_alias(alias).await
     }
 
     async fn look_at_tokens(&self) -> Vec<TokenStanding> {

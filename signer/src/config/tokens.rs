@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tuf_schema::key::Curve;
-use zeroize::Zeroizing;
 
 use super::ConfigError;
 use super::settings::{Environment, Settings, variable};
@@ -104,7 +103,7 @@ fn token(settings: &Settings, environment: &Environment, token: &str) -> Result<
     })?;
     let pin_variable = variable(&name("pin"));
     let pin = match (environment.value(&pin_variable), text("pin_file")?) {
-        (Some(pin), None) => PinSource::Variable { name: pin_variable, pin: Zeroizing::new(pin.to_owned()) },
+        (Some(pin), None) => PinSource::Variable { name: pin_variable, pin },
         (None, Some(file)) => PinSource::File(settings.folder().join(file)),
         (Some(_), Some(_)) => return Err(wrong("pin_file", "absent where the environment has the PIN: keep one")),
         (None, None) => PinSource::Missing { variable: pin_variable },
