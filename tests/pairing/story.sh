@@ -22,6 +22,28 @@ database_of() {
   if [ "$2" = bulla ]; then engine_database "$1"; else reference_database "$1"; fi
 }
 
+# signer_keys: how many keys the signer has
+signer_keys() { echo 'select count(*) from private_keys' | engine_sql notarysigner; }
+
+# locked SERVER: our signer is started with a wrong passphrase
+locked() {
+  echo "## with a wrong passphrase nothing is signed, and no key takes another's place"
+  local before
+  before=$(signer_keys)
+  stop_children
+  SIGNER_PASSPHRASE=not-the-passphrase start_halves "$1" bulla
+  if notary_as owner addhash -p "$GUN" locked 7 --sha256 "$(sha256_of locked)"; then fail "a publish was answered"; fi
+  local path status
+  for path in pairing.test/team/new "$GUN"; do
+    status=$(curl -sS --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 10 -o /dev/null -w '%{http_code}' -X POST \
+      "$URL/v2/$path/_trust/tuf/timestamp.key")
+    case $status in 5*) ;; *) fail "the answer for a new timestamp key of $path is $status" ;; esac
+  done
+  status=$(status_of pairing.test/team/new/_trust/tuf/timestamp.key)
+  case $status in 5*) ;; *) fail "the answer for the timestamp key of a new repository is $status" ;; esac
+  expect "$(signer_keys)" "$before" "keys of the signer"
+}
+
 # story SERVER SIGNER ENGINE
 story() {
   GUN=pairing.test/team/app
@@ -90,4 +112,5 @@ story() {
   signed_by_its_key snapshot
   signed_by_its_key timestamp
   expect_tags newcomer one
+  if [ "$2" = bulla ]; then locked "$1"; fi
 }

@@ -44,7 +44,7 @@ start_signer() {
  "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
  "storage": $2}
 JSON
-  NOTARY_SIGNER_K1=a-long-signer-passphrase "$1" -config "$TRUST_STATE/signer.json" >>"$TRUST_STATE/signer.log" 2>&1 &
+  NOTARY_SIGNER_K1=${SIGNER_PASSPHRASE:-a-long-signer-passphrase} "$1" -config "$TRUST_STATE/signer.json" >>"$TRUST_STATE/signer.log" 2>&1 &
   SIGNER_PID=$!
   CHILDREN+=("$SIGNER_PID")
   wait_port "$SIGNER_PORT" "$SIGNER_PID" "$1" || { tail -5 "$TRUST_STATE/signer.log" >&2; return 1; }
