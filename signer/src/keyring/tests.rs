@@ -440,7 +440,12 @@ async fn what_a_client_began_is_done_and_recorded_although_it_goes_away() {
     timeout(going_away, keyring.delete(&Caller::for_test(), key.id())).await.unwrap_err();
     drop(gate);
 
-    let lines = [r#"create",outcome="ok"} 2"#, r#"sign",outcome="refused"} 1"#, r#"delete",outcome="ok"} 1"#];
+    let lines = [
+        r#"create",role="snapshot",outcome="ok"} 1"#,
+        r#"create",role="timestamp",outcome="ok"} 1"#,
+        r#"sign",role="snapshot",outcome="refused"} 1"#,
+        r#"delete",role="none",outcome="ok"} 1"#,
+    ];
     let all_recorded = async {
         while !lines.iter().all(|line| metrics.text().contains(line)) {
             tokio::task::yield_now().await;
@@ -557,7 +562,7 @@ async fn what_is_too_many_is_refused_before_anything_is_looked_at() {
     assert!(too_many(keyring.delete(&Caller::for_test(), key.id()).await), "requests of a caller");
     let other = Caller::with_rights("other", Rights::default());
     keyring.describe(&other, key.id()).await.unwrap();
-    assert!(metrics.text().contains(r#"create",outcome="refused"} 1"#), "{}", metrics.text());
+    assert!(metrics.text().contains(r#"create",role="timestamp",outcome="refused"} 1"#), "{}", metrics.text());
 }
 
 #[tokio::test]
@@ -571,7 +576,7 @@ async fn of_a_flood_a_few_refusals_are_recorded() {
     for _ in 0..100 {
         sign(&keyring, &key, TIMESTAMP).await.unwrap_err();
     }
-    assert!(metrics.text().contains(r#"sign",outcome="refused"} 6"#), "{}", metrics.text());
+    assert!(metrics.text().contains(r#"sign",role="none",outcome="refused"} 6"#), "{}", metrics.text());
 }
 
 /// A key as Notary's first signers on MySQL left it: of no role, and of no repository.
