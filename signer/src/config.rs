@@ -359,9 +359,9 @@ impl Config {
         let callers = callers::read(&settings, limits.0.of_caller, &mut warnings)?;
         let clients = client_trust(&settings, callers, &mut warnings)?;
         let storage = Storage::read(&settings, &mut warnings)?;
-        let wrapping = wrapping::read(&settings, environment, &mut warnings)?;
-        let sealing = Sealing::read(&settings, &storage, environment, wrapping, &mut warnings)?;
         let tokens = tokens::read(&settings, environment)?;
+        let wrapping = wrapping::read(&settings, environment, &tokens, &mut warnings)?;
+        let sealing = Sealing::read(&settings, &storage, environment, wrapping, &mut warnings)?;
         let new_keys = tokens::read_places(&settings, &tokens)?;
         if let Some(token) = tokens.iter().find(|token| sealing.names(token.name.as_str())) {
             return Err(ConfigError::TokenNamedAsAlias(token.name.clone()));

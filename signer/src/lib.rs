@@ -1,6 +1,7 @@
 //! The signer: alone holds the keys a content-trust server signs snapshots and timestamps with, and signs for it over
 //! gRPC with the contract of Notary v1.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub use store::OpenStoreError;
 use store::Store;
 use tls::Tls;
 pub use tls::TlsError;
+use token::Token;
 
 /// How often it is looked whether opened keys have been held for too long.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -204,7 +206,7 @@ async fn audit(
         tracing::warn!(target: config::WARNING_TARGET, "{}", config::ConfigWarning::NoAuditChain);
         return Ok(audit);
     };
-    let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
+    let (alias, sealing) = sealing(config, &clock, Arc::clone(&rng))?;
     let opened = OpenedKeys::new(config.opened_keys, Gauge::default());
     let keys = SoftwareKeys::new(sealing, alias, opened, Arc::clone(&clock), Arc::clone(&rng));
     let trail = Trail::open(settings, part, Materials { store, keys, clock, rng }).await?;
@@ -233,7 +235,7 @@ fn backend(
     clock: Arc<dyn Clock>,
     rng: Randomness,
 ) -> Result<Box<dyn KeyBackend>, StartError> {
-    let (alias, sealing) = sealing(config, Arc::clone(&rng))?;
+    let (alias, sealing) = sealing(config, &clock, Arc::clone(&rng))?;
     let opened = OpenedKeys::new(config.opened_keys, metrics.opened_keys());
     let tokens = TokenKeys::new(&config.tokens, &clock, Arc::clone(&rng)).map_err(StartError::Threads)?;
     let software = SoftwareKeys::new(sealing, alias, opened, clock, rng);
@@ -241,8 +243,18 @@ fn backend(
 }
 
 /// What keys are sealed with and opened by, and the alias of new ones.
-fn sealing(config: &Config, rng: Randomness) -> Result<(Alias, Arc<seal::Sealing>), StartError> {
-    let (sealing, alias) = seal::Sealing::from_config(&config.sealing, rng)?;
+fn sealing(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    rng: Randomness,
+) -> Result<(Alias, Arc<seal::Sealing>), StartError> {
+    // threads and sessions of their own, and none where no alias names the token
+    let mut tokens = BTreeMap::new();
+    for settings in config.tokens.iter().filter(|settings| config.sealing.wraps_with(&settings.name)) {
+        let token = Token::new(settings.clone(), Arc::clone(clock)).map_err(StartError::Threads)?;
+        tokens.insert(settings.name.clone(), Arc::new(token));
+    }
+    let (sealing, alias) = seal::Sealing::from_config(&config.sealing, &tokens, rng)?;
     Ok((alias, Arc::new(sealing)))
 }
 

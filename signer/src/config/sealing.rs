@@ -5,6 +5,7 @@ use super::wrapping::Provider;
 use super::{ConfigError, ConfigWarning, Storage};
 use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
 use crate::seal::passphrase_file;
+use crate::token::TokenName;
 
 /// What keys are sealed with.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Sealing {
         match wrapping.iter().find(|(alias, _)| alias == default_alias) {
             Some((_, Provider::PassphraseFile(file))) => passphrase_file(file).map(|_| ()),
             // what may take its time is not asked here: readiness says whether it answers
-            Some((_, Provider::PassphraseCommand(_) | Provider::Vault(_))) => Ok(()),
+            Some((_, Provider::PassphraseCommand(_) | Provider::Vault(_) | Provider::Token { .. })) => Ok(()),
             None => Passphrases::from_environment(environment.clone(), aliases).of(default_alias).map(|_| ()),
         }
     }
@@ -40,6 +41,12 @@ impl Sealing {
     pub(super) fn names(&self, name: &str) -> bool {
         let Self::Environment { aliases, wrapping, .. } = self else { return false };
         aliases.iter().chain(wrapping.iter().map(|(alias, _)| alias)).any(|alias| alias.as_str() == name)
+    }
+
+    /// Whether an alias is wrapped by a key of this token.
+    pub(crate) fn wraps_with(&self, name: &TokenName) -> bool {
+        let Self::Environment { wrapping, .. } = self else { return false };
+        wrapping.iter().any(|(_, provider)| matches!(provider, Provider::Token { token, .. } if token == name))
     }
 
     pub(super) fn read(

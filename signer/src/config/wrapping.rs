@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::{ConfigError, ConfigWarning, Environment};
 use crate::seal::passphrase::{Alias, is_anothers};
 use crate::seal::{MAX_KEY_NAME_BYTES, PassphraseCommand, is_readable_by_all};
+use crate::token::{TokenName, TokenSettings};
 
 /// The key of this section.
 pub(super) const KEY: &str = "wrapping";
@@ -30,6 +31,13 @@ pub enum Provider {
     PassphraseCommand(PassphraseCommand),
     /// A key of Vault's transit engine.
     Vault(VaultSettings),
+    /// An AES key that stays in a PKCS #11 token.
+    Token {
+        /// The token's name under `tokens`.
+        token: TokenName,
+        /// The label of the key.
+        key_label: String,
+    },
 }
 
 /// A key of Vault's transit engine, and how it is reached.
@@ -135,18 +143,24 @@ enum Entry {
         namespace: Option<String>,
         timeout_seconds: Option<u64>,
     },
+    Pkcs11 {
+        alias: String,
+        token: String,
+        key_label: String,
+    },
 }
 
 /// The providers of the aliases that the section names.
 pub(super) fn read(
     settings: &Settings,
     environment: &Environment,
+    tokens: &[TokenSettings],
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<Vec<(Alias, Provider)>, ConfigError> {
     let mut found: Vec<(Alias, Provider)> = Vec::new();
     for (index, entry) in entries(settings)?.into_iter().enumerate() {
         let entry = serde_json::from_value(entry).map_err(|source| WrappingError::Entry { index, source })?;
-        let (alias, provider) = provider(entry, index, settings.folder(), environment)?;
+        let (alias, provider) = provider(entry, index, settings.folder(), environment, tokens)?;
         let lower = alias.as_str().to_lowercase();
         if found.iter().any(|(other, _)| other.as_str().to_lowercase() == lower) {
             return Err(WrappingError::Twice { alias }.into());
@@ -187,8 +201,9 @@ fn provider(
     index: usize,
     folder: &Path,
     environment: &Environment,
+    tokens: &[TokenSettings],
 ) -> Result<(Alias, Provider), WrappingError> {
-    let (Entry::Passphrase { alias, .. } | Entry::Vault { alias, .. }) = &entry;
+    let (Entry::Passphrase { alias, .. } | Entry::Vault { alias, .. } | Entry::Pkcs11 { alias, .. }) = &entry;
     let alias = Alias::parse(alias).ok_or(WrappingError::NoAlias { index })?;
     let must = |member, expected| WrappingError::Member { alias: alias.clone(), member, expected };
     let provider = match entry {
@@ -200,6 +215,14 @@ fn provider(
                 program.ok_or_else(|| must("command", "a list that begins with a program's absolute path"))?;
             let hidden_variables = environment.names().map(str::to_owned).collect();
             Provider::PassphraseCommand(PassphraseCommand { program, arguments: words.collect(), hidden_variables })
+        }
+        Entry::Pkcs11 { token, key_label, .. } => {
+            let token = TokenName::parse(&token).filter(|name| tokens.iter().any(|token| token.name == *name));
+            let token = token.ok_or_else(|| must("token", "the name of a token under tokens"))?;
+            if !(1..=MAX_KEY_NAME_BYTES).contains(&key_label.len()) {
+                return Err(must("key_label", "the label of a key, of at most 255 bytes"));
+            }
+            Provider::Token { token, key_label }
         }
         Entry::Passphrase { .. } => return Err(must("file or command", "given, and not both of them")),
         Entry::Vault {
@@ -281,7 +304,7 @@ fn warn_of_readable_files(alias: &Alias, provider: &Provider, warnings: &mut Vec
         Provider::Vault(VaultSettings { login: VaultLogin::AppRole { secret_id_file, .. }, .. }) => {
             ("secret_id_file", secret_id_file)
         }
-        Provider::PassphraseCommand(_) => return,
+        Provider::PassphraseCommand(_) | Provider::Token { .. } => return,
     };
     if is_readable_by_all(file) {
         warnings.push(ConfigWarning::SecretReadableByAll { alias: alias.clone(), member });
@@ -299,7 +322,16 @@ mod tests {
         let text = format!(r#"{{"wrapping": {list}}}"#);
         let settings = Settings::parse(&text, Path::new("/etc/signer"), &environment).unwrap();
         let mut warnings = Vec::new();
-        let read = read(&settings, &environment, &mut warnings);
+        let tokens = [TokenSettings {
+            name: TokenName::parse("hsm").unwrap(),
+            module: "/module.so".into(),
+            label: "hsm".to_owned(),
+            serial: None,
+            pin: crate::token::PinSource::File("/pin".into()),
+            sessions: 1,
+            patience: Duration::from_secs(1),
+        }];
+        let read = read(&settings, &environment, &tokens, &mut warnings);
         read.map(|found| (found, warnings)).map_err(|error| crate::causes::WithCauses(&error).to_string())
     }
 
@@ -338,6 +370,24 @@ mod tests {
         };
         let printed = one(r#"{"alias": "k1", "provider": "passphrase", "command": ["/usr/bin/pass", "show", "k1"]}"#);
         assert_eq!(printed.unwrap(), Provider::PassphraseCommand(command));
+    }
+
+    #[test]
+    fn a_key_of_a_token_is_named_by_the_token_and_its_label() {
+        let of = |token: &str, label: &str| {
+            one(&format!(r#"{{"alias": "k1", "provider": "pkcs11", "token": "{token}", "key_label": "{label}"}}"#))
+        };
+        let hsm = TokenName::parse("hsm").unwrap();
+        assert_eq!(of("hsm", "Bulla 1").unwrap(), Provider::Token { token: hsm, key_label: "Bulla 1".to_owned() });
+        of("hsm", &"l".repeat(255)).unwrap();
+        for label in [String::new(), "l".repeat(256)] {
+            let text = of("hsm", &label).unwrap_err();
+            assert_eq!(text, "wrapping of alias k1: key_label must be the label of a key, of at most 255 bytes");
+        }
+        for token in ["other", "HSM", ""] {
+            let text = of(token, "l").unwrap_err();
+            assert_eq!(text, "wrapping of alias k1: token must be the name of a token under tokens");
+        }
     }
 
     #[test]

@@ -126,9 +126,11 @@ fn code(error: &KeyringError) -> Code {
 
 fn token_code(error: &TokenError) -> Code {
     match error {
-        TokenError::NoPin { .. } | TokenError::PinRefused { .. } | TokenError::Ambiguous { .. } => {
-            Code::FailedPrecondition
-        }
+        TokenError::NoPin { .. }
+        | TokenError::PinRefused { .. }
+        | TokenError::Ambiguous { .. }
+        | TokenError::SecretKeys { .. }
+        | TokenError::UnfitSecretKey { .. } => Code::FailedPrecondition,
         TokenError::Module { .. }
         | TokenError::Away { .. }
         | TokenError::Silent { .. }

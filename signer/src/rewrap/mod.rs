@@ -133,7 +133,7 @@ pub async fn rewrap(
     if config.tokens.iter().any(|token| token.name.as_str() == request.to.as_str()) {
         return Err(RewrapError::ToToken(request.to.clone()));
     }
-    let (_, sealing) = crate::sealing(config, Arc::clone(&rng))?;
+    let (_, sealing) = crate::sealing(config, &clock, Arc::clone(&rng))?;
     let store = crate::store::open(&config.storage).await.map_err(StartError::Store)?;
     let audit = operator_audit(config, "rewrap", Arc::clone(&clock), Arc::clone(&rng)).await?;
     let work = Rewrap {

@@ -9,6 +9,7 @@ mod pbes2;
 mod sealing;
 mod secret_file;
 mod source;
+mod token;
 mod vault;
 mod wrapping;
 

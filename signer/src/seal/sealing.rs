@@ -1,6 +1,6 @@
 //! Seals keys and opens them: an alias has one provider, which the configuration names and data never chooses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tuf_schema::key::KeyId;
@@ -11,6 +11,7 @@ use super::error::{Locked, OpenError, SealError};
 use super::passphrase::{Alias, PassphraseError, Passphrases};
 use super::pbes2::PassphraseWrapping;
 use super::source::PassphraseSource;
+use super::token::TokenWrapping;
 use super::vault::{VaultClientError, VaultWrapping};
 use super::wrapping::{ContentKey, WrappedKey, Wrapping};
 use crate::Randomness;
@@ -18,6 +19,7 @@ use crate::config::{self, Provider};
 use crate::excerpt::Excerpt;
 use crate::memory::stack;
 use crate::store::KeyRecord;
+use crate::token::{Token, TokenName};
 
 /// Why there is nothing to seal with.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,14 @@ pub enum ProviderError {
     /// No passphrase could be made.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
+    /// The token is not configured.
+    #[error("wrapping of alias {alias} names token {token}, which is not under tokens")]
+    Token {
+        /// The alias.
+        alias: Alias,
+        /// The token.
+        token: TokenName,
+    },
     /// What is configured for Vault cannot be used.
     #[error("wrapping of alias {alias} cannot be used")]
     Vault {
@@ -59,7 +69,11 @@ impl Sealing {
     ///
     /// # Errors
     /// [`ProviderError`] names the file that cannot be used.
-    pub(crate) fn from_config(config: &config::Sealing, rng: Randomness) -> Result<(Self, Alias), ProviderError> {
+    pub(crate) fn from_config(
+        config: &config::Sealing,
+        tokens: &BTreeMap<TokenName, Arc<Token>>,
+        rng: Randomness,
+    ) -> Result<(Self, Alias), ProviderError> {
         match config {
             config::Sealing::Ephemeral => {
                 let passphrases = Passphrases::ephemeral(rng.as_ref())?;
@@ -68,7 +82,7 @@ impl Sealing {
             config::Sealing::Environment { default_alias, aliases, environment, wrapping } => {
                 let mut configured = HashMap::new();
                 for (alias, provider) in wrapping {
-                    configured.insert(alias.clone(), provider_of(alias, provider, &rng)?);
+                    configured.insert(alias.clone(), provider_of(alias, provider, tokens, &rng)?);
                 }
                 let passphrases = Passphrases::from_environment(environment.clone(), aliases);
                 Ok((Self::new(passphrases, configured, rng), default_alias.clone()))
@@ -143,10 +157,21 @@ impl Sealing {
     }
 }
 
-fn provider_of(alias: &Alias, provider: &Provider, rng: &Randomness) -> Result<Arc<dyn Wrapping>, ProviderError> {
+fn provider_of(
+    alias: &Alias,
+    provider: &Provider,
+    tokens: &BTreeMap<TokenName, Arc<Token>>,
+    rng: &Randomness,
+) -> Result<Arc<dyn Wrapping>, ProviderError> {
     let source = match provider {
         Provider::PassphraseFile(file) => PassphraseSource::File(file.clone()),
         Provider::PassphraseCommand(command) => PassphraseSource::Command(command.clone()),
+        Provider::Token { token, key_label } => {
+            // the configuration was checked: it is there
+            let unknown = || ProviderError::Token { alias: alias.clone(), token: token.clone() };
+            let token = Arc::clone(tokens.get(token).ok_or_else(unknown)?);
+            return Ok(Arc::new(TokenWrapping::new(alias.clone(), token, key_label.clone(), Arc::clone(rng))));
+        }
         Provider::Vault(settings) => {
             let wrapping = VaultWrapping::new(alias.clone(), settings.clone());
             let named = |source| ProviderError::Vault { alias: alias.clone(), source };

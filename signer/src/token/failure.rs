@@ -98,6 +98,24 @@ pub(crate) enum TokenError {
         /// What is wrong.
         fact: &'static str,
     },
+    /// The key that is to wrap others is not there, or not the only one of its label.
+    #[error("token {token} has {found} AES keys labelled {label:?}; there must be one")]
+    SecretKeys {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The label.
+        label: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// The key that is to wrap others is too short, or may leave the token.
+    #[error("key {label:?} of token {token} must be of 256 bits, sensitive and not extractable")]
+    UnfitSecretKey {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The label.
+        label: String,
+    },
     /// The module refused.
     #[error("token {token} refused")]
     Refused {
@@ -131,6 +149,10 @@ pub(super) enum Trouble {
     NoObject(String),
     /// What was made is not what was asked for.
     Unfit(&'static str),
+    /// Not one secret key has this label.
+    SecretKeys { label: String, found: usize },
+    /// The secret key of this label is not fit.
+    UnfitSecretKey { label: String },
 }
 
 /// What may help.
@@ -142,6 +164,28 @@ pub(super) enum Remedy {
     NewSession,
     /// To end the module's work and begin it anew, which finds tokens that came since.
     NewModule,
+}
+
+impl TokenError {
+    /// Whether it may pass without anybody changing the configuration or the token.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Module { .. }
+            | Self::Away { .. }
+            | Self::Silent { .. }
+            | Self::Busy { .. }
+            | Self::Slow { .. }
+            | Self::Ended { .. } => true,
+            Self::Ambiguous { .. }
+            | Self::NoPin { .. }
+            | Self::PinRefused { .. }
+            | Self::NoObject { .. }
+            | Self::Unfit { .. }
+            | Self::SecretKeys { .. }
+            | Self::UnfitSecretKey { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
 }
 
 impl From<Error> for Trouble {
@@ -156,10 +200,14 @@ impl Trouble {
         match self {
             Self::Module(Error::Pkcs11(code, _)) => remedy(*code),
             // it may be that the module still shows what was on a token that has gone
-            Self::Away | Self::NoObject(_) => Remedy::NewModule,
-            Self::Module(_) | Self::Ambiguous(_) | Self::NoPin(_) | Self::PinRefused(_) | Self::Unfit(_) => {
-                Remedy::None
-            }
+            Self::Away | Self::NoObject(_) | Self::SecretKeys { found: 0, .. } => Remedy::NewModule,
+            Self::Module(_)
+            | Self::Ambiguous(_)
+            | Self::NoPin(_)
+            | Self::PinRefused(_)
+            | Self::Unfit(_)
+            | Self::SecretKeys { .. }
+            | Self::UnfitSecretKey { .. } => Remedy::None,
         }
     }
 

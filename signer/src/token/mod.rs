@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+mod encryption;
 mod failure;
 mod inventory;
 mod keys;

@@ -92,6 +92,8 @@ impl Shared {
             Trouble::PinRefused(reason) => TokenError::PinRefused { token, reason },
             Trouble::NoObject(id) => TokenError::NoObject { token, id },
             Trouble::Unfit(fact) => TokenError::Unfit { token, fact },
+            Trouble::SecretKeys { label, found } => TokenError::SecretKeys { token, label, found },
+            Trouble::UnfitSecretKey { label } => TokenError::UnfitSecretKey { token, label },
             Trouble::Module(Error::Pkcs11(RvError::SessionCount, _)) => TokenError::Busy { token },
             trouble if trouble.remedy() != Remedy::None => match trouble {
                 Trouble::Module(source) => TokenError::Silent { token, source },
