@@ -143,7 +143,11 @@ impl App {
             && config.limits.document_bytes > longest
         {
             let (asked, got) = (config.limits.document_bytes, longest);
-            tracing::info!(asked, got, "limits.document_bytes is lowered to what max_allowed_packet of the database lets in");
+            tracing::info!(
+                asked,
+                got,
+                "limits.document_bytes is lowered to what max_allowed_packet of the database lets in"
+            );
             config.limits.document_bytes = longest;
         }
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));

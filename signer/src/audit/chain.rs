@@ -126,7 +126,7 @@ impl Tip {
     pub const START: Self = Self { count: 0, hash: LineHash::NONE };
 
     /// Writes the next line, with its line end, behind `into`. `body` is a JSON object that has members, as
-    /// [`super::entry`] writes it.
+    /// `entry` writes it.
     pub fn extend(&mut self, body: &str, into: &mut Vec<u8>) {
         let members = body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
         let sequence = self.count.saturating_add(1);

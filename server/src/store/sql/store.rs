@@ -122,7 +122,16 @@ impl<E: Engine> SqlStore<E> {
             EngineName::Sqlite => Some(GroupCommit::start(database.clone(), statements.clone(), clock.clone())),
             EngineName::Postgres | EngineName::MySql => None,
         };
-        Self { clock, database, statements, groups, feed, adopted: AtomicI64::new(0), gaps: Mutex::default(), longest_file: None }
+        Self {
+            clock,
+            database,
+            statements,
+            groups,
+            feed,
+            adopted: AtomicI64::new(0),
+            gaps: Mutex::default(),
+            longest_file: None,
+        }
     }
 
     /// How long a file may be that the database takes, in bytes; `None` where it sets no limit of its own.
