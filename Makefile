@@ -27,6 +27,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
 	@$(phase) "acceptance on the pairings" tests/pairing/acceptance.sh
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
+	@$(phase) "keys on a token" tests/token/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)

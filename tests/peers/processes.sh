@@ -35,13 +35,15 @@ wait_port() {
   return 1
 }
 
-# start_signer PROGRAM STORAGE_JSON: sets SIGNER_PORT and SIGNER_PID.
+# start_signer PROGRAM STORAGE_JSON: sets SIGNER_PORT and SIGNER_PID.  For Bulla's,
+# SIGNER_SECTIONS are further sections, each with its comma after it, and
+# SIGNER_MEMBERS further members of the server section, each with its comma before it.
 start_signer() {
   SIGNER_PORT=${SIGNER_PORT:-$(free_port)}
   cat >"$TRUST_STATE/signer.json" <<JSON
 {"server": {"grpc_addr": "127.0.0.1:$SIGNER_PORT", "tls_cert_file": "$TRUST_TLS_CERT", "tls_key_file": "$TRUST_TLS_KEY",
-            "client_ca_file": "$TRUST_TLS_CA", "allowed_clients": ["notary.test"]},
- "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
+            "client_ca_file": "$TRUST_TLS_CA", "allowed_clients": ["notary.test"]${SIGNER_MEMBERS:-}},
+ ${SIGNER_SECTIONS:-} "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
  "storage": $2}
 JSON
   NOTARY_SIGNER_K1=${SIGNER_PASSPHRASE:-a-long-signer-passphrase} "$1" -config "$TRUST_STATE/signer.json" >>"$TRUST_STATE/signer.log" 2>&1 &
@@ -62,10 +64,10 @@ storage() {
 # only Bulla knows.
 sqlite_storage() { storage "$1" sqlite "$TRUST_STATE/bulla-$1.db"; }
 
-# remote_trust: the trust_service section for the signer that was started.
+# remote_trust: the trust_service section for the signer that was started, with keys of KEY_ALGORITHM.
 remote_trust() {
-  printf '{"type": "remote", "hostname": "localhost", "port": "%s", "key_algorithm": "ecdsa", "tls_ca_file": "%s", "tls_client_cert": "%s", "tls_client_key": "%s"}' \
-    "$SIGNER_PORT" "$TRUST_TLS_CA" "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
+  printf '{"type": "remote", "hostname": "localhost", "port": "%s", "key_algorithm": "%s", "tls_ca_file": "%s", "tls_client_cert": "%s", "tls_client_key": "%s"}' \
+    "$SIGNER_PORT" "${KEY_ALGORITHM:-ecdsa}" "$TRUST_TLS_CA" "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
 }
 
 # auth_section: the auth section, with its comma, or nothing.
