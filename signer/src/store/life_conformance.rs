@@ -26,12 +26,14 @@ async fn stored(store: &impl Store, made: i64) -> KeyId {
 async fn rows_come_page_by_page_with_their_times(store: &impl Store) {
     let ids = [stored(store, 1).await, stored(store, 2).await, stored(store, 3).await];
     store.mark_used(&[(ids[1].clone(), time(20))]).await.unwrap();
+    store.mark_used(&[(ids[1].clone(), time(19))]).await.unwrap();
     assert!(store.retire(&ids[1], time(30)).await.unwrap());
     assert!(store.delete(&ids[2], time(40)).await.unwrap());
     let first = store.rows(0, 2).await.unwrap();
     assert_eq!(first.iter().map(|row| row.key_id.as_str()).collect::<Vec<_>>(), [ids[0].as_str(), ids[1].as_str()]);
     let times = &first[1].times;
     assert_eq!((times.created, times.last_used), (Some(time(2)), Some(time(20))));
+    assert_eq!(times.first_used, Some(time(20)));
     assert_eq!((times.retired, times.deleted), (Some(time(30)), None));
     let second = store.rows(first[1].place, 2).await.unwrap();
     assert_eq!(second.len(), 1);

@@ -83,11 +83,12 @@ impl<E: Engine> SqlKeyStore<E> {
         session.execute(&self.statements.insert, &values).await.map(|_| ())
     }
 
-    async fn try_mark(&self, uses: &[&(KeyId, UtcTime)], attempts: &Attempts) -> Result<(), Failure> {
-        // a first use, which a signature waits for: one way to the database and back
-        if let ([(id, at)], 0) = (uses, attempts.0) {
-            let values = [time::<E>(Some(*at)), Value::Text(id.as_str())];
-            return self.database.execute(&self.statements.mark_used, &values).await.map(|_| ());
+    async fn try_mark(&self, uses: &[&(KeyId, UtcTime)]) -> Result<(), Failure> {
+        // a first use, which a signature waits for. Both may be done twice, and the first without the second.
+        if let [(id, at)] = uses {
+            let id = Value::Text(id.as_str());
+            self.database.execute(&self.statements.note_first_use, &[id, Value::Number(at.unix_seconds())]).await?;
+            return self.database.execute(&self.statements.mark_used, &[time::<E>(Some(*at)), id]).await.map(|_| ());
         }
         let mut transaction = self.database.begin().await?;
         let mut session = transaction.session()?;
@@ -164,7 +165,7 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         for uses in uses.chunks(USES_AT_ONCE) {
             let mut attempts = Attempts::default();
             loop {
-                let marked = self.try_mark(uses, &attempts).await;
+                let marked = self.try_mark(uses).await;
                 if !attempts.go_on(&marked) {
                     break marked?;
                 }

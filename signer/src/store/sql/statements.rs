@@ -15,6 +15,8 @@ pub(super) struct Statements<E> {
     pub(super) sealed_under: Statement<E>,
     pub(super) is_taken: Statement<E>,
     pub(super) insert: Statement<E>,
+    /// Before [`Statements::mark_used`]: does nothing for a key that has signed.
+    pub(super) note_first_use: Statement<E>,
     pub(super) mark_used: Statement<E>,
     pub(super) delete: Statement<E>,
     pub(super) probe: Statement<E>,
@@ -33,6 +35,19 @@ impl<E: Engine> Statements<E> {
         );
         let read = read_columns::<E>();
         let retired = of_life::<E>("retired_at");
+        let (of_key, once) = match E::ENGINE {
+            EngineName::Sqlite => {
+                ("key_id", "ON CONFLICT (key_id) DO UPDATE SET first_used = coalesce(first_used, excluded.first_used)")
+            }
+            EngineName::Postgres => (
+                "key_id",
+                "ON CONFLICT (key_id) DO UPDATE SET first_used = coalesce(bulla_key_life.first_used, excluded.first_used)",
+            ),
+            EngineName::MySql => (
+                "CAST(key_id AS BINARY)",
+                "ON DUPLICATE KEY UPDATE first_used = coalesce(first_used, VALUES(first_used))",
+            ),
+        };
         let marked = exactly::<E>("key_id", "$2");
         let lane = "INSERT INTO bulla_key_lanes (lane, turn) VALUES ($1, 1) ";
         Self {
@@ -49,6 +64,10 @@ impl<E: Engine> Statements<E> {
             insert: statement(format!(
                 "INSERT INTO private_keys (created_at, updated_at, {COLUMNS}) \
                  VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            )),
+            note_first_use: statement(format!(
+                "INSERT INTO bulla_key_life (key_id, first_used) SELECT {of_key}, $2 FROM private_keys \
+                 WHERE {id} AND last_used IS NULL AND deleted_at IS NULL {once}"
             )),
             mark_used: statement(format!(
                 "UPDATE private_keys SET last_used = $1, updated_at = $1 WHERE {marked} AND deleted_at IS NULL \
