@@ -32,15 +32,16 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)
 
-# FUZZ_SECONDS a target, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
+# FUZZ_RUNS executions a target, two at once, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
 # with each docker CLI on each engine, VERDICTS_COUNT uploads of a new seed, every one of FAULTS
-test-full: export FUZZ_SECONDS ?= 60
+test-full: export FUZZ_RUNS ?= 10000000
+test-full: export FUZZ_JOBS ?= 2
 test-full: export KILL_ROUNDS ?= 50
 test-full: export RUNS ?= 3
 test-full: export EVERY_PAIR ?= 1
 test-full: export VERDICTS_COUNT ?= 5000
 test-full: export FAULTS ?= all
-test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_SECONDS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
+test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_RUNS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
 	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh
 	@REWRAP_KEYS=10000 REWRAP_SIGNING=100 REWRAP_RATE=100 $(phase) "10,000 keys sealed anew under load" \
 	  tests/with-engines.sh cargo test --release --locked -p bulla-signer --test wire rewrap -- --nocapture

@@ -5,7 +5,7 @@
 #   BULLA_TEST_MYSQL      the same as a DSN in the form of Go's driver, without database
 #   BULLA_TEST_PKCS11_MODULE, SOFTHSM2_CONF   a SoftHSM without tokens
 #   BULLA_TEST_ENGINES    required: a test that finds no engine, or no module, has failed
-# Where the servers are not installed COMMAND runs without them, and with CI=true not at all.
+# Where the servers are not installed COMMAND runs without them, and with CI=true not at all; a SoftHSM is needed beside them.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/peers/processes.sh"
