@@ -7,6 +7,7 @@ use tuf_schema::key::KeyId;
 use tuf_schema::{Sha256, UtcTime};
 
 use super::name::{ChainId, SignerName};
+use super::turned_away::Summary;
 use super::{Actor, KeyUse, Outcome};
 use crate::store::Purpose;
 
@@ -124,10 +125,19 @@ impl Entry {
                     ..Members::default()
                 });
             }
+            Event::TurnedAway(Summary { caller, number, last }) => {
+                return Self::of(&Members {
+                    time: now.to_rfc3339(),
+                    event: "turned_away",
+                    caller: caller.as_deref(),
+                    reason: Some(last),
+                    number: Some(*number),
+                    ..Members::default()
+                });
+            }
             Event::Stopped => ("stopped", None, None),
             Event::Cut { bytes } => ("cut", Some(bytes), Some("an unfinished line was cut off at start")),
             Event::Resumed { unanswered, reason } => ("resumed", Some(unanswered), Some(reason)),
-            Event::Turned { away, last } => ("turned_away", Some(away), Some(last)),
         };
         let (time, reason) = (now.to_rfc3339(), reason.map(bounded));
         Self::of(&Members { time, event: name, number, reason, ..Members::default() })
@@ -175,16 +185,11 @@ pub(super) enum Event<'a> {
         /// What the system said.
         reason: &'a str,
     },
-    /// Requests that were turned away before they got to a key, counted.
-    Turned {
-        /// How many.
-        away: u64,
-        /// Why the last of them was.
-        last: &'a str,
-    },
+    /// Requests of one caller that were turned away before they got to a key, counted.
+    TurnedAway(&'a Summary),
 }
 
 /// The beginning of a text, if it is long.
-fn bounded(text: &str) -> &str {
+pub(super) fn bounded(text: &str) -> &str {
     text.char_indices().nth(MAX_CHARACTERS).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

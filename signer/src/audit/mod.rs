@@ -11,7 +11,7 @@ use tuf_schema::Sha256;
 use tuf_schema::key::KeyId;
 
 use crate::causes::WithCauses;
-use crate::grpc::peer::{Caller, NotAllowed};
+use crate::grpc::peer::Caller;
 use crate::metrics::Metrics;
 use crate::store::Purpose;
 
@@ -26,6 +26,7 @@ mod recovery;
 mod second;
 mod segments;
 mod trail;
+mod turned_away;
 pub mod verify;
 mod writer;
 
@@ -179,13 +180,27 @@ impl Audit {
         }
     }
 
-    /// Counts a request that was turned away before it got to a key, such as one too many. Gets an entry once a minute for
-    /// all of them: whoever is turned away must not fill the disk.
-    #[expect(dead_code, reason = "called where requests are turned away")]
-    pub(crate) fn count_turned_away(&self, caller: &str, why: &dyn Error) {
-        if let Some(trail) = &self.trail {
-            trail.count_turned_away(format!("{caller}: {}", WithCauses(why)));
+    /// Counts a request that was turned away before it got to a key, such as one too many. In the chain each caller gets
+    /// an entry once a minute for all of them, and the log a line if it `is_told`: whoever is turned away must not fill
+    /// the disk.
+    pub(crate) fn count_turned_away(&self, caller: &str, why: &(dyn Error + 'static), is_told: bool) {
+        let outcome = Outcome::Refused(why);
+        if is_told {
+            tracing::info!(target: TARGET, caller, %outcome, "turned away");
         }
+        if let Some(trail) = &self.trail {
+            trail.turned_away().count(caller, &outcome.to_string());
+        }
+    }
+
+    /// Counts a use of a key that is recorded by [`Self::count_turned_away`] only.
+    pub(crate) fn count_refused(&self, key_use: &KeyUse<'_>) {
+        self.count(key_use, false);
+    }
+
+    fn count(&self, key_use: &KeyUse<'_>, is_done: bool) {
+        let role = key_use.purpose.and_then(|purpose| purpose.role.as_ref());
+        self.metrics.count_key_use(key_use.operation, role, is_done);
     }
 
     fn log(&self, key_use: &KeyUse<'_>, outcome: Outcome<'_>) {
@@ -194,11 +209,7 @@ impl Audit {
             Outcome::Done => true,
             Outcome::Refused(_) => false,
         };
-        self.metrics.count_key_use(
-            key_use.operation,
-            key_use.purpose.and_then(|purpose| purpose.role.as_ref()),
-            is_done,
-        );
+        self.count(key_use, is_done);
         tracing::info!(
             target: TARGET,
             caller = key_use.actor.name(),
@@ -212,11 +223,6 @@ impl Audit {
             "key use"
         );
     }
-}
-
-/// Writes the line for a caller who may not even ask.
-pub(crate) fn record_refused_caller(refusal: &NotAllowed) {
-    tracing::info!(target: TARGET, caller = refusal.names(), outcome = %refusal, "caller refused");
 }
 
 impl<'a> KeyUse<'a> {

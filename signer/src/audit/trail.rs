@@ -1,6 +1,6 @@
 //! The trail of one process: its chain, the heads that are signed of it, and what was turned away before it got to a key.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tuf_schema::UtcTime;
@@ -14,6 +14,7 @@ use super::head::{Head, HeadError, Unsigned};
 use super::name::{ChainId, SignerName};
 use super::recovery::OpenChainError;
 use super::second::{SecondPlace, SecondPlaceError};
+use super::turned_away::TurnedAway;
 use super::writer::Writer;
 use crate::Randomness;
 use crate::backend::{BackendError, KeyBackend, SoftwareKeys};
@@ -22,9 +23,6 @@ use crate::clock::Clock;
 use crate::config::AuditSettings;
 use crate::store::heads::HeadStore;
 use crate::store::{Algorithm, KeyRecord, Purpose, StoreError};
-
-/// How long between two entries about what was turned away: whoever is not let in must not fill the disk.
-const TURNED_AWAY_SECONDS: i64 = 60;
 
 /// A chain that this process writes, and all that belongs to it.
 pub(crate) struct Trail {
@@ -47,13 +45,6 @@ struct Heads {
     last: Option<Tip>,
     /// Why the last head did not get to the database, or to the second place.
     trouble: [Option<Arc<HeadTrouble>>; 2],
-}
-
-#[derive(Default)]
-struct TurnedAway {
-    count: u64,
-    last: String,
-    written: Option<UtcTime>,
 }
 
 /// What a trail is made with.
@@ -188,11 +179,9 @@ impl Trail {
         self.heads().trouble.iter().flatten().cloned().collect()
     }
 
-    /// Counts a request that was turned away before it got to a key; what was counted gets an entry once a minute.
-    pub(super) fn count_turned_away(&self, why: String) {
-        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-        turned_away.count = turned_away.count.saturating_add(1);
-        turned_away.last = why;
+    /// What was turned away before it got to a key, to count one more; each caller's gets an entry once a minute.
+    pub(super) fn turned_away(&self) -> MutexGuard<'_, TurnedAway> {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Signs heads, and records what was turned away, for ever.
@@ -215,22 +204,14 @@ impl Trail {
         self.sign_head().await;
     }
 
-    async fn record_turned_away(&self, is_last: bool) {
+    async fn record_turned_away(&self, is_end: bool) {
         let now = self.now();
-        let (count, last) = {
-            let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-            let since = turned_away.written;
-            // a clock that was set back makes the last entry old
-            let is_young = since.is_some_and(|at| (at..at.plus_seconds(TURNED_AWAY_SECONDS)).contains(&now));
-            if turned_away.count == 0 || (is_young && !is_last) {
-                return;
+        let due = self.turned_away().due(now, is_end);
+        for summary in due {
+            if let Err(error) = self.append(Entry::of_event(now, Event::TurnedAway(&summary))).await {
+                let number = summary.number;
+                tracing::warn!(error = %WithCauses(&error), number, "what was turned away is not recorded");
             }
-            turned_away.written = Some(now);
-            (std::mem::take(&mut turned_away.count), std::mem::take(&mut turned_away.last))
-        };
-        let entry = Entry::of_event(now, Event::Turned { away: count, last: &last });
-        if let Err(error) = self.append(entry).await {
-            tracing::warn!(error = %WithCauses(&error), count, "what was turned away is not recorded");
         }
     }
 
@@ -281,7 +262,7 @@ impl Trail {
         (heads.last, heads.trouble) = (Some(tip), trouble);
     }
 
-    fn heads(&self) -> std::sync::MutexGuard<'_, Heads> {
+    fn heads(&self) -> MutexGuard<'_, Heads> {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

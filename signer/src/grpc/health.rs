@@ -8,7 +8,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::peer;
+use super::{peer, status};
 use crate::keyring::{Keyring, Service as Asked};
 
 /// What each name asks for: the names that the reference registers, and the whole.
@@ -34,7 +34,7 @@ pub(super) fn service(keyring: Arc<Keyring>, any_client: bool) -> HealthServer<i
 impl Health for Service {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         // a client that may not sign must not be told that signing works
-        peer::caller(&request)?;
+        peer::caller(&request).map_err(|refusal| status::not_allowed(&self.keyring, &refusal))?;
         let name = request.into_inner().service;
         let serving = match name.as_str() {
             INSECURE_SERVICE => !self.any_client,

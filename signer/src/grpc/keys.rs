@@ -6,10 +6,10 @@ use tonic::{Request, Response, Status};
 use tuf_schema::key::PublicKey;
 use tuf_schema::{Gun, Role};
 
-use super::peer;
 use super::proto::key_management_server::{KeyManagement, KeyManagementServer};
 use super::proto::{self, CreateKeyRequest, GetKeyInfoResponse, KeyId, KeyInfo, Void};
 use super::status::RequestError;
+use super::{peer, status};
 use crate::excerpt::Excerpt;
 use crate::keyring::Keyring;
 use crate::store::{Algorithm, Purpose};
@@ -23,22 +23,23 @@ pub(super) fn service(keyring: Arc<Keyring>) -> KeyManagementServer<impl KeyMana
 #[tonic::async_trait]
 impl KeyManagement for Service {
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<proto::PublicKey>, Status> {
-        let caller = peer::caller(&request)?;
-        let (algorithm, purpose) = parse(&request.into_inner())?;
+        let caller = peer::caller(&request).map_err(|refusal| status::not_allowed(&self.0, &refusal))?;
+        let (algorithm, purpose) =
+            parse(&request.into_inner()).map_err(|error| status::malformed(&self.0, &caller, &error))?;
         let key = self.0.create(&caller, algorithm, &purpose).await?;
         Ok(Response::new(proto::PublicKey { key_info: Some(key_info(&key)), public_key: key.public_bytes().to_vec() }))
     }
 
     async fn delete_key(&self, request: Request<KeyId>) -> Result<Response<Void>, Status> {
-        let caller = peer::caller(&request)?;
-        let id = key_id(Some(request.into_inner()))?;
+        let caller = peer::caller(&request).map_err(|refusal| status::not_allowed(&self.0, &refusal))?;
+        let id = key_id(Some(request.into_inner())).map_err(|error| status::malformed(&self.0, &caller, &error))?;
         self.0.delete(&caller, &id).await?;
         Ok(Response::new(Void {}))
     }
 
     async fn get_key_info(&self, request: Request<KeyId>) -> Result<Response<GetKeyInfoResponse>, Status> {
-        let caller = peer::caller(&request)?;
-        let id = key_id(Some(request.into_inner()))?;
+        let caller = peer::caller(&request).map_err(|refusal| status::not_allowed(&self.0, &refusal))?;
+        let id = key_id(Some(request.into_inner())).map_err(|error| status::malformed(&self.0, &caller, &error))?;
         let described = self.0.describe(&caller, &id).await?;
         Ok(Response::new(GetKeyInfoResponse {
             key_info: Some(key_info(&described.key)),

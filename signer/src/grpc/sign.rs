@@ -6,10 +6,10 @@ use tonic::{Request, Response, Status};
 use tuf_schema::Gun;
 
 use super::keys::{key_id, key_info};
-use super::peer;
 use super::proto::signer_server::{Signer, SignerServer};
 use super::proto::{Algorithm, Signature, SignatureRequest};
 use super::status::RequestError;
+use super::{peer, status};
 use crate::keyring::Keyring;
 
 /// The longest question: a snapshot of a server that took over one of 4 MiB, twice over.
@@ -27,10 +27,11 @@ pub(super) fn service(keyring: Arc<Keyring>) -> SignerServer<impl Signer> {
 #[tonic::async_trait]
 impl Signer for Service {
     async fn sign(&self, request: Request<SignatureRequest>) -> Result<Response<Signature>, Status> {
-        let caller = peer::caller(&request)?;
-        let gun = named_gun(&request)?;
+        let caller = peer::caller(&request).map_err(|refusal| status::not_allowed(&self.0, &refusal))?;
+        let malformed = |error| status::malformed(&self.0, &caller, &error);
+        let gun = named_gun(&request).map_err(malformed)?;
         let SignatureRequest { key_id: id, content } = request.into_inner();
-        let signed = self.0.sign(&caller, &key_id(id)?, gun, &content).await?;
+        let signed = self.0.sign(&caller, &key_id(id).map_err(malformed)?, gun, &content).await?;
         Ok(Response::new(Signature {
             key_info: Some(key_info(&signed.key)),
             algorithm: Some(Algorithm { algorithm: signed.signature.method.name().to_owned() }),

@@ -15,15 +15,17 @@
 use tonic::{Code, Status};
 use tuf_schema::gun::GunError;
 
-use super::peer::NotAllowed;
-use crate::audit;
+use super::peer::{Caller, NotAllowed};
 use crate::backend::BackendError;
 use crate::causes::WithCauses;
 use crate::excerpt::Excerpt;
-use crate::keyring::{KeyringError, NotReady};
+use crate::keyring::{Keyring, KeyringError, NotReady};
 use crate::seal::SealError;
 use crate::store::StoreError;
 use crate::token::TokenError;
+
+/// How much of the names of a client is kept that is not let in.
+const MAX_NAMES_CHARACTERS: usize = 512;
 
 /// A request that asks for nothing sensible.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,26 +44,25 @@ pub(crate) enum RequestError {
     NotARole(Excerpt),
 }
 
-impl From<NotAllowed> for Status {
-    fn from(refusal: NotAllowed) -> Self {
-        audit::record_refused_caller(&refusal);
-        Self::permission_denied(refusal.to_string())
-    }
+/// Turns away who may not even ask.
+pub(super) fn not_allowed(keyring: &Keyring, refusal: &NotAllowed) -> Status {
+    let names: String = refusal.names().chars().take(MAX_NAMES_CHARACTERS).collect();
+    keyring.turn_away(&names.into(), refusal);
+    Status::permission_denied(refusal.to_string())
 }
 
-impl From<RequestError> for Status {
-    fn from(error: RequestError) -> Self {
-        tracing::warn!(%error, "a request was refused");
-        let code = match error {
-            RequestError::NoKeyId
-            | RequestError::LongKeyId { .. }
-            | RequestError::Gun(_)
-            | RequestError::UnreadableGun
-            | RequestError::NotARole(_) => Code::InvalidArgument,
-            RequestError::UnsupportedAlgorithm(_) => Code::Unknown,
-        };
-        Self::new(code, error.to_string())
-    }
+/// Turns away a request that asks for nothing sensible.
+pub(super) fn malformed(keyring: &Keyring, caller: &Caller, error: &RequestError) -> Status {
+    keyring.turn_away(caller.shared_name(), error);
+    let code = match error {
+        RequestError::NoKeyId
+        | RequestError::LongKeyId { .. }
+        | RequestError::Gun(_)
+        | RequestError::UnreadableGun
+        | RequestError::NotARole(_) => Code::InvalidArgument,
+        RequestError::UnsupportedAlgorithm(_) => Code::Unknown,
+    };
+    Status::new(code, error.to_string())
 }
 
 impl From<KeyringError> for Status {

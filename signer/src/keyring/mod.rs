@@ -1,6 +1,7 @@
 //! The keyring: makes, describes, uses and deletes keys for callers. Every use leaves one audit line, also a refused one.
 
 use std::collections::hash_map::DefaultHasher;
+use std::error::Error;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,7 +201,7 @@ impl Keyring {
                 KeyUse { purpose: Some(&purpose), ..KeyUse::new(Actor::Client(&caller), Operation::Create) };
             let name = caller.shared_name();
             let counted = keyring.limits.count_request(name).and_then(|()| keyring.limits.count_new_key(name));
-            keyring.refuse_too_many(&caller, &of_caller, counted).await?;
+            keyring.refuse_too_many(&caller, &of_caller, counted)?;
             let created = keyring.create_unrecorded(&caller, algorithm, &purpose).await;
             let key_use = KeyUse { key: created.as_ref().ok().map(PublicKey::id), ..of_caller };
             keyring.audit.record(&key_use, Outcome::of(&created)).await?;
@@ -214,7 +215,9 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub(crate) async fn describe(&self, caller: &Caller, id: &KeyId) -> Result<Described, KeyringError> {
-        self.limits.count_request(caller.shared_name()).inspect_err(|error| self.tell_some(caller, error))?;
+        self.limits
+            .count_request(caller.shared_name())
+            .inspect_err(|error| self.turn_away(caller.shared_name(), error))?;
         let record = self.store.find(id).await?.ok_or_else(|| KeyringError::KeyNotFound(id.clone()))?;
         let purpose = self.taken_roles.purpose(&record).await?;
         let reached = caller.rights().reach(record.key.key_type(), &purpose);
@@ -241,7 +244,7 @@ impl Keyring {
             let of_caller = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Sign) };
             let counted = keyring.limits.count_request(caller.shared_name());
             let counted = counted.and_then(|()| keyring.limits.count_signature(&id));
-            keyring.refuse_too_many(&caller, &of_caller, counted).await?;
+            keyring.refuse_too_many(&caller, &of_caller, counted)?;
             let mut known = Known::default();
             let signed = keyring.sign_unrecorded(&caller, &id, gun.as_ref(), &content, &mut known).await;
             let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(content.as_slice()));
@@ -261,7 +264,7 @@ impl Keyring {
         to_its_end(async move {
             let key_use = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Delete) };
             let counted = keyring.limits.count_request(caller.shared_name());
-            keyring.refuse_too_many(&caller, &key_use, counted).await?;
+            keyring.refuse_too_many(&caller, &key_use, counted)?;
             keyring.audit.record(&key_use, Outcome::Begun).await?;
             let deleted = keyring.delete_unrecorded(&caller, &id).await;
             keyring.audit.record(&key_use, Outcome::of(&deleted)).await?;
@@ -302,25 +305,23 @@ impl Keyring {
         self.uses.write_down(async |batch| self.store.mark_used(batch).await).await
     }
 
-    /// Refuses what is asked for too often. Of a flood of such refusals a few are recorded.
-    async fn refuse_too_many(
+    /// Refuses what is asked for too often. Such refusals are counted and have no records of their own.
+    fn refuse_too_many(
         &self,
         caller: &Caller,
         key_use: &KeyUse<'_>,
         counted: Result<(), TooMany>,
     ) -> Result<(), KeyringError> {
-        let refused = counted.inspect_err(|error| self.tell_some(caller, error)).map_err(KeyringError::from);
-        if refused.is_err() && self.limits.is_recorded(caller.shared_name()) {
-            self.audit.record(key_use, Outcome::of(&refused)).await?;
-        }
-        refused
+        counted.map_err(|error| {
+            self.audit.count_refused(key_use);
+            self.turn_away(caller.shared_name(), &error);
+            error.into()
+        })
     }
 
-    /// Tells the log of a few of a flood of refusals.
-    fn tell_some(&self, caller: &Caller, error: &TooMany) {
-        if self.limits.is_logged(caller.shared_name()) {
-            tracing::warn!(caller = caller.name(), %error, "too many requests");
-        }
+    /// Counts a request that does not get to a key for the audit, and tells the log of a few of a flood of them.
+    pub(crate) fn turn_away(&self, caller: &Arc<str>, why: &(dyn Error + 'static)) {
+        self.audit.count_turned_away(caller, why, self.limits.is_logged(caller));
     }
 
     async fn create_unrecorded(

@@ -15,7 +15,7 @@ use keyed::KeyedRate;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many refusals of one caller are recorded in a minute, and how many are logged: a flood must not fill a disk.
+/// How many refusals of one caller are logged in a minute: a flood must not fill a disk.
 const TOLD_REFUSALS: u32 = 6;
 
 /// How often one caller may ask, in a minute; 0 is without limit.
@@ -41,7 +41,6 @@ pub(crate) struct RateLimits {
     others: CallerLimits,
     named: HashMap<Arc<str>, CallerLimits>,
     signatures: Limit<KeyId>,
-    recorded: Limit<Arc<str>>,
     logged: Limit<Arc<str>>,
 }
 
@@ -101,7 +100,6 @@ impl RateLimits {
                 rates.key_signatures,
                 clock,
             ),
-            recorded: Limit::new("records of refusals a minute", "", TOLD_REFUSALS, clock),
             logged: Limit::new("lines on refusals a minute", "", TOLD_REFUSALS, clock),
         }
     }
@@ -119,11 +117,6 @@ impl RateLimits {
     /// A signature, beside [`Self::count_request`].
     pub(crate) fn count_signature(&self, key: &KeyId) -> Result<(), TooMany> {
         self.signatures.count(key)
-    }
-
-    /// Whether one more refusal of a caller is to be recorded.
-    pub(crate) fn is_recorded(&self, caller: &Arc<str>) -> bool {
-        self.recorded.count(caller).is_ok()
     }
 
     /// Whether the log is to be told of one more refusal of a caller.
@@ -221,10 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_flood_of_refusals_a_few_are_recorded() {
+    fn of_a_flood_of_refusals_a_few_are_logged() {
         let (clock, limits) = limits(Rates::default(), &[]);
-        assert_eq!((0..1000).filter(|_| limits.is_recorded(&name("a"))).count(), 6);
+        assert_eq!((0..1000).filter(|_| limits.is_logged(&name("a"))).count(), 6);
         clock.advance_seconds(60);
-        assert_eq!((0..1000).filter(|_| limits.is_recorded(&name("a"))).count(), 6);
+        assert_eq!((0..1000).filter(|_| limits.is_logged(&name("a"))).count(), 6);
     }
 }

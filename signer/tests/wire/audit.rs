@@ -9,7 +9,7 @@ use tonic::Code;
 use tuf_schema::Sha256;
 
 use crate::process::{SNAPSHOT, Started, TIMESTAMP, program};
-use crate::signer::{Client, Place, Settings, id};
+use crate::signer::{Client, Place, Settings, connect, id};
 
 /// Settings with a chain of records in `directory`.
 fn settings(directory: &Path) -> Settings {
@@ -130,6 +130,43 @@ async fn a_signer_does_not_start_on_a_chain_whose_tail_was_cut_off() {
     let mut started = Started::by(program(&place, &settings(&directory)), &place);
     started.client(&place).await.health("").await.unwrap();
     started.terminate().await;
+}
+
+#[tokio::test]
+async fn a_flood_that_is_turned_away_is_a_few_lines_that_count_it() {
+    const FLOOD: u64 = 200;
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let mut limited = settings(&directory);
+    limited.storage.push_str(r#"}, "limits": {"key_signatures": 1"#);
+    let mut started = Started::by(program(&place, &limited), &place);
+    let client = started.client(&place).await;
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    let other = place.authority.issue("other.test");
+    for _ in 0..FLOOD {
+        assert_eq!(client.sign(Some(id(&key)), TIMESTAMP).await.unwrap_err().code(), Code::ResourceExhausted);
+        assert_eq!(client.sign(None, TIMESTAMP).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let channel = connect(started.address().unwrap(), &place.authority.file(), Some(&other)).await.unwrap();
+    let stranger = Client { channel };
+    for _ in 0..FLOOD {
+        assert_eq!(stranger.describe(id(&key)).await.unwrap_err().code(), Code::PermissionDenied);
+    }
+    let log = started.terminate().await;
+    assert_eq!(log.matches("turned away").count(), 2 * 6, "{log}");
+
+    let (status, text) = audit(&place, &directory, &["export"]);
+    assert_eq!(status, Some(0), "{text}");
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["outcome"] != "refused"), "{text}");
+    // one in the first minute, and one at the end
+    for (caller, number) in [("server.test", 2 * FLOOD), ("other.test, localhost, alt.other.test", FLOOD)] {
+        let is_its = |line: &&serde_json::Value| line["event"] == "turned_away" && line["caller"] == caller;
+        let counted: Vec<_> = lines.iter().filter(is_its).map(|line| line["number"].as_u64().unwrap()).collect();
+        assert!((1..=2).contains(&counted.len()) && counted.iter().sum::<u64>() == number, "{text}");
+    }
+    assert_eq!(audit(&place, &directory, &["verify"]).0, Some(0));
 }
 
 /// A small disk of its own; `None` where this account may not mount one.
