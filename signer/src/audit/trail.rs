@@ -21,6 +21,7 @@ use crate::backend::{BackendError, KeyBackend, SoftwareKeys};
 use crate::causes::WithCauses;
 use crate::clock::Clock;
 use crate::config::AuditSettings;
+use crate::seal::passphrase::Alias;
 use crate::store::heads::HeadStore;
 use crate::store::{Algorithm, KeyRecord, Purpose, StoreError};
 
@@ -99,6 +100,19 @@ pub enum OpenTrailError {
     /// The key database failed.
     #[error("the head of the audit chain cannot be read")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The key that signs heads is there and does not open.
+    #[error(
+        "the key that signs heads of the audit chain of {signer} does not open under alias {alias}: set what opens it. If \
+         that is lost, begin another chain under another audit.signer"
+    )]
+    Locked {
+        /// Whose chain.
+        signer: SignerName,
+        /// What the key is sealed under.
+        alias: Alias,
+        /// Why it does not open.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// There is no key to sign heads with.
     #[error("no key can be made that signs heads of the audit chain")]
     Key(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -267,7 +281,8 @@ impl Trail {
     }
 }
 
-/// The key that signs heads: the stored one, or a new one if there is none or it does not open.
+/// The key that signs heads: the stored one, or a new one if there is none. One that does not open is not replaced:
+/// whoever took its passphrase away could have another chain believed in.
 async fn audit_key(
     store: &dyn HeadStore,
     keys: &SoftwareKeys,
@@ -275,13 +290,13 @@ async fn audit_key(
     now: UtcTime,
 ) -> Result<KeyRecord, OpenTrailError> {
     if let Some(stored) = store.audit_key(signer).await.map_err(store_failed)? {
-        match keys.prove(&stored).await {
-            Ok(()) => return Ok(stored),
-            Err(error) => tracing::warn!(
-                error = %WithCauses(&error),
-                "the key that signed heads of the audit chain does not open; heads are signed with a new one from now on"
-            ),
-        }
+        let locked = |source| OpenTrailError::Locked {
+            signer: signer.clone(),
+            alias: stored.alias.clone(),
+            source: Box::new(source),
+        };
+        keys.prove(&stored).await.map_err(locked)?;
+        return Ok(stored);
     }
     let made = keys.generate(Algorithm::Ed25519, &Purpose { gun: None, role: None }).await;
     let made = made.map_err(|error| OpenTrailError::Key(Box::new(error)))?;
@@ -320,4 +335,41 @@ async fn known_heads(
 
 fn store_failed(error: StoreError) -> OpenTrailError {
     OpenTrailError::Store(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+
+    use super::*;
+    use crate::backend::OpenedKeys;
+    use crate::clock::TestClock;
+    use crate::config::Environment;
+    use crate::seal::Sealing;
+    use crate::seal::passphrase::Passphrases;
+    use crate::store::memory::MemoryKeyStore;
+
+    fn keys(variables: &[(&str, &str)], alias: &str) -> SoftwareKeys {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let passphrases = Passphrases::from_environment(Environment::new(variables), &[]);
+        let (sealing, alias) = (Arc::new(Sealing::with_passphrases(passphrases)), Alias::parse(alias).unwrap());
+        let clock = TestClock::at("2026-11-22T06:00:00Z");
+        SoftwareKeys::new(sealing, alias, OpenedKeys::default(), clock, Arc::new(SystemRandom::new()))
+    }
+
+    #[tokio::test]
+    async fn a_key_of_heads_that_does_not_open_is_named_by_its_alias_and_never_replaced() {
+        let (store, signer) = (MemoryKeyStore::default(), SignerName::parse("signer-1").unwrap());
+        let now = UtcTime::from_unix_seconds(1).unwrap();
+        let old = keys(&[("NOTARY_SIGNER_OLD", "one")], "old");
+        let made = audit_key(&store, &old, &signer, now).await.unwrap();
+        for variables in
+            [&[("NOTARY_SIGNER_NEW", "two")][..], &[("NOTARY_SIGNER_NEW", "two"), ("NOTARY_SIGNER_OLD", "2")]]
+        {
+            let refusal = audit_key(&store, &keys(variables, "new"), &signer, now).await.unwrap_err();
+            assert!(matches!(&refusal, OpenTrailError::Locked { alias, .. } if alias.as_str() == "old"), "{refusal}");
+            assert_eq!(store.audit_key(&signer).await.unwrap(), Some(made.clone()));
+        }
+        assert_eq!(audit_key(&store, &old, &signer, now).await.unwrap(), made);
+    }
 }

@@ -199,6 +199,15 @@ fn pace(rate: NonZeroU32) -> Interval {
     interval
 }
 
+/// Where a row is.
+#[derive(Clone, Copy)]
+enum Table {
+    /// Among the keys that sign documents.
+    Keys,
+    /// Among those that sign heads of audit chains.
+    AuditKeys,
+}
+
 /// What became of a row.
 enum Fate {
     Done,
@@ -252,6 +261,10 @@ impl Rewrap<'_> {
                 break;
             }
         }
+        // one for each signer; at the end, as documents wait for the others
+        for key in self.store.audit_keys().await? {
+            self.look_at(key, Table::AuditKeys, tell, done, &mut course).await?;
+        }
         let progress = Progress { left: self.left().await?, ..course.progress(*done) };
         tell(Event::Progress(progress));
         Ok(progress)
@@ -270,38 +283,55 @@ impl Rewrap<'_> {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id.clone());
             let before = *done;
-            for WrappedKey { id, record } in page {
-                let reason = match record {
-                    // a row without an alias that could be one is under none that was asked for
-                    Err(_) if self.request.from.is_some() => continue,
-                    Err(damage) => damage.to_string(),
-                    Ok(record) if !self.is_asked_for(&record.alias) => continue,
-                    Ok(_) if self.is_enough(*done) => return Ok(()),
-                    Ok(record) => {
-                        if let Some(pace) = &mut course.pace {
-                            pace.tick().await;
-                        }
-                        match self.seal_anew(&record).await? {
-                            Fate::Done => {
-                                *done += 1;
-                                continue;
-                            }
-                            Fate::Changed => continue,
-                            Fate::Skipped(reason) => crate::causes::WithCauses(&reason).to_string(),
-                        }
-                    }
-                };
-                if course.skipped.insert(id.clone()) {
-                    tell(Event::Skipped { key: id.as_str().to_owned(), reason });
-                }
+            for key in page {
+                self.look_at(key, Table::Keys, tell, done, course).await?;
             }
             if *done > before {
                 tell(Event::Progress(course.progress(*done)));
             }
+            if self.is_enough(*done) {
+                return Ok(());
+            }
         }
     }
 
-    async fn seal_anew(&self, record: &KeyRecord) -> Result<Fate, Stop> {
+    /// Seals one row anew, if it is asked for and can be.
+    async fn look_at(
+        &self,
+        key: WrappedKey,
+        table: Table,
+        tell: &mut (dyn FnMut(Event) + Send),
+        done: &mut u64,
+        course: &mut Course,
+    ) -> Result<(), Stop> {
+        let WrappedKey { id, record } = key;
+        let reason = match record {
+            // a row without an alias that could be one is under none that was asked for
+            Err(_) if self.request.from.is_some() => return Ok(()),
+            Err(damage) => damage.to_string(),
+            Ok(record) if !self.is_asked_for(&record.alias) => return Ok(()),
+            Ok(_) if self.is_enough(*done) => return Ok(()),
+            Ok(record) => {
+                if let Some(pace) = &mut course.pace {
+                    pace.tick().await;
+                }
+                match self.seal_anew(&record, table).await? {
+                    Fate::Done => {
+                        *done += 1;
+                        return Ok(());
+                    }
+                    Fate::Changed => return Ok(()),
+                    Fate::Skipped(reason) => crate::causes::WithCauses(&reason).to_string(),
+                }
+            }
+        };
+        if course.skipped.insert(id.clone()) {
+            tell(Event::Skipped { key: id.as_str().to_owned(), reason });
+        }
+        Ok(())
+    }
+
+    async fn seal_anew(&self, record: &KeyRecord, table: Table) -> Result<Fate, Stop> {
         let key_use = KeyUse {
             key: Some(record.key.id()),
             purpose: Some(&record.purpose),
@@ -313,7 +343,10 @@ impl Rewrap<'_> {
             Err(Failed::All(stop)) => return Err(stop),
         };
         self.audit.record(&key_use, Outcome::Begun).await?;
-        let written = self.store.rewrap(record, &replacement, self.clock.now()).await;
+        let written = match table {
+            Table::Keys => self.store.rewrap(record, &replacement, self.clock.now()).await,
+            Table::AuditKeys => self.store.rewrap_audit_key(record, &replacement).await,
+        };
         match &written {
             Ok(true) => self.audit.record(&key_use, Outcome::Done).await?,
             // another program was first, and has its own record
@@ -338,7 +371,10 @@ impl Rewrap<'_> {
     async fn left(&self) -> Result<u64, StoreError> {
         let uses = self.store.aliases().await?;
         let left = uses.iter().filter(|alias_use| self.is_asked_for(&alias_use.alias));
-        Ok(left.map(|alias_use| alias_use.keys + alias_use.deleted).sum())
+        let left: u64 = left.map(|alias_use| alias_use.keys + alias_use.deleted).sum();
+        let audit_keys = self.store.audit_keys().await?.into_iter().filter_map(|key| key.record.ok());
+        let of_audit = audit_keys.filter(|record| self.is_asked_for(&record.alias)).count();
+        Ok(left.saturating_add(of_audit.try_into().unwrap_or(u64::MAX)))
     }
 
     fn is_enough(&self, done: u64) -> bool {

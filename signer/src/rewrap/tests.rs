@@ -4,10 +4,12 @@ use ring::rand::SystemRandom;
 use tuf_schema::UtcTime;
 
 use super::*;
+use crate::audit::name::SignerName;
 use crate::backend::KeyBackend as _;
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::passphrase::Passphrases;
+use crate::store::heads::HeadStore as _;
 use crate::store::memory::MemoryKeyStore;
 use crate::store::wrapped::WrappedKeys as _;
 use crate::store::{Algorithm, KeyStore as _, Purpose};
@@ -86,6 +88,28 @@ async fn every_key_opens_under_the_new_alias_alone_and_stays_the_same_key() {
     }
     assert_eq!(under(&store, &keys[3]).await, keys[3], "it was there already");
     assert_eq!(run(&store, &ALL[1..2], &to_new()).await.0.unwrap(), Progress::default(), "nothing is left to do");
+}
+
+#[tokio::test]
+async fn keys_that_sign_heads_of_audit_chains_are_sealed_anew_with_the_others() {
+    let store = MemoryKeyStore::default();
+    let (signer, other) = (SignerName::parse("signer-1").unwrap(), SignerName::parse("signer-2").unwrap());
+    let purpose = Purpose { gun: None, role: None };
+    for (signer, under) in [(&signer, "old"), (&other, "other")] {
+        let key = backend(&sealing(&ALL), under).generate(Algorithm::Ed25519, &purpose).await.unwrap();
+        store.insert_audit_key(signer, &key, UtcTime::from_unix_seconds(1).unwrap()).await.unwrap();
+    }
+    let (key, stays) = (store.audit_key(&signer).await.unwrap().unwrap(), store.audit_key(&other).await.unwrap());
+    stored(&store, "old", Algorithm::Ed25519).await;
+    let request = |limit| Request { from: Some(alias("old")), limit: NonZeroU64::new(limit), ..to_new() };
+    let ended = run(&store, &ALL[..2], &request(1)).await.0.unwrap();
+    assert_eq!(ended, Progress { done: 1, left: 1, skipped: 0 }, "within the limit");
+    let ended = run(&store, &ALL[..2], &request(9)).await.0.unwrap();
+    assert_eq!(ended, Progress { done: 1, left: 0, skipped: 0 });
+    let anew = store.audit_key(&signer).await.unwrap().unwrap();
+    assert_eq!((&anew.key, &anew.alias), (&key.key, &alias("new")));
+    unseal(&sealing(&ALL[1..2]), &anew).await.unwrap();
+    assert_eq!(store.audit_key(&other).await.unwrap(), stays);
 }
 
 #[tokio::test]

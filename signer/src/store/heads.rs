@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tuf_schema::UtcTime;
 
 use super::memory::MemoryKeyStore;
+use super::wrapped::{Replacement, WrappedKey};
 use super::{KeyRecord, StoreError};
 use crate::audit::head::Head;
 use crate::audit::name::SignerName;
@@ -30,6 +31,13 @@ pub(crate) trait HeadStore: Send + Sync {
 
     /// Adds a key that signs a signer's heads from now on; durable on return.
     async fn insert_audit_key(&self, signer: &SignerName, key: &KeyRecord, now: UtcTime) -> Result<(), StoreError>;
+
+    /// The keys that sign heads now, one for each signer, in the order of their names.
+    async fn audit_keys(&self) -> Result<Vec<WrappedKey>, StoreError>;
+
+    /// Replaces the wrapping of such a key by another one of the same key, if the row still is what was read; durable on
+    /// return. False if it is not, or if an answer was lost and it was done already.
+    async fn rewrap_audit_key(&self, read: &KeyRecord, wrapping: &Replacement) -> Result<bool, StoreError>;
 }
 
 /// What each signer has in memory.
@@ -82,6 +90,21 @@ impl HeadStore for MemoryKeyStore {
         }
         signers.entry(signer.clone()).or_default().keys.push(key.clone());
         Ok(())
+    }
+
+    async fn audit_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        let wrapped = |key: &KeyRecord| WrappedKey { id: key.key.id().clone(), record: Ok(key.clone()) };
+        Ok(self.heads.of_signers().values().filter_map(|of| of.keys.last()).map(wrapped).collect())
+    }
+
+    async fn rewrap_audit_key(&self, read: &KeyRecord, wrapping: &Replacement) -> Result<bool, StoreError> {
+        let mut signers = self.heads.of_signers();
+        let Some(key) = signers.values_mut().flat_map(|of| &mut of.keys).find(|key| *key == read) else {
+            return Ok(false);
+        };
+        let Replacement { alias, sealed } = wrapping.clone();
+        *key = KeyRecord { alias, sealed, ..key.clone() };
+        Ok(true)
     }
 }
 
@@ -156,9 +179,28 @@ mod tests {
         assert!(matches!(refusal, StoreError::Duplicate(id) if id == *old.key.id()));
     }
 
+    async fn a_key_is_wrapped_anew_once_and_stays_the_same_key(store: &dyn HeadStore) {
+        let (kept, changed, older, newer) = (key("k1"), key("k1"), key("k1"), key("k1"));
+        for (signer, key, at) in [("w1", &kept, 1), ("w2", &changed, 2), ("w3", &older, 3), ("w3", &newer, 4)] {
+            store.insert_audit_key(&name(signer), key, time(at)).await.unwrap();
+        }
+        let wrapping = Replacement {
+            alias: Alias::parse("K2").unwrap(),
+            sealed: SealedKey::from_row(KeyWrap::Passphrase, "anew".to_owned()),
+        };
+        assert!(store.rewrap_audit_key(&changed, &wrapping).await.unwrap());
+        assert!(!store.rewrap_audit_key(&changed, &wrapping).await.unwrap(), "it is not what was read any more");
+        let anew = KeyRecord { alias: wrapping.alias, sealed: wrapping.sealed, ..changed };
+        assert_eq!(store.audit_key(&name("w2")).await.unwrap(), Some(anew.clone()));
+        let there: Vec<_> = store.audit_keys().await.unwrap().into_iter().map(|key| key.record.unwrap()).collect();
+        // behind those of the other test
+        assert_eq!(there[there.len() - 3..], [kept, anew, newer]);
+    }
+
     async fn conforms(store: &dyn HeadStore) {
         a_signer_has_one_head_and_it_goes_forward_in_its_chain(store).await;
         the_newest_key_signs_heads_and_is_stored_once(store).await;
+        a_key_is_wrapped_anew_once_and_stays_the_same_key(store).await;
     }
 
     #[tokio::test]

@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use bulla_database::{Engine, Failure, Row, Statement, Value};
 use tuf_schema::UtcTime;
 
-use super::keys::SqlKeyStore;
+use super::keys::{Attempts, SqlKeyStore};
 use super::record::record;
+use super::wrapped::wrapped_key;
 use crate::audit::head::Head;
 use crate::audit::name::SignerName;
 use crate::seal::CONTENT_ENCRYPTION;
 use crate::store::heads::HeadStore;
+use crate::store::wrapped::{Replacement, WrappedKey};
 use crate::store::{KeyRecord, StoreError};
 
 /// How often a change is begun anew when others were first or the connection broke.
@@ -87,6 +89,30 @@ impl<E: Engine> HeadStore for SqlKeyStore<E> {
         session.execute(&Statement::new(INSERT_KEY), &values).await?;
         Ok(transaction.commit().await?)
     }
+
+    async fn audit_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        let rows = self.database.fetch(&Statement::new(NEWEST_KEYS), &[]).await?;
+        rows.into_iter().map(wrapped_key::<E>).collect()
+    }
+
+    async fn rewrap_audit_key(&self, read: &KeyRecord, wrapping: &Replacement) -> Result<bool, StoreError> {
+        let values = [
+            Value::Bytes(wrapping.sealed.as_str().as_bytes()),
+            Value::Text(wrapping.alias.as_str()),
+            Value::Text(wrapping.sealed.encryption()),
+            Value::Text(wrapping.sealed.key_wrap().name()),
+            Value::Text(read.key.id().as_str()),
+            Value::Text(read.alias.as_str()),
+            Value::Bytes(read.sealed.as_str().as_bytes()),
+        ];
+        let mut attempts = Attempts::default();
+        loop {
+            let done: Result<u64, Failure> = self.database.execute(&Statement::new(REWRAP_KEY), &values).await;
+            if !attempts.go_on(&done) {
+                return Ok(done? > 0);
+            }
+        }
+    }
 }
 
 const ADVANCE: &str =
@@ -100,6 +126,15 @@ const KEYS: &str = "SELECT key_id, encryption_alg, keywrap_alg, algorithm, passp
                     FROM bulla_audit_keys WHERE signer = $1 ORDER BY created_at DESC, key_id";
 const INSERT_KEY: &str = "INSERT INTO bulla_audit_keys (signer, created_at, key_id, encryption_alg, keywrap_alg, algorithm, \
                           passphrase_alias, public, private) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// The newest of each signer, with the columns of a key's row.
+const NEWEST_KEYS: &str = "SELECT key_id, encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, \
+                           '' AS gun, '' AS role, NULL AS last_used, NULL AS retired_at FROM bulla_audit_keys AS k \
+                           WHERE NOT EXISTS (SELECT 1 FROM bulla_audit_keys AS newer WHERE newer.signer = k.signer AND \
+                           (newer.created_at > k.created_at OR \
+                           (newer.created_at = k.created_at AND newer.key_id < k.key_id))) ORDER BY signer";
+const REWRAP_KEY: &str = "UPDATE bulla_audit_keys SET private = $1, passphrase_alias = $2, encryption_alg = $3, \
+                          keywrap_alg = $4 WHERE key_id = $5 AND passphrase_alias = $6 AND private = $7";
 
 fn text(row: &Row) -> String {
     row.text(0).ok().flatten().unwrap_or_default().to_owned()

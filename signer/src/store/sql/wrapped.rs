@@ -91,7 +91,8 @@ impl<E: Engine> WrappedKeys for SqlKeyStore<E> {
     }
 }
 
-fn wrapped_key<E: Engine>(row: Row) -> Result<WrappedKey, StoreError> {
+/// A row as it is, sound or not.
+pub(super) fn wrapped_key<E: Engine>(row: Row) -> Result<WrappedKey, StoreError> {
     let id = KeyId::from_wire(row.text(0).ok().flatten().unwrap_or_default());
     let alias = Excerpt::of(row.text(4).ok().flatten().unwrap_or_default());
     let header = match row.cells().get(6) {
