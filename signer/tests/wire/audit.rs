@@ -169,10 +169,48 @@ async fn a_flood_that_is_turned_away_is_a_few_lines_that_count_it() {
     assert_eq!(audit(&place, &directory, &["verify"]).0, Some(0));
 }
 
-/// A small disk of its own; `None` where this account may not mount one.
+#[tokio::test]
+async fn the_key_of_heads_is_sealed_anew_with_the_others_and_is_never_replaced() {
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let program_with = |default: &str, passphrases: &[(&str, &str)]| {
+        let mut settings = settings(&directory);
+        settings.storage = settings.storage.replace("k1", default);
+        let mut command = program(&place, &settings);
+        command.env_remove("NOTARY_SIGNER_K1").envs(passphrases.iter().copied());
+        command
+    };
+    let (old, new) = (("NOTARY_SIGNER_OLD", "one"), ("NOTARY_SIGNER_NEW", "two"));
+    let public_key = |log: &str| {
+        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter_map(|line| line["public_key"].as_str().map(str::to_owned)).next().unwrap()
+    };
+    let mut started = Started::by(program_with("old", &[old]), &place);
+    create_sign_refuse_delete(&started.client(&place).await).await;
+    let key = public_key(&started.terminate().await);
+
+    let Output { status, stderr, .. } = program_with("new", &[new]).output().unwrap();
+    let printed = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{printed}");
+    assert!(printed.contains("of signer-1 does not open under alias old: set what opens it"), "{printed}");
+
+    let rewrap = program_with("new", &[old, new]).args(["rewrap", "--to", "new", "--from", "old"]).output().unwrap();
+    assert_eq!(rewrap.status.code(), Some(0), "{rewrap:?}");
+    let mut started = Started::by(program_with("new", &[new]), &place);
+    create_sign_refuse_delete(&started.client(&place).await).await;
+    assert_eq!(public_key(&started.terminate().await), key);
+    let verify =
+        program_with("new", &[new]).args(["audit", "verify", "--signer", "signer-1", "--public-key", &key]).output();
+    let verify = verify.unwrap();
+    assert_eq!(verify.status.code(), Some(0), "{verify:?}");
+}
+
+/// A small disk of its own; `None` where this account may not mount one, which with `CI=true` or
+/// `BULLA_TEST_ENGINES=required` is a failure.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
+    #[expect(clippy::disallowed_methods, reason = "whether a test may be left out is no configuration of the program")]
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let done =
@@ -180,6 +218,8 @@ impl SmallDisk {
         if done.is_ok_and(|status| status.success()) {
             return Some(Self(at.to_owned()));
         }
+        let is = |name, wanted| std::env::var(name).is_ok_and(|value| value == wanted);
+        assert!(!is("CI", "true") && !is("BULLA_TEST_ENGINES", "required"), "no disk can be mounted");
         println!("left out: no disk can be mounted");
         None
     }
@@ -189,6 +229,24 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // a disk that stays is left to the system
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn readiness_says_that_answers_do_not_wait_for_the_disk() {
+    for (sync, told) in [("true", "audit chain"), ("false", "audit chain, relaxed: answers do not wait for the disk")] {
+        let place = Place::new();
+        let directory = place.path().join("audit");
+        let mut relaxed = settings(&directory);
+        relaxed.storage.push_str(&format!(r#", "sync": {sync}"#));
+        relaxed.server.push_str(r#", "http_addr": "127.0.0.1:0""#);
+        let mut started = Started::by(program(&place, &relaxed), &place);
+        let client = started.client(&place).await;
+        create_sign_refuse_delete(&client).await;
+        let ready = started.readiness().await;
+        assert!(ready.contains(&format!("\n{told} (to make keys and to sign): ok\n")), "{ready}");
+        started.terminate().await;
+        assert_eq!(audit(&place, &directory, &["verify"]).0, Some(0));
     }
 }
 

@@ -237,6 +237,11 @@ impl Started {
         get(self.serving("http").unwrap(), "/metrics").await
     }
 
+    /// What it tells of its readiness, once it serves.
+    pub(crate) async fn readiness(&self) -> String {
+        get(self.serving("http").unwrap(), "/ready").await
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
