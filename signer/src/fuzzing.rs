@@ -4,6 +4,8 @@ use prost::Message as _;
 use rustls_pki_types::CertificateDer;
 use tuf_schema::{UtcTime, json};
 
+use crate::audit::chain::Line;
+use crate::audit::head::Head;
 use crate::backup::Contents;
 use crate::grpc::{keys, peer, proto};
 use crate::keyring::document;
@@ -64,6 +66,22 @@ pub fn certificate(der: &[u8]) {
 pub fn backup(bytes: &[u8]) {
     if let Err(refusal) = Contents::of(bytes) {
         is_short(&refusal.to_string());
+    }
+}
+
+/// A line of an audit chain: what is read is all of it.
+pub fn audit_line(bytes: &[u8]) {
+    match Line::read(bytes) {
+        Ok(line) => assert!(line.text.as_bytes() == bytes && line.sequence > 0, "{line:?}"),
+        Err(refusal) => is_short(&refusal.to_string()),
+    }
+}
+
+/// A head of an audit chain: what is read is all of it.
+pub fn audit_head(bytes: &[u8]) {
+    match Head::read(bytes) {
+        Ok(head) => assert_eq!(head.text.as_bytes(), bytes),
+        Err(refusal) => is_short(&refusal.to_string()),
     }
 }
 
