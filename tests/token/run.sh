@@ -2,7 +2,7 @@
 # Keys on a PKCS #11 token (SoftHSM) under our server and signer, with the real
 # notary client.  TAP on standard output.
 #
-#   tests/token/run.sh [STORY ...]    of life, p384, ed25519, wrapping
+#   tests/token/run.sh [STORY ...]    of life, p384, rsa, ed25519, wrapping
 #
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
@@ -26,11 +26,12 @@ done
 require_bulla bulla-server bulla-signer
 printf '# SoftHSM %s, notary %s\n' "$(softhsm2-util --version)" "$(dpkg-query -W -f '${Version}' notary 2>/dev/null)"
 stories_begin token
-[ $# != 0 ] || set -- life p384 ed25519 wrapping
+[ $# != 0 ] || set -- life p384 rsa ed25519 wrapping
 for story in "$@"; do
   case $story in
     life) tell "$story" "snapshot and timestamp keys move to a token and back; the token loses a key, and goes away" token_life postgres ;;
     p384) tell "$story" "keys on P-384 on a token sign what notary verifies" token_kind ecdsa P-384 ecdsa ;;
+    rsa) tell "$story" "RSA keys on a token sign what notary verifies" token_kind rsa 3072 rsapss ;;
     ed25519) tell "$story" "Ed25519 keys on a token sign what notary verifies" token_kind ed25519 Ed25519 eddsa ;;
     wrapping) tell "$story" "keys that a key of a token wraps sign before and after a restart, and not without the token" token_wraps ;;
     *) echo "Bail out! unknown story $story"; exit 1 ;;

@@ -118,9 +118,6 @@ pub enum ConfigError {
     /// The database's address or password cannot be used.
     #[error(transparent)]
     Database(#[from] SourceError),
-    /// A kind of key that the reference takes and no signer makes.
-    #[error("trust_service.key_algorithm \"rsa\" is not supported, as no signer makes such keys: set {line}", line = key::example_line("trust_service.key_algorithm"))]
-    NoSuchKeys,
     /// No address and no network.
     #[error("{key} has {value:?}: write an address, or a network such as 10.0.0.0/8")]
     NoNetwork {
@@ -192,6 +189,11 @@ pub enum Warning {
         /// The file.
         path: PathBuf,
     },
+    /// Keys that signers make on hardware only.
+    #[error(
+        "trust_service.key_algorithm is \"rsa\": only a signer that makes its keys on a token has such keys, others fail at the first one"
+    )]
+    RsaOnTokensOnly,
     /// Something in the address of the database.
     #[error("{0}")]
     Database(DsnWarning),

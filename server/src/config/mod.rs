@@ -72,6 +72,7 @@ impl Config {
         let log_level = LogLevel::read(document)?;
         let gun_prefixes = GunPrefix::read(document)?;
         let trust = TrustConfig::read(document)?;
+        warnings.extend(trust.warning());
         let storage = StorageConfig::read(document, warnings)?;
         storage::check_keys_outlive_metadata(document, &trust, &storage)?;
         let cache_ages = CacheAges::read(document)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::signer::KeyAlgorithm;
 
 const GOOD: &str = r#"{
     "server": {"http_addr": ":4443", "tls_cert_file": "./server.crt", "tls_key_file": "/etc/server.key"},
@@ -194,9 +195,21 @@ fn kinds_of_the_reference_that_are_not_here_name_what_to_do() {
     ] {
         assert_eq!(refusal(&with("storage.backend", backend.into())), said);
     }
+}
+
+#[test]
+fn a_remote_signer_is_asked_for_keys_of_any_algorithm_that_the_reference_takes() {
+    for (name, algorithm) in
+        [("ecdsa", KeyAlgorithm::Ecdsa), ("ed25519", KeyAlgorithm::Ed25519), ("rsa", KeyAlgorithm::Rsa)]
+    {
+        let (config, warnings) = load(&with("trust_service.key_algorithm", name.into())).unwrap();
+        let TrustConfig::Remote(signer) = config.trust else { panic!("{:?}", config.trust) };
+        assert_eq!(signer.key_algorithm, algorithm);
+        assert_eq!(warnings.contains(&Warning::RsaOnTokensOnly), name == "rsa");
+    }
     assert_eq!(
-        refusal(&with("trust_service.key_algorithm", "rsa".into())),
-        r#"trust_service.key_algorithm "rsa" is not supported, as no signer makes such keys: set "trust_service": {"key_algorithm": "ecdsa"}"#
+        refusal(&with("trust_service.key_algorithm", "dsa".into())),
+        r#"trust_service.key_algorithm is "dsa", but must be one of ecdsa, ed25519, rsa: set "trust_service": {"key_algorithm": "ecdsa"}"#
     );
 }
 

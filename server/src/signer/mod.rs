@@ -59,7 +59,7 @@ pub enum KeyAlgorithm {
     Ecdsa,
     /// Ed25519.
     Ed25519,
-    /// RSA: a name that configurations may hold and for which no signer makes keys.
+    /// RSA, which a signer makes on tokens only.
     Rsa,
 }
 
