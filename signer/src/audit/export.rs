@@ -65,6 +65,7 @@ impl Wanted {
 /// At the first line whose bytes do not have its hash, and when files cannot be read or nobody reads the output.
 pub fn export(folder: &Path, wanted: &Wanted, output: &mut dyn Write) -> Result<(), VerifyError> {
     let numbers = segments::numbers(folder)?;
+    let mut expected = None;
     for number in &numbers {
         let file = segments::path(folder, *number);
         let mut lines = Lines::new(File::open(&file).map_err(FolderError::of(&file))?);
@@ -77,12 +78,15 @@ pub fn export(folder: &Path, wanted: &Wanted, output: &mut dyn Write) -> Result<
                 Next::Unfinished(_) | Next::TooLong => Err(LineError::Form),
             };
             match line {
-                Ok(line) if wanted.is(line.text) => {
-                    writeln!(output, "{}", line.text).map_err(FolderError::of(Path::new("standard output")))?;
+                Ok(line) => {
+                    expected = line.sequence.checked_add(1);
+                    if wanted.is(line.text) {
+                        writeln!(output, "{}", line.text).map_err(FolderError::of(Path::new("standard output")))?;
+                    }
                 }
-                Ok(_) => {}
                 Err(source) => {
-                    let (line, sequence) = (lines.number(), 0);
+                    // the first file that is there may not be the first of the chain
+                    let (line, sequence) = (lines.number(), expected.unwrap_or(1));
                     return Err(Finding::Edited { file, line, sequence, source }.into());
                 }
             }
@@ -94,6 +98,26 @@ pub fn export(folder: &Path, wanted: &Wanted, output: &mut dyn Write) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::files::tests::{entry, now, open};
+
+    #[test]
+    fn the_first_line_without_its_hash_ends_it_and_is_named_by_file_and_number() {
+        let place = tempfile::tempdir().unwrap();
+        let mut files = open(place.path());
+        (0..30).for_each(|number| files.append([entry(number)].iter(), now()).unwrap());
+        let folder = place.path().join("audit/s-1");
+        let file = segments::path(&folder, 2);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let first = Line::read(text.lines().next().unwrap().as_bytes()).unwrap().sequence;
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines[2] = lines[2].replace("number", "numbed");
+        std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+        let mut output = Vec::new();
+        let Err(VerifyError::Found(finding)) = export(&folder, &Wanted::default(), &mut output) else { panic!() };
+        let is_it = |finding: &Finding| matches!(finding, Finding::Edited { line: 3, sequence, source: LineError::Hash, .. } if *sequence == first + 2);
+        assert!(is_it(&finding) && finding.to_string().contains("00000002.jsonl, line 3"), "{finding}");
+        assert_eq!(output.iter().filter(|byte| **byte == b'\n').count() as u64, first + 1);
+    }
 
     #[test]
     fn what_is_asked_for_is_told_by_its_members() {

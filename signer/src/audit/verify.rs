@@ -53,6 +53,12 @@ pub enum Finding {
         /// The line that stands there.
         found: u64,
     },
+    /// A file is missing.
+    #[error("{file}: removed: the file is missing, and later ones are there")]
+    RemovedFile {
+        /// The file.
+        file: PathBuf,
+    },
     /// Lines stand in another order, or twice.
     #[error("{file}, line {line}: reordered: line {found} of the chain stands where line {expected} should")]
     Reordered {
@@ -151,7 +157,18 @@ pub enum VerifyError {
     Found(Box<Finding>),
     /// The files cannot be read.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(FolderError),
+}
+
+impl From<FolderError> for VerifyError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Missing { file } => Finding::RemovedFile { file }.into(),
+            error @ (FolderError::Io { .. } | FolderError::OpenToOthers { .. } | FolderError::Locked { .. }) => {
+                Self::Folder(error)
+            }
+        }
+    }
 }
 
 impl From<Finding> for VerifyError {
@@ -504,7 +521,8 @@ mod tests {
         assert!(matches!(written.found(), Finding::Removed { line: 1, expected: 1, .. }));
         let written = Written::new(30);
         std::fs::remove_file(&written.files()[1]).unwrap();
-        assert!(matches!(written.verify(), Err(VerifyError::Folder(FolderError::Missing { .. }))));
+        let finding = written.found();
+        assert!(matches!(&finding, Finding::RemovedFile { file } if file.ends_with("00000002.jsonl")), "{finding}");
     }
 
     #[test]

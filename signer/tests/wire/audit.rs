@@ -104,6 +104,10 @@ async fn every_use_is_in_the_chain_and_each_tampering_is_found() {
     assert!(text.contains("00000001.jsonl, line 4: removed: lines 4 to 4"), "{text}");
     let text = found(&|lines| lines.swap(3, 4));
     assert!(text.contains("00000001.jsonl, line 4: reordered: line 5"), "{text}");
+    let copy = Copy::of(&place, &directory);
+    fs::copy(copy.chain(), copy.chain().with_file_name("00000003.jsonl")).unwrap();
+    let (status, text) = copy.verify();
+    assert!(status == Some(1) && text.contains("00000002.jsonl: removed: the file is missing"), "{status:?} {text}");
     let text = found(&|lines| drop(lines.pop()));
     assert!(text.contains("tail cut off: the chain ends with line 7"), "{text}");
     let (status, text) = verify_copy(&directory.join("absent"), &place.path().join("signer-1.heads.jsonl"));
