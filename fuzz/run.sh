@@ -49,12 +49,14 @@ seeds() {
       printf ',"hash":"%s"}' "$(sha256sum "$2/1" | cut -d' ' -f1)" >>"$2/1" ;;
     audit_heads) # signed by a key that is gone
       printf %s '{"head":1,"signer":"s-1","chain":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","count":17,"hash":"0000000000000000000000000000000000000000000000000000000000000000","time":"2026-11-22T06:00:00Z","algorithm":"ed25519","key":"163c37228a01108b99e182f39e64ea5a48edd5a043102b909f7f6187478f583e","signature":"7713e03386258cbfdbc44936adf914f23195cc5279fe69737e06f3422414e4f9da1d363f1f0172eff09ab73ffe7d0c815d9b2a94e07b5682a832bef1d5f93a0d"}' >"$2/1" ;;
+    token_objects)
+      printf 'pkcs11:token=my%%20token;id=%%00%%ff;type=private' >"$2/1" ;;
     signer_requests)
       while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET

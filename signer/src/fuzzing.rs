@@ -10,6 +10,7 @@ use crate::backup::Contents;
 use crate::grpc::{keys, peer, proto};
 use crate::keyring::document;
 use crate::seal::{HeaderExcerpt, KeyWrap, SealedKey, check_form, look_at_answer};
+use crate::token::TokenObject;
 
 /// How long a text may be that an error or a line of a log repeats, in bytes.
 const LONGEST_TEXT: usize = 1024;
@@ -20,6 +21,15 @@ pub fn sealed_key(column: &str, text: &[u8]) {
     let (Some(column), Ok(text)) = (KeyWrap::parse(column), str::from_utf8(text)) else { return };
     if let Err(damage) = check_form(&SealedKey::from_row(column, text.to_owned())) {
         is_short(&damage.to_string());
+    }
+}
+
+/// What a row says of an object on a token: what is read of it is short, and is the same when it was written and read.
+pub fn token_object(text: &[u8]) {
+    let Ok(text) = str::from_utf8(text) else { return };
+    if let Some(written) = TokenObject::read_and_written(text) {
+        is_short(&written);
+        assert_eq!(TokenObject::read_and_written(&written).as_deref(), Some(written.as_str()));
     }
 }
 

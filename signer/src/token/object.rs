@@ -77,6 +77,12 @@ impl TokenObject {
         fits.then_some(Self { label: String::from_utf8(label).ok()?, id: ObjectId(id) })
     }
 
+    /// For a fuzz target: what is read of a text, as it would be written; nothing if nothing is read.
+    #[cfg(fuzzing)]
+    pub(crate) fn read_and_written(text: &str) -> Option<String> {
+        Self::parse(text).map(|object| object.to_uri())
+    }
+
     /// The text for a row.
     fn to_uri(&self) -> String {
         let id: String = self.id.0.iter().map(|byte| format!("%{byte:02x}")).collect();
