@@ -53,11 +53,13 @@ impl UtcTime {
         self.0.to_utc()
     }
 
-    /// The time `seconds` later; the last representable time when that is too late.
+    /// The time `seconds` later, or earlier for negative ones; the last representable time when that is too late, the
+    /// first when it is too early.
     #[must_use]
     pub fn plus_seconds(&self, seconds: i64) -> Self {
-        let later = Duration::try_seconds(seconds).and_then(|d| self.0.checked_add_signed(d));
-        Self(later.unwrap_or_else(|| DateTime::<Utc>::MAX_UTC.fixed_offset()))
+        let moved = Duration::try_seconds(seconds).and_then(|d| self.0.checked_add_signed(d));
+        let beyond = if seconds < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+        Self(moved.unwrap_or_else(|| beyond.fixed_offset()))
     }
 
     /// As the reference writes it into metadata: RFC 3339, `Z` or an offset, trailing zeros of the fraction cut.
@@ -149,6 +151,17 @@ mod tests {
             "2016-12-31T23:59:60Z",
         ] {
             assert_eq!(UtcTime::parse(text), Err(TimeError(text.into())));
+        }
+    }
+
+    #[test]
+    fn a_time_before_all_times_is_the_first_and_one_behind_them_the_last() {
+        let time = UtcTime::from_unix_seconds(0).unwrap();
+        for seconds in [i64::MIN, -(1 << 60), -i64::from(u32::MAX) * 86_400] {
+            assert!(time.plus_seconds(seconds) < time, "{seconds}");
+        }
+        for seconds in [i64::MAX, 1 << 60] {
+            assert!(time.plus_seconds(seconds) > time, "{seconds}");
         }
     }
 }

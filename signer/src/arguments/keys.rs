@@ -15,6 +15,9 @@ use tuf_schema::key::KeyId;
 
 use super::backup;
 
+/// The most days that a removal can be told to wait for: a hundred years.
+const MOST_DAYS: i64 = 36_500;
+
 /// What to do with keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum KeysVerb {
@@ -61,10 +64,10 @@ pub(crate) enum KeysVerb {
     /// brought back as long as other deleted keys. A key that has signed is never removed unless it was deleted before.
     Purge {
         /// For how many days a key must have been deleted
-        #[arg(long, value_name = "DAYS", default_value_t = GRACE_DAYS)]
+        #[arg(long, value_name = "DAYS", default_value_t = GRACE_DAYS, value_parser = clap::value_parser!(u32).range(..=MOST_DAYS))]
         deleted_for: u32,
         /// Also keys that were made so many days ago, 180 or more, and never signed
-        #[arg(long, value_name = "DAYS")]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=MOST_DAYS))]
         pending_for: Option<u32>,
         /// Does it
         #[arg(long)]

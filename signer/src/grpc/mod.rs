@@ -31,6 +31,8 @@ pub mod proto {
 
 /// The longest time one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many requests one connection may have at work: each may hold a question of 8 MiB.
+const STREAMS_OF_A_CONNECTION: u32 = 64;
 /// How long requests that are under way may take after the end was asked for.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -51,6 +53,7 @@ pub(crate) async fn serve(
     let connections = accept::connections(listener, tls, Arc::new(allowed));
     let serving = Server::builder()
         .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(STREAMS_OF_A_CONNECTION)
         .add_service(measure.of(keys::service(Arc::clone(&keyring))))
         .add_service(measure.of(sign::service(Arc::clone(&keyring))))
         .add_service(measure.of(health::service(keyring, any_client)))

@@ -204,7 +204,7 @@ impl Keyring {
             keyring.refuse_too_many(&caller, &of_caller, counted)?;
             let created = keyring.create_unrecorded(&caller, algorithm, &purpose).await;
             let key_use = KeyUse { key: created.as_ref().ok().map(PublicKey::id), ..of_caller };
-            keyring.audit.record(&key_use, Outcome::of(&created)).await?;
+            keyring.record(&caller, &key_use, &created).await?;
             created
         })
         .await
@@ -243,13 +243,12 @@ impl Keyring {
         to_its_end(async move {
             let of_caller = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Sign) };
             let counted = keyring.limits.count_request(caller.shared_name());
-            let counted = counted.and_then(|()| keyring.limits.count_signature(&id));
             keyring.refuse_too_many(&caller, &of_caller, counted)?;
             let mut known = Known::default();
             let signed = keyring.sign_unrecorded(&caller, &id, gun.as_ref(), &content, &mut known).await;
             let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(content.as_slice()));
             let key_use = KeyUse { purpose, content, version, ..of_caller };
-            keyring.audit.record(&key_use, Outcome::of(&signed)).await?;
+            keyring.record(&caller, &key_use, &signed).await?;
             signed
         })
         .await
@@ -303,6 +302,25 @@ impl Keyring {
     /// [`StoreError`]; the uses are kept for the next time.
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
         self.uses.write_down(async |batch| self.store.mark_used(batch).await).await
+    }
+
+    /// Records what was done, or why not; of refusals beyond those that a caller gets in good faith only how many.
+    async fn record<T>(
+        &self,
+        caller: &Caller,
+        key_use: &KeyUse<'_>,
+        done: &Result<T, KeyringError>,
+    ) -> Result<(), KeyringError> {
+        match done {
+            Err(error)
+                if matches!(error, KeyringError::TooMany(_)) || !self.limits.is_recorded(caller.shared_name()) =>
+            {
+                self.audit.count_refused(key_use);
+                self.turn_away(caller.shared_name(), error);
+                Ok(())
+            }
+            done => Ok(self.audit.record(key_use, Outcome::of(done)).await?),
+        }
     }
 
     /// Refuses what is asked for too often. Such refusals are counted and have no records of their own.
@@ -410,11 +428,14 @@ impl Keyring {
                 Some(document.role)
             }
             Err(reason) if caller.rights().signs_any_document && reason.is_of_content() => {
+                caller.rights().cover(record.key.key_type(), &purpose).map_err(not_yours)?;
                 tracing::warn!(caller = caller.name(), key_id = %id, %reason, "signed, as the caller signs any document");
                 None
             }
             Err(reason) => return Err(refused(reason)),
         };
+        // who may not sign with a key does not keep its owner from it
+        self.limits.count_signature(id)?;
         let signature = self.backend.sign(&record, content).await?;
         if let (None, Some(role)) = (purpose.role, role) {
             let taking = Taken { role: role.clone(), gun: gun.cloned() };

@@ -566,6 +566,26 @@ async fn what_is_too_many_is_refused_before_anything_is_looked_at() {
 }
 
 #[tokio::test]
+async fn who_may_not_use_a_key_does_not_use_up_its_signatures() {
+    let store = Arc::new(Watched::default());
+    let clock: Arc<dyn Clock> = TestClock::at("2026-11-22T06:00:00Z");
+    let rates = Rates { of_caller: CallerRates { requests: 0, new_keys: 0 }, key_signatures: 1 };
+    let keyring = Arc::into_inner(counting(&store, "right", Arc::new(Metrics::new(false)))).unwrap();
+    let keyring = Arc::new(keyring.limited_by(RateLimits::new(&rates, [], &clock)));
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    let stranger = Caller::with_rights("stranger", Rights { roles: Some(vec![Role::Snapshot]), ..Rights::default() });
+    for _ in 0..5 {
+        let refusal = keyring.sign(&stranger, key.id(), None, TIMESTAMP).await.unwrap_err();
+        assert!(matches!(refusal, KeyringError::NotYours { .. }), "{refusal}");
+        let refusal = sign(&keyring, &key, SNAPSHOT).await.unwrap_err();
+        assert!(matches!(refusal, KeyringError::ContentRefused { .. }), "{refusal}");
+    }
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+    let refusal = sign(&keyring, &key, TIMESTAMP).await.unwrap_err();
+    assert!(matches!(refusal, KeyringError::TooMany(_)), "{refusal}");
+}
+
+#[tokio::test]
 async fn each_refusal_of_a_flood_is_counted() {
     let (store, metrics) = (Arc::new(Watched::default()), Arc::new(Metrics::new(false)));
     let clock: Arc<dyn Clock> = TestClock::at("2026-11-22T06:00:00Z");

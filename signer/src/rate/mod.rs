@@ -18,6 +18,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How many refusals of one caller are logged in a minute: a flood must not fill a disk.
 const TOLD_REFUSALS: u32 = 6;
 
+/// How many refusals of one caller get records of their own in a minute, which are synced each: a caller's flood must
+/// not fill the disk of the audit, as signing stops when it is full.
+const RECORDED_REFUSALS: u32 = 600;
+
 /// How often one caller may ask, in a minute; 0 is without limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallerRates {
@@ -42,6 +46,7 @@ pub(crate) struct RateLimits {
     named: HashMap<Arc<str>, CallerLimits>,
     signatures: Limit<KeyId>,
     logged: Limit<Arc<str>>,
+    recorded: Limit<Arc<str>>,
 }
 
 /// More was asked for than is allowed.
@@ -101,6 +106,7 @@ impl RateLimits {
                 clock,
             ),
             logged: Limit::new("lines on refusals a minute", "", TOLD_REFUSALS, clock),
+            recorded: Limit::new("records of refusals a minute", "", RECORDED_REFUSALS, clock),
         }
     }
 
@@ -122,6 +128,11 @@ impl RateLimits {
     /// Whether the log is to be told of one more refusal of a caller.
     pub(crate) fn is_logged(&self, caller: &Arc<str>) -> bool {
         self.logged.count(caller).is_ok()
+    }
+
+    /// Whether one more refusal of a caller gets a record of its own.
+    pub(crate) fn is_recorded(&self, caller: &Arc<str>) -> bool {
+        self.recorded.count(caller).is_ok()
     }
 
     fn of(&self, caller: &Arc<str>) -> &CallerLimits {

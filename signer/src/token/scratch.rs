@@ -67,7 +67,9 @@ impl ScratchToken {
     /// A new token with this label, beside another one of the same test.
     pub(crate) fn labelled(label: &str) -> Option<Self> {
         let Some(module) = value(MODULE) else {
-            assert_ne!(value(REQUIRED).as_deref(), Some("required"), "{MODULE} is not set");
+            let is_required = value("CI").as_deref() == Some("true") || value(REQUIRED).as_deref() == Some("required");
+            assert!(!is_required, "{MODULE} is not set");
+            println!("left out: {MODULE} is not set");
             return None;
         };
         let initialised = Command::new("softhsm2-util")

@@ -1,6 +1,7 @@
 //! One session with a token: found by label, opened and logged in when it is needed, and again when it was lost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cryptoki::context::{Function, Pkcs11};
@@ -29,12 +30,21 @@ pub(super) struct Shared {
     pub(super) settings: TokenSettings,
     clock: Arc<dyn Clock>,
     /// Held while somebody logs in, so that of several sessions one does.
-    refused: Mutex<Option<Refused>>,
+    refused: RefusedPin,
     /// When the module was last begun anew for this token's sake.
     begun_anew: Mutex<Option<UtcTime>>,
     #[cfg(test)]
     pub(super) logins: std::sync::atomic::AtomicUsize,
 }
+
+/// The PIN that a token refused last. However often a token is opened in this process, for its keys or for its wrapping
+/// key, a PIN is tried once: tokens lock themselves after a few.
+type RefusedPin = Arc<Mutex<Option<Refused>>>;
+
+/// A token as the configuration finds it: by module, label and serial number.
+type Place = (PathBuf, String, Option<String>);
+
+static REFUSED: Mutex<BTreeMap<Place, RefusedPin>> = Mutex::new(BTreeMap::new());
 
 /// A PIN that the token does not take.
 struct Refused {
@@ -60,10 +70,13 @@ pub(super) struct Open {
 
 impl Shared {
     pub(super) fn new(settings: TokenSettings, clock: Arc<dyn Clock>) -> Self {
+        let place = (settings.module.clone(), settings.label.clone(), settings.serial.clone());
+        let mut known = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = Arc::clone(known.entry(place).or_default());
         Self {
             settings,
             clock,
-            refused: Mutex::default(),
+            refused,
             begun_anew: Mutex::default(),
             #[cfg(test)]
             logins: std::sync::atomic::AtomicUsize::default(),
