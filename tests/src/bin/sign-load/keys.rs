@@ -85,7 +85,7 @@ pub(crate) fn write(file: &Path, keys: &[Key]) -> anyhow::Result<()> {
     Ok(std::fs::write(file, text)?)
 }
 
-/// What [`write`] wrote; each key's first document is of `first_version`.
+/// What [`write()`] wrote; each key's first document is of `first_version`.
 pub(crate) fn read(file: &Path, first_version: u64) -> anyhow::Result<Vec<Key>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let line = |line: &str| {
