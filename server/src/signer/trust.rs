@@ -26,8 +26,14 @@ pub(super) struct Listed {
 
 /// Why a file of authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("trust_service.tls_ca_file holds a certificate that cannot be used")]
-pub struct TrustError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub enum TrustError {
+    /// A certificate cannot be read, or not be an authority as it says.
+    #[error("trust_service.tls_ca_file holds a certificate that cannot be used")]
+    Unusable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is none, so that nobody would be trusted.
+    #[error("trust_service.tls_ca_file holds no certificate in PEM")]
+    Empty,
+}
 
 impl Listed {
     /// The certificates of a PEM file.
@@ -36,15 +42,19 @@ impl Listed {
     /// [`TrustError`] when one cannot be read, or an authority's not be used.
     pub(super) fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let listed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        Self::new(listed.map_err(|error| TrustError(error.into()))?)
+        Self::new(listed.map_err(|error| TrustError::Unusable(error.into()))?)
     }
 
     fn new(listed: Vec<CertificateDer<'static>>) -> Result<Self, TrustError> {
+        if listed.is_empty() {
+            return Err(TrustError::Empty);
+        }
         let mut authorities = RootCertStore::empty();
         for certificate in &listed {
-            let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| TrustError(error.into()))?;
+            let (_, parsed) =
+                X509Certificate::from_der(certificate).map_err(|error| TrustError::Unusable(error.into()))?;
             if is_authority(&parsed) {
-                authorities.add(certificate.clone()).map_err(|error| TrustError(error.into()))?;
+                authorities.add(certificate.clone()).map_err(|error| TrustError::Unusable(error.into()))?;
             }
         }
         let provider = Arc::new(ring::default_provider());
@@ -53,7 +63,7 @@ impl Listed {
             true => None,
             false => {
                 let built = WebPkiServerVerifier::builder_with_provider(authorities.into(), provider).build();
-                Some(built.map_err(|error| TrustError(error.into()))?)
+                Some(built.map_err(|error| TrustError::Unusable(error.into()))?)
             }
         };
         Ok(Self { chains, listed, algorithms })
@@ -188,7 +198,13 @@ mod tests {
             verify(&[&self::root()], &signer).unwrap_err(),
             Error::InvalidCertificate(CertificateError::BadSignature)
         );
-        assert_eq!(verify(&[], &signer), UNKNOWN);
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused_at_the_start() {
+        for pem in ["", "no certificate\n"] {
+            assert!(matches!(Listed::from_pem(pem.as_bytes()), Err(TrustError::Empty)), "{pem:?}");
+        }
     }
 
     #[test]
