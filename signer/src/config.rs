@@ -31,7 +31,7 @@ pub use callers::{Callers, CallersError};
 pub use limits::Limits;
 pub use sealing::Sealing;
 use settings::Settings;
-pub use settings::{Environment, PREFIX};
+pub use settings::{Environment, HANDED_OVER, PREFIX};
 pub use storage::Storage;
 pub use tokens::{KeyPlaces, Place};
 pub use wrapping::{Provider, VaultLogin, VaultSettings, WrappingError};

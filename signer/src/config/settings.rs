@@ -16,6 +16,9 @@ use crate::memory::shielded::Shielded;
 /// What all variables of the signer start with.
 pub const PREFIX: &str = "NOTARY_SIGNER_";
 
+/// Set for the program that started itself anew without secrets in its environment, and for nobody else.
+pub const HANDED_OVER: &str = "BULLA_SIGNER_HANDED_OVER";
+
 /// The environment variables of the signer: those that start with [`PREFIX`]. Some of them hold passphrases, so their values
 /// are in the clear only while one is asked for.
 #[derive(Clone, Default)]

@@ -1,7 +1,9 @@
 //! The program itself: what it prints and how it ends.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +48,16 @@ fn an_empty_list_of_clients_exits_1() {
     let server = r#", "client_ca_file": "ca.crt", "allowed_clients": []"#.to_owned();
     let text = refused(&Settings { server, ..Settings::default() });
     assert!(text.contains("server.allowed_clients is empty"), "{text}");
+}
+
+#[test]
+fn a_passphrase_that_is_no_text_is_refused_by_the_name_of_its_variable() {
+    let mut program = program(&Place::new(), &Settings::default());
+    let Output { status, stderr, .. } =
+        program.env("NOTARY_SIGNER_K2", OsStr::from_bytes(b"hush\xff")).output().unwrap();
+    let text = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{text}");
+    assert!(text.contains("NOTARY_SIGNER_K2") && !text.contains("hush"), "{text}");
 }
 
 #[test]
