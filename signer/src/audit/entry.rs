@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use tuf_schema::UtcTime;
 use tuf_schema::key::KeyId;
-use tuf_schema::{Sha256, UtcTime};
 
 use super::name::{ChainId, SignerName};
 use super::turned_away::Summary;
@@ -107,7 +107,7 @@ impl Entry {
             gun: of_purpose(Purpose::gun_text).map(bounded),
             role: of_purpose(Purpose::role_text).map(bounded),
             version: key_use.version,
-            sha256: key_use.content.map(|content| Sha256::of(content).to_hex()),
+            sha256: key_use.content.map(|content| content.to_hex()),
             reason: reason.as_deref().map(bounded),
             number: None,
         })

@@ -56,8 +56,8 @@ pub(crate) struct KeyUse<'a> {
     pub(crate) key: Option<&'a KeyId>,
     /// What the key is for, as far as that is known.
     pub(crate) purpose: Option<&'a Purpose>,
-    /// What was to be signed.
-    pub(crate) content: Option<&'a [u8]>,
+    /// The digest of what was to be signed.
+    pub(crate) content: Option<Sha256>,
     /// The version that the content says it is.
     pub(crate) version: Option<i64>,
 }
@@ -218,7 +218,7 @@ impl Audit {
             gun = key_use.purpose.map_or("", Purpose::gun_text),
             role = key_use.purpose.map_or("", Purpose::role_text),
             version = key_use.version,
-            sha256 = key_use.content.map(|content| Sha256::of(content).to_hex()).unwrap_or_default(),
+            sha256 = key_use.content.map(|content| content.to_hex()).unwrap_or_default(),
             %outcome,
             "key use"
         );

@@ -31,7 +31,7 @@ impl Signer for Service {
         let malformed = |error| status::malformed(&self.0, &caller, &error);
         let gun = named_gun(&request).map_err(malformed)?;
         let SignatureRequest { key_id: id, content } = request.into_inner();
-        let signed = self.0.sign(&caller, &key_id(id).map_err(malformed)?, gun, &content).await?;
+        let signed = self.0.sign(&caller, &key_id(id).map_err(malformed)?, gun, content).await?;
         Ok(Response::new(Signature {
             key_info: Some(key_info(&signed.key)),
             algorithm: Some(Algorithm { algorithm: signed.signature.method.name().to_owned() }),

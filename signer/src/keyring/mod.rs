@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::sign::RawSignature;
-use tuf_schema::{Gun, Role, UtcTime};
+use tuf_schema::{Gun, Role, Sha256, UtcTime};
 
 use crate::audit::{Actor, Audit, AuditError, KeyUse, Operation, Outcome};
 use crate::backend::{BackendError, KeyBackend};
@@ -237,16 +237,16 @@ impl Keyring {
         caller: &Caller,
         id: &KeyId,
         gun: Option<Gun>,
-        content: &[u8],
+        content: impl Into<Vec<u8>>,
     ) -> Result<Signed, KeyringError> {
-        let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.to_vec());
+        let (keyring, caller, id, content) = (Arc::clone(self), caller.clone(), id.clone(), content.into());
         to_its_end(async move {
             let of_caller = KeyUse { key: Some(&id), ..KeyUse::new(Actor::Client(&caller), Operation::Sign) };
             let counted = keyring.limits.count_request(caller.shared_name());
             keyring.refuse_too_many(&caller, &of_caller, counted)?;
             let mut known = Known::default();
             let signed = keyring.sign_unrecorded(&caller, &id, gun.as_ref(), &content, &mut known).await;
-            let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(content.as_slice()));
+            let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(Sha256::of(&content)));
             let key_use = KeyUse { purpose, content, version, ..of_caller };
             keyring.record(&caller, &key_use, &signed).await?;
             signed
@@ -445,7 +445,14 @@ impl Keyring {
             policy::may_sign(purpose.role.as_ref(), content, self.now()).map_err(refused)?;
         }
         match record.last_used {
-            None => self.store.mark_used(&[(id.clone(), self.now())]).await?,
+            None => {
+                self.store.mark_used(&[(id.clone(), self.now())]).await?;
+                // deleted since it was found, its row does not tell of the use, and goes with those that never signed
+                if self.store.find(id).await?.is_none() {
+                    self.backend.forget(id);
+                    return Err(KeyringError::SigningKeyNotFound(id.clone()));
+                }
+            }
             Some(_) => self.uses.note(id, self.now()),
         }
         Ok(Signed { key: record.key.clone(), signature })

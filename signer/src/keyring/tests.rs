@@ -35,6 +35,8 @@ struct Watched {
     samples: AtomicUsize,
     finds: AtomicUsize,
     failing: AtomicBool,
+    /// Another process deletes a key between its being found and its use being noted.
+    deleting: AtomicBool,
     /// Keeps creations, signatures and deletions waiting while it is held for writing.
     gate: RwLock<()>,
 }
@@ -75,6 +77,11 @@ impl KeyStore for Watched {
     async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
         self.answer()?;
         self.marks.fetch_add(1, Ordering::SeqCst);
+        if self.deleting.load(Ordering::SeqCst) {
+            for (id, now) in uses {
+                self.keys.delete(id, *now).await?;
+            }
+        }
         self.keys.mark_used(uses).await
     }
     async fn delete(&self, id: &KeyId, now: UtcTime) -> Result<bool, StoreError> {
@@ -337,9 +344,9 @@ async fn signatures_with_one_key_ask_the_store_once_after_its_first_use() {
     let (store, clock) = (Arc::new(Watched::default()), Arc::new(AtMillisecond(AtomicI64::new(0))));
     let keyring = remembering(&store, &clock);
     let key = create(&keyring, Role::Snapshot).await.unwrap();
-    for expected in [1, 2, 2, 2] {
+    for expected in [2, 3, 3, 3] {
         sign(&keyring, &key, SNAPSHOT).await.unwrap();
-        // the first use is asked for again once: then it is on the disk
+        // whether the row took the first use is asked, and once more for the record that tells of it
         assert_eq!(store.finds.load(Ordering::SeqCst), expected);
     }
 }
@@ -536,6 +543,15 @@ async fn only_a_caller_who_signs_any_document_has_another_one_signed() {
         matches!(refusal, KeyringError::ContentRefused { reason: ContentRefusal::OtherGun { .. }, .. }),
         "{refusal}"
     );
+}
+
+#[tokio::test]
+async fn a_key_that_is_deleted_before_its_first_use_is_noted_gives_no_signature() {
+    let (keyring, store) = fresh();
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    store.deleting.store(true, Ordering::SeqCst);
+    let refusal = sign(&keyring, &key, TIMESTAMP).await.unwrap_err();
+    assert!(matches!(&refusal, KeyringError::SigningKeyNotFound(id) if id == key.id()), "{refusal}");
 }
 
 #[tokio::test]
