@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::store::Purpose;
 
 pub mod chain;
+mod courier;
 mod entry;
 pub mod export;
 mod files;

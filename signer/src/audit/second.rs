@@ -7,11 +7,12 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::courier::Place;
 use super::head::{Head, HeadError, MAX_HEAD_BYTES};
 use super::name::SignerName;
 
 /// A file of heads.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct SecondPlace(PathBuf);
 
 /// Why heads do not get to the second place, or cannot be read there.
@@ -33,29 +34,21 @@ pub enum SecondPlaceError {
         /// What it is.
         source: HeadError,
     },
+    /// It hangs.
+    #[error("audit.second_place does not answer within {seconds} seconds; look at what is mounted there")]
+    Late {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// What goes there has ended before its time.
+    #[error("the thread that uses audit.second_place has ended; start the signer anew")]
+    Gone,
 }
 
 impl SecondPlace {
     /// The file of a signer in a directory.
     pub(super) fn new(directory: &Path, signer: &SignerName) -> Self {
         Self(directory.join(format!("{signer}.heads.jsonl")))
-    }
-
-    /// Appends a head; on the disk on return.
-    pub(super) fn append(&self, head: &Head) -> Result<(), SecondPlaceError> {
-        self.try_append(head).map_err(|source| self.io(source))
-    }
-
-    /// The last whole line.
-    pub(super) fn last(&self) -> Result<Option<Head>, SecondPlaceError> {
-        let line = match File::open(&self.0) {
-            Ok(file) => last_line(file).map_err(|source| self.io(source))?,
-            // the directory itself is missing when the next head is appended
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(self.io(source)),
-        };
-        let read = |line: Vec<u8>| Head::read(&line);
-        line.map(read).transpose().map_err(|source| SecondPlaceError::Head { file: self.0.clone(), source })
     }
 
     fn try_append(&self, head: &Head) -> io::Result<()> {
@@ -73,6 +66,24 @@ impl SecondPlace {
 
     fn io(&self, source: io::Error) -> SecondPlaceError {
         SecondPlaceError::Io { file: self.0.clone(), source }
+    }
+}
+
+impl Place for SecondPlace {
+    fn append(&self, head: &Head) -> Result<(), SecondPlaceError> {
+        self.try_append(head).map_err(|source| self.io(source))
+    }
+
+    /// The last whole line.
+    fn last(&self) -> Result<Option<Head>, SecondPlaceError> {
+        let line = match File::open(&self.0) {
+            Ok(file) => last_line(file).map_err(|source| self.io(source))?,
+            // the directory itself is missing when the next head is appended
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(self.io(source)),
+        };
+        let read = |line: Vec<u8>| Head::read(&line);
+        line.map(read).transpose().map_err(|source| SecondPlaceError::Head { file: self.0.clone(), source })
     }
 }
 
@@ -100,7 +111,7 @@ fn last_line(mut file: File) -> io::Result<Option<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use ring::rand::SystemRandom;
     use tuf_schema::sign::{SecretKey, SecretKind};
 
@@ -109,7 +120,7 @@ mod tests {
     use crate::audit::head::tests::head_of;
     use crate::audit::name::ChainId;
 
-    fn heads(count: u64) -> Vec<Head> {
+    pub(in crate::audit) fn heads(count: u64) -> Vec<Head> {
         let key = SecretKey::generate(SecretKind::Ed25519, &SystemRandom::new()).unwrap();
         let (signer, chain) = (SignerName::parse("s").unwrap(), ChainId::parse(&"0a".repeat(16)).unwrap());
         (1..=count).map(|count| head_of(&key, &signer, &chain, Tip { count, hash: LineHash::NONE })).collect()

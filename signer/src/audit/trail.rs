@@ -8,6 +8,7 @@ use tuf_schema::key::PublicKey;
 
 use super::AuditError;
 use super::chain::Tip;
+use super::courier::{self, Courier};
 use super::entry::{Entry, Event};
 use super::files::{Files, Manner};
 use super::head::{Head, HeadError, Unsigned};
@@ -25,6 +26,9 @@ use crate::seal::passphrase::Alias;
 use crate::store::heads::HeadStore;
 use crate::store::{Algorithm, KeyRecord, Purpose, StoreError};
 
+/// How long the last records and the last head may take: whoever ends the process kills it soon after.
+const END: Duration = Duration::from_secs(10);
+
 /// A chain that this process writes, and all that belongs to it.
 pub(crate) struct Trail {
     signer: SignerName,
@@ -33,7 +37,7 @@ pub(crate) struct Trail {
     keys: SoftwareKeys,
     key: KeyRecord,
     store: Arc<dyn HeadStore>,
-    second: Option<SecondPlace>,
+    second: Option<Courier>,
     head_interval: Duration,
     is_synced: bool,
     heads: Mutex<Heads>,
@@ -132,10 +136,20 @@ impl Trail {
         part: Option<&str>,
         materials: Materials,
     ) -> Result<Self, OpenTrailError> {
-        let Materials { store, keys, clock, rng } = materials;
         let signer = settings.signer.of_part(part);
-        let key = audit_key(store.as_ref(), &keys, &signer, clock.now()).await?;
         let second = settings.second_place.as_ref().map(|directory| SecondPlace::new(directory, &signer));
+        let second = second.map(|place| Courier::start(place, courier::PATIENCE)).transpose();
+        Self::open_with(settings, signer, second.map_err(OpenTrailError::Thread)?, materials).await
+    }
+
+    async fn open_with(
+        settings: &AuditSettings,
+        signer: SignerName,
+        second: Option<Courier>,
+        materials: Materials,
+    ) -> Result<Self, OpenTrailError> {
+        let Materials { store, keys, clock, rng } = materials;
+        let key = audit_key(store.as_ref(), &keys, &signer, clock.now()).await?;
         let heads = known_heads(store.as_ref(), second.as_ref(), &signer, key.key.clone()).await?;
         let is_synced = settings.is_synced;
         let manner = Manner { file_bytes: settings.file_bytes, is_synced };
@@ -209,8 +223,20 @@ impl Trail {
         }
     }
 
-    /// Records the end, and signs the last head.
+    /// Records the end, and signs the last head. Neither a disk nor a database that hangs keeps the process from ending.
     pub(crate) async fn close(&self) {
+        self.close_within(END).await;
+    }
+
+    async fn close_within(&self, bound: Duration) {
+        if tokio::time::timeout(bound, self.record_end()).await.is_err() {
+            tracing::error!(
+                "the end of the audit chain takes too long: its last records or its last head may be missing"
+            );
+        }
+    }
+
+    async fn record_end(&self) {
         self.record_turned_away(true).await;
         if let Err(error) = self.append(Entry::of_event(self.now(), Event::Stopped)).await {
             tracing::error!(error = %WithCauses(&error), "the end is not recorded");
@@ -246,7 +272,8 @@ impl Trail {
             Err(error) => [Some(HeadTrouble::Sign(error)), None],
             Ok(signature) => {
                 let head = unsigned.signed(&signature);
-                [self.to_store(&head).await.err(), self.to_second_place(head).await.err()]
+                let (stored, appended) = tokio::join!(self.to_store(&head), self.to_second_place(head.clone()));
+                [stored.err(), appended.err()]
             }
         };
         self.note(state.tip, trouble.map(|trouble| trouble.map(Arc::new)));
@@ -258,10 +285,8 @@ impl Trail {
     }
 
     async fn to_second_place(&self, head: Head) -> Result<(), HeadTrouble> {
-        let Some(second) = self.second.clone() else { return Ok(()) };
-        // a mount that hangs must hold up nobody else
-        let appending = tokio::task::spawn_blocking(move || second.append(&head)).await;
-        appending.unwrap_or(Ok(())).map_err(HeadTrouble::Second)
+        let Some(second) = &self.second else { return Ok(()) };
+        second.append(head).await.map_err(HeadTrouble::Second)
     }
 
     fn note(&self, tip: Tip, trouble: [Option<Arc<HeadTrouble>>; 2]) {
@@ -307,7 +332,7 @@ async fn audit_key(
 /// What is known of the chain from outside.
 async fn known_heads(
     store: &dyn HeadStore,
-    second: Option<&SecondPlace>,
+    second: Option<&Courier>,
     signer: &SignerName,
     key: PublicKey,
 ) -> Result<Vec<Head>, OpenTrailError> {
@@ -315,11 +340,7 @@ async fn known_heads(
     let stored = stored.map(|text| Head::read(text.as_bytes())).transpose();
     let stored = stored.map_err(|source| OpenTrailError::Head { signer: signer.clone(), source })?;
     let appended = match second {
-        Some(second) => {
-            let second = second.clone();
-            let reading = tokio::task::spawn_blocking(move || second.last()).await;
-            reading.unwrap_or(Ok(None))?
-        }
+        Some(second) => second.last().await?,
         None => None,
     };
     let heads: Vec<_> = stored.into_iter().chain(appended).collect();
@@ -342,6 +363,7 @@ mod tests {
     use ring::rand::SystemRandom;
 
     use super::*;
+    use crate::audit::courier::tests::{SHORT, hanging};
     use crate::backend::OpenedKeys;
     use crate::clock::TestClock;
     use crate::config::Environment;
@@ -371,5 +393,62 @@ mod tests {
             assert_eq!(store.audit_key(&signer).await.unwrap(), Some(made.clone()));
         }
         assert_eq!(audit_key(&store, &old, &signer, now).await.unwrap(), made);
+    }
+    /// Heads are signed when the test says so.
+    async fn opened(
+        place: &std::path::Path,
+        second: Courier,
+        store: &Arc<MemoryKeyStore>,
+    ) -> Result<Trail, OpenTrailError> {
+        let settings = AuditSettings {
+            directory: place.join("audit"),
+            signer: SignerName::parse("signer-1").unwrap(),
+            second_place: None,
+            is_synced: true,
+            file_bytes: 1 << 20,
+            head_interval: Duration::from_secs(3600),
+        };
+        let materials = Materials {
+            store: Arc::<MemoryKeyStore>::clone(store),
+            keys: keys(&[("NOTARY_SIGNER_K1", "one")], "k1"),
+            clock: TestClock::at("2026-11-22T06:00:00Z"),
+            rng: Arc::new(SystemRandom::new()),
+        };
+        Trail::open_with(&settings, settings.signer.clone(), Some(second), materials).await
+    }
+
+    #[tokio::test]
+    async fn heads_go_on_to_the_database_while_the_second_place_hangs() {
+        let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(MemoryKeyStore::default()));
+        let (place, tell, arrived) = hanging();
+        // the question for the last head is answered, in time also on a busy machine; the first append is not
+        tell.send(()).unwrap();
+        let courier = Courier::start(place, Duration::from_secs(1)).unwrap();
+        let trail = opened(folder.path(), courier, &store).await.unwrap();
+        let signer = SignerName::parse("signer-1").unwrap();
+        for _ in 0..3 {
+            trail.append(Entry::of_event(trail.now(), Event::Cut { bytes: 1 })).await.unwrap();
+            trail.sign_head().await;
+            let stored = store.head(&signer).await.unwrap().unwrap();
+            assert_eq!(Head::read(stored.as_bytes()).unwrap().tip, trail.writer.state().tip);
+            let trouble = trail.head_trouble();
+            let [trouble] = trouble.as_slice() else { panic!("{trouble:?}") };
+            assert!(matches!(trouble.as_ref(), HeadTrouble::Second(SecondPlaceError::Late { .. })), "{trouble}");
+        }
+        // the end waits for it no longer than that, and is in the database
+        trail.close().await;
+        let stored = Head::read(store.head(&signer).await.unwrap().unwrap().as_bytes()).unwrap();
+        assert_eq!(stored.tip.count, 6, "the first line, the start, three entries and the end");
+        assert_eq!(arrived.try_iter().count(), 0);
+        drop(tell);
+    }
+
+    #[tokio::test]
+    async fn a_signer_does_not_start_without_what_the_second_place_tells_of() {
+        let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(MemoryKeyStore::default()));
+        let (place, tell, _arrived) = hanging();
+        let refusal = opened(folder.path(), Courier::start(place, SHORT).unwrap(), &store).await.err().unwrap();
+        assert!(matches!(refusal, OpenTrailError::Second(SecondPlaceError::Late { .. })), "{refusal}");
+        drop(tell);
     }
 }

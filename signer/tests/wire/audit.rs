@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use tonic::Code;
 use tuf_schema::Sha256;
@@ -252,6 +254,47 @@ async fn readiness_says_that_answers_do_not_wait_for_the_disk() {
         started.terminate().await;
         assert_eq!(audit(&place, &directory, &["verify"]).0, Some(0));
     }
+}
+
+/// A pipe that is full: whoever writes into it waits until somebody reads, as with a mount that hangs.
+fn full_pipe(at: &Path) -> File {
+    assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let mut pipe = File::options().read(true).write(true).custom_flags(flags).open(at).unwrap();
+    while pipe.write_all(&[0; 4096]).is_ok() {}
+    while pipe.write_all(&[0; 1]).is_ok() {}
+    pipe
+}
+
+#[tokio::test]
+async fn a_second_place_that_hangs_is_named_by_readiness_and_holds_up_neither_heads_nor_the_end() {
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let mut with_http = settings(&directory);
+    with_http.server.push_str(r#", "http_addr": "127.0.0.1:0""#);
+    let mut started = Started::by(program(&place, &with_http), &place);
+    let client = started.client(&place).await;
+    let (pipe, heads) = (place.path().join("pipe"), place.path().join("signer-1.heads.jsonl"));
+    let _unread = full_pipe(&pipe);
+    fs::rename(&pipe, &heads).unwrap();
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    let told = "\naudit heads: the head of the audit chain is not in the second place: audit.second_place does not \
+                answer within 3 seconds; look at what is mounted there\n";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let ready = started.readiness().await;
+        if ready.contains(told) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{ready}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    started.terminate().await;
+    // the head of the end is in the database
+    fs::remove_file(&heads).unwrap();
+    let (status, text) = audit(&place, &directory, &["verify"]);
+    assert!(status == Some(0) && text.contains("5 lines") && text.contains(" at line 5,"), "{text}");
 }
 
 #[tokio::test]
