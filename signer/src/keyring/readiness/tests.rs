@@ -106,14 +106,22 @@ async fn rows_that_no_passphrase_opens_lock_no_alias() {
 /// As the reference allows: the passphrase was changed, and older rows stayed as they were.
 #[tokio::test]
 async fn rows_of_an_older_passphrase_lock_no_alias_as_long_as_one_sample_opens() {
-    let store = MemoryKeyStore::default();
+    let (store, purpose) = (MemoryKeyStore::default(), Purpose { gun: None, role: None });
     let older = keys(&[("NOTARY_SIGNER_K1", "older")], "k1");
-    for _ in 0..8 {
-        let purpose = Purpose { gun: None, role: None };
-        store.insert(&older.generate(Algorithm::Ed25519, &purpose).await.unwrap(), time(1)).await.unwrap();
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.push(older.generate(Algorithm::Ed25519, &purpose).await.unwrap());
+    }
+    // this store gives samples in the order of their ids: the one that opens comes last
+    let mut opens = keys(&BOTH, "k1").generate(Algorithm::Ed25519, &purpose).await.unwrap();
+    while made.iter().any(|older| older.key.id() > opens.key.id()) {
+        opens = keys(&BOTH, "k1").generate(Algorithm::Ed25519, &purpose).await.unwrap();
+    }
+    for older in &made {
+        store.insert(older, time(1)).await.unwrap();
     }
     assert!(!look(&Readiness::default(), &store, &keys(&BOTH, "k1"), 1).await.is_ready(Service::KeyManagement));
-    stored(&store, "k1").await;
+    store.insert(&opens, time(1)).await.unwrap();
     assert_eq!(amiss(&look(&Readiness::default(), &store, &keys(&BOTH, "k1"), 1).await), [""; 0]);
 }
 
