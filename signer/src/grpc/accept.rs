@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+use super::handshakes::Handshakes;
 use super::peer::Peer;
 use crate::config::AllowedClients;
 use crate::tls::{InForce, Tls};
@@ -22,7 +23,7 @@ use crate::tls::{InForce, Tls};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client who may not ask anything is listened to: enough to be told why.
 const REFUSED_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many handshakes may go on at once; further connections wait in the listener.
+/// How many handshakes may go on at once, of all addresses; further connections wait in the listener.
 const MAX_HANDSHAKES: usize = 256;
 /// The pause after the system refused a connection, such as for want of file descriptors.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -60,21 +61,25 @@ async fn accept(
     allowed: Arc<AllowedClients>,
     ready: mpsc::Sender<std::io::Result<Connection>>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    let (places, handshakes) = (Arc::new(Semaphore::new(MAX_HANDSHAKES)), Handshakes::default());
     loop {
         // the semaphore is never closed
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 continue;
             }
         };
+        let Some(under_way) = handshakes.begin(address.ip()) else {
+            tracing::debug!(%address, "a client was not let in: too many of its handshakes are under way");
+            continue;
+        };
         let (tls, allowed, ready) = (Arc::clone(&tls), Arc::clone(&allowed), ready.clone());
         tokio::spawn(async move {
-            let _place = place;
+            let _places = (place, under_way);
             if let Some(connection) = handshake(stream, &tls, &allowed).await {
                 // an error means that the signer is ending
                 let _ = ready.send(Ok(connection)).await;

@@ -36,14 +36,14 @@ impl Measure {
     }
 }
 
-impl<S> Service<Request<Body>> for Measured<S>
+impl<S, B> Service<Request<Body>> for Measured<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Body>;
+    type Response = Response<B>;
     type Error = Infallible;
-    type Future = BoxFuture<Response<Body>, Infallible>;
+    type Future = BoxFuture<Response<B>, Infallible>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.service.poll_ready(context)

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
+use tonic::{Request, Status};
+use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::config::AllowedClients;
 use crate::keyring::Keyring;
 use crate::tls::Tls;
 
 mod accept;
+mod handshakes;
 mod health;
 pub(crate) mod keys;
 mod measured;
@@ -31,8 +36,11 @@ pub mod proto {
 
 /// The longest time one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many requests one connection may have at work: each may hold a question of 8 MiB.
+/// How many requests one connection may have at work.
 const STREAMS_OF_A_CONNECTION: u32 = 64;
+/// How many requests all connections together may have at work: each may hold a question of 8 MiB, so 2 GiB in all.
+/// Further ones wait unread.
+const REQUESTS: usize = 256;
 /// How long requests that are under way may take after the end was asked for.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -54,9 +62,10 @@ pub(crate) async fn serve(
     let serving = Server::builder()
         .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(STREAMS_OF_A_CONNECTION)
-        .add_service(measure.of(keys::service(Arc::clone(&keyring))))
-        .add_service(measure.of(sign::service(Arc::clone(&keyring))))
-        .add_service(measure.of(health::service(keyring, any_client)))
+        .layer(GlobalConcurrencyLimitLayer::new(REQUESTS))
+        .add_service(measure.of(admitting(&keyring, keys::service(Arc::clone(&keyring)))))
+        .add_service(measure.of(admitting(&keyring, sign::service(Arc::clone(&keyring)))))
+        .add_service(measure.of(admitting(&keyring, health::service(Arc::clone(&keyring), any_client))))
         .serve_with_incoming_shutdown(connections, async move {
             shutdown.await;
             // the receiver is gone only when serving has ended
@@ -74,4 +83,14 @@ pub(crate) async fn serve(
         served = serving => served.map_err(io::Error::other),
         () = out_of_patience => Ok(()),
     }
+}
+
+/// Turns away who may not ask before the question is read.
+fn admitting<S>(keyring: &Arc<Keyring>, service: S) -> InterceptedService<S, impl Interceptor + Clone + use<S>> {
+    let keyring = Arc::clone(keyring);
+    let admit = move |request: Request<()>| match peer::caller(&request) {
+        Ok(_) => Ok(request),
+        Err(refusal) => Err::<_, Status>(status::not_allowed(&keyring, &refusal)),
+    };
+    InterceptedService::new(service, admit)
 }

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::Code;
@@ -28,6 +28,22 @@ async fn ask(signer: &Running, pair: Option<&Pair>) -> Result<i32, String> {
 
 fn settings(server: &str) -> Settings {
     Settings { server: server.to_owned(), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_keeps_nobody_else_out() {
+    let signer = Running::start().await;
+    let mut idle = Vec::new();
+    // more than there are places for all
+    for _ in 0..300 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        idle.push(socket.connect(signer.address).await.unwrap());
+    }
+    assert_eq!(ask(&signer, Some(&signer.place.authority.issue("server.test"))).await, Ok(1));
+    let mut rest = Vec::new();
+    let last = idle.last_mut().unwrap().read_to_end(&mut rest);
+    tokio::time::timeout(Duration::from_secs(5), last).await.expect("closed at once").unwrap();
 }
 
 #[tokio::test]

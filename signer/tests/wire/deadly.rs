@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::captures::call;
 use crate::process::Started;
-use crate::signer::{Client, Place, id, refusal};
+use crate::signer::{Client, Place, Running, id, refusal};
 
 const GUN: &str = "registry.test/app";
 const TIMESTAMP: &[u8] = include_bytes!("../../testdata/timestamp.json");
@@ -88,6 +88,18 @@ async fn a_question_of_8_mib_is_read_and_one_byte_more_is_not() {
     assert_eq!(refusal(call(&client, SIGN, question(8 << 20)).await).0, Code::PermissionDenied);
     assert_eq!(refusal(call(&client, SIGN, question((8 << 20) + 1)).await).0, Code::OutOfRange);
     started.terminate().await;
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_refused_before_the_question_is_read() {
+    let signer = Running::start().await;
+    let other = signer.place.authority.issue("other.test");
+    let stranger = Client::connect(&signer, Some(&other)).await.unwrap();
+    // read, it would be too long for anybody
+    let question = field(2, &vec![b' '; 9 << 20]);
+    let (code, text) = refusal(call(&stranger, SIGN, question.clone()).await);
+    assert_eq!(code, Code::PermissionDenied, "{text}");
+    assert_eq!(refusal(call(&signer.client().await, SIGN, question).await).0, Code::OutOfRange);
 }
 
 /// The message, if the contract's own reader takes it.
