@@ -26,6 +26,7 @@ REPOSITORY=$(dirname "$HERE")
 . "$REPOSITORY/tests/peers/processes.sh"
 . "$REPOSITORY/tests/peers/engines.sh"
 . "$REPOSITORY/tests/peers/pki.sh"
+. "$HERE/page.sh"
 bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
 rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -116,12 +117,11 @@ for round in $(seq 1 "$rounds"); do
   done
 done
 
-version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
 report() {
-  echo "Taken $started on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
+  machine "$started"
   echo "clients on the same machine; load averages at the start: $load."
   if [[ " ${servers[*]} " == *" bulla "* ]]; then
-    echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build, SQLite, \`synchronous=FULL\`);"
+    echo "Bulla $(commit) (${bin##*/} build, SQLite, \`synchronous=FULL\`);"
   fi
   if [[ " ${servers[*]} " == *" reference "* ]]; then
     echo "notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`;"
@@ -135,16 +135,6 @@ report >"$work/report.md"
 echo
 cat "$work/report.md"
 
-# The page keeps its words; only what stands between the marks is ours.
-page=$REPOSITORY/docs/performance.md
-if [ "${BENCH_WRITE:-yes}" = yes ] && grep -q '^<!-- bench:begin -->$' "$page"; then
-  awk -v report="$work/report.md" '
-    /^<!-- bench:begin -->$/ { print; print ""; while ((getline line < report) > 0) print line; print ""; skipping = 1; next }
-    /^<!-- bench:end -->$/ { skipping = 0 }
-    !skipping
-  ' "$page" >"$work/page.md"
-  cat "$work/page.md" >"$page"
-  echo "written to docs/performance.md"
-fi
+write_page bench "$work/report.md"
 errors=$(awk '{ sum += $4 } END { print sum + 0 }' "$results")
 [ "$errors" = 0 ] || { echo "$errors requests failed: these figures do not count"; exit 1; }

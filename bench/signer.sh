@@ -24,6 +24,7 @@ REPOSITORY=$(dirname "$HERE")
 . "$REPOSITORY/tests/peers/processes.sh"
 . "$REPOSITORY/tests/peers/engines.sh"
 . "$REPOSITORY/tests/peers/pki.sh"
+. "$HERE/page.sh"
 bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
 rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -112,11 +113,10 @@ for round in $(seq 1 "$rounds"); do
   done
 done
 
-version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
 report() {
-  echo "Taken $started on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
+  machine "$started"
   echo "client and PostgreSQL on the same machine; load averages at the start: $load."
-  echo "Bulla $(git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown) (${bin##*/} build);"
+  echo "Bulla $(commit) (${bin##*/} build);"
   echo "notary $(version_of notary), both on PostgreSQL $(version_of postgresql-15), \`fsync=on\`."
   echo "Command: \`BENCH_SIGNERS='${signers[*]}' BENCH_ALGORITHMS='${algorithms[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_WARM_UP=$warm_up BENCH_KEYS=$keys BENCH_CONNECTIONS=$connections BENCH_IN_FLIGHT=$in_flight bench/signer.sh\`"
   echo
@@ -126,16 +126,6 @@ report >"$work/report.md"
 echo
 cat "$work/report.md"
 
-# The page keeps its words; only what stands between the marks is ours.
-page=$REPOSITORY/docs/performance.md
-if [ "${BENCH_WRITE:-yes}" = yes ] && grep -q '^<!-- signer:begin -->$' "$page"; then
-  awk -v report="$work/report.md" '
-    /^<!-- signer:begin -->$/ { print; print ""; while ((getline line < report) > 0) print line; print ""; skipping = 1; next }
-    /^<!-- signer:end -->$/ { skipping = 0 }
-    !skipping
-  ' "$page" >"$work/page.md"
-  cat "$work/page.md" >"$page"
-  echo "written to docs/performance.md"
-fi
+write_page signer "$work/report.md"
 errors=$(awk '$1 != "ring" { sum += $4 } END { print sum + 0 }' "$results")
 [ "$errors" = 0 ] || { echo "$errors signatures failed: these figures do not count"; exit 1; }

@@ -1,0 +1,24 @@
+# What both benchmarks write into docs/performance.md.  Sourced.
+
+version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
+
+# machine STARTED: when and on what the figures were taken
+machine() {
+  echo "Taken $1 on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
+}
+
+# commit: which Bulla was measured
+commit() { git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown; }
+
+# write_page PART REPORT: the report between the marks of PART; the page keeps its words.  BENCH_WRITE=no leaves the page alone
+write_page() {
+  local page=$REPOSITORY/docs/performance.md
+  [ "${BENCH_WRITE:-yes}" = yes ] && grep -q "^<!-- $1:begin -->\$" "$page" || return 0
+  awk -v part="$1" -v report="$2" '
+    $0 == "<!-- " part ":begin -->" { print; print ""; while ((getline line < report) > 0) print line; print ""; skipping = 1; next }
+    $0 == "<!-- " part ":end -->" { skipping = 0 }
+    !skipping
+  ' "$page" >"$2.page"
+  cat "$2.page" >"$page"
+  echo "written to docs/performance.md"
+}
