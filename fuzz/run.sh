@@ -49,6 +49,11 @@ seeds() {
       printf ',"hash":"%s"}' "$(sha256sum "$2/1" | cut -d' ' -f1)" >>"$2/1" ;;
     audit_heads) # signed by a key that is gone
       printf %s '{"head":1,"signer":"s-1","chain":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","count":17,"hash":"0000000000000000000000000000000000000000000000000000000000000000","time":"2026-11-22T06:00:00Z","algorithm":"ed25519","key":"163c37228a01108b99e182f39e64ea5a48edd5a043102b909f7f6187478f583e","signature":"7713e03386258cbfdbc44936adf914f23195cc5279fe69737e06f3422414e4f9da1d363f1f0172eff09ab73ffe7d0c815d9b2a94e07b5682a832bef1d5f93a0d"}' >"$2/1" ;;
+    vault_answers) # as its documentation shows them
+      echo '{"request_id":"1","data":{"ciphertext":"vault:v1:XjsPWPjqPrBi1N2Ms2s1QM798YyFWnO4TR4lsFA=","key_version":1}}' >"$2/1"
+      echo '{"data":{"plaintext":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}' >"$2/2"
+      echo '{"auth":{"client_token":"hvs.a","lease_duration":1200}}' >"$2/3"
+      echo '{"errors":["permission denied"]}' >"$2/4" ;;
     token_objects)
       printf 'pkcs11:token=my%%20token;id=%%00%%ff;type=private' >"$2/1" ;;
     signer_requests)
