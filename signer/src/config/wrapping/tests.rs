@@ -1,3 +1,5 @@
+//! What the section `wrapping` takes and refuses.
+
 use super::*;
 
 type Read = (Vec<(Alias, Provider)>, Vec<ConfigWarning>);

@@ -1,3 +1,5 @@
+//! What makes a signer ready, and what it says that it is not.
+
 use ring::rand::SystemRandom;
 use tuf_schema::key::KeyId;
 
