@@ -422,7 +422,7 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             // The discard port: nothing listens there.
             port: 9,
-            ca_pem: Some(Vec::new()),
+            ca_pem: None,
             client: None,
             deadline: DEADLINE,
         };
@@ -435,13 +435,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_id_that_is_no_hash_is_not_held_and_not_asked_for() {
-        let settings = GrpcSettings {
-            host: "127.0.0.1".into(),
-            port: 9,
-            ca_pem: Some(Vec::new()),
-            client: None,
-            deadline: DEADLINE,
-        };
+        let settings =
+            GrpcSettings { host: "127.0.0.1".into(), port: 9, ca_pem: None, client: None, deadline: DEADLINE };
         let signer = GrpcSigner::new(settings).unwrap();
         for id in [String::new(), "aa".to_owned(), "A".repeat(64), "a".repeat(100_000)] {
             assert!(matches!(signer.public_key(&KeyId::from_wire(&id)).await, Ok(None)));
