@@ -99,12 +99,13 @@ pub fn export(folder: &Path, wanted: &Wanted, output: &mut dyn Write) -> Result<
 mod tests {
     use super::*;
     use crate::audit::files::tests::{entry, now, open};
+    use crate::audit::writer::Disk as _;
 
     #[test]
     fn the_first_line_without_its_hash_ends_it_and_is_named_by_file_and_number() {
         let place = tempfile::tempdir().unwrap();
         let mut files = open(place.path());
-        (0..30).for_each(|number| files.append([entry(number)].iter(), now()).unwrap());
+        (0..30).for_each(|number| files.append(&mut [entry(number)].iter(), now()).unwrap());
         let folder = place.path().join("audit/s-1");
         let file = segments::path(&folder, 2);
         let text = std::fs::read_to_string(&file).unwrap();

@@ -13,6 +13,7 @@ use super::head::Head;
 use super::name::{ChainId, SignerName};
 use super::recovery::{Found, OpenChainError, Rest};
 use super::segments::{self, FolderError, MAX_SEGMENTS};
+use super::writer::Disk;
 
 /// A chain that this process writes.
 pub(super) struct Files {
@@ -90,28 +91,6 @@ impl Files {
         &self.chain
     }
 
-    /// How far the chain has come, of what is there for good.
-    pub(super) fn tip(&self) -> Tip {
-        self.tip
-    }
-
-    /// Appends the entries, all or none. On return they are on the disk, unless the manner is another.
-    pub(super) fn append<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>, now: UtcTime) -> io::Result<()> {
-        if self.length >= self.manner.file_bytes && self.segment < MAX_SEGMENTS {
-            self.begin_next(now)?;
-        }
-        let (mut tip, mut lines) = (self.tip, Vec::new());
-        entries.for_each(|entry| tip.extend(entry.as_str(), &mut lines));
-        self.write(&lines, self.manner.is_synced)?;
-        self.tip = tip;
-        Ok(())
-    }
-
-    /// Waits until everything that was appended is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
     /// Writes behind what is there for good. If that fails, what came of it is taken away before anything else is
     /// written: a record that somebody was told is not there must not be.
     fn write(&mut self, bytes: &[u8], is_synced: bool) -> io::Result<()> {
@@ -163,6 +142,27 @@ impl Files {
     }
 }
 
+impl Disk for Files {
+    fn append(&mut self, entries: &mut dyn Iterator<Item = &Entry>, now: UtcTime) -> io::Result<()> {
+        if self.length >= self.manner.file_bytes && self.segment < MAX_SEGMENTS {
+            self.begin_next(now)?;
+        }
+        let (mut tip, mut lines) = (self.tip, Vec::new());
+        entries.for_each(|entry| tip.extend(entry.as_str(), &mut lines));
+        self.write(&lines, self.manner.is_synced)?;
+        self.tip = tip;
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn tip(&self) -> Tip {
+        self.tip
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use ring::rand::SystemRandom;
@@ -202,7 +202,7 @@ pub(super) mod tests {
     /// A chain of several files, closed.
     fn written(place: &Path, entries: u64) -> Tip {
         let mut files = open(place);
-        (0..entries).for_each(|number| files.append([entry(number)].iter(), now()).unwrap());
+        (0..entries).for_each(|number| files.append(&mut [entry(number)].iter(), now()).unwrap());
         files.tip()
     }
 
@@ -268,7 +268,7 @@ pub(super) mod tests {
         fs::write(last_file(place.path()), &text).unwrap();
         let (mut files, cut) = try_open(place.path(), &[head_at(tip, &chain_id("a"))]).unwrap();
         assert_eq!((files.tip(), cut), (tip, Some(28)));
-        files.append([entry(9)].iter(), now()).unwrap();
+        files.append(&mut [entry(9)].iter(), now()).unwrap();
         let after = fs::read(last_file(place.path())).unwrap();
         assert_eq!(after[..whole], text[..whole]);
         assert!(Line::read(after[whole..].strip_suffix(b"\n").unwrap()).is_ok());

@@ -116,8 +116,8 @@ pub(crate) enum AuditError {
     /// The disk takes too long.
     #[error("the audit record does not get to the disk in time; nothing is signed until it does")]
     TooSlow,
-    /// The signer is ending.
-    #[error("the signer is ending")]
+    /// What writes has ended before its time.
+    #[error("the thread that writes audit records has ended; nothing is signed until the signer is started anew")]
     Ended,
 }
 

@@ -159,7 +159,8 @@ impl Trail {
         let opening =
             tokio::task::spawn_blocking(move || Files::open(&directory, &name, fresh, manner, &heads, now)).await;
         let (files, cut) = opening.map_err(|error| OpenTrailError::Thread(std::io::Error::other(error)))??;
-        let writer = Writer::start(files, is_synced, Arc::clone(&clock)).map_err(OpenTrailError::Thread)?;
+        let chain = files.chain().clone();
+        let writer = Writer::start(files, chain, is_synced, Arc::clone(&clock)).map_err(OpenTrailError::Thread)?;
         let head_interval = settings.head_interval;
         let (heads, turned_away) = (Mutex::default(), Mutex::default());
         let trail =
@@ -193,8 +194,8 @@ impl Trail {
     }
 
     /// Why records cannot be written, if they cannot.
-    pub(crate) fn failure(&self) -> Option<Arc<std::io::Error>> {
-        self.writer.state().failure
+    pub(crate) fn trouble(&self) -> Option<AuditError> {
+        self.writer.trouble()
     }
 
     /// Whether records are on the disk before answers leave.
@@ -364,6 +365,7 @@ mod tests {
 
     use super::*;
     use crate::audit::courier::tests::{SHORT, hanging};
+    use crate::audit::writer;
     use crate::backend::OpenedKeys;
     use crate::clock::TestClock;
     use crate::config::Environment;
@@ -449,6 +451,19 @@ mod tests {
         let (place, tell, _arrived) = hanging();
         let refusal = opened(folder.path(), Courier::start(place, SHORT).unwrap(), &store).await.err().unwrap();
         assert!(matches!(refusal, OpenTrailError::Second(SecondPlaceError::Late { .. })), "{refusal}");
+        drop(tell);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_does_not_keep_the_process_from_ending() {
+        let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(MemoryKeyStore::default()));
+        let (place, tell_place, _arrived) = hanging();
+        (0..2).for_each(|_| tell_place.send(()).unwrap());
+        let trail = opened(folder.path(), Courier::start(place, Duration::from_secs(60)).unwrap(), &store).await;
+        let (writer, asked, tell) = writer::tests::hanging(TestClock::at("2026-11-22T06:00:00Z"));
+        let trail = Trail { writer, ..trail.unwrap() };
+        let closing = tokio::time::timeout(Duration::from_secs(5), trail.close_within(SHORT)).await;
+        assert!(closing.is_ok() && asked.try_recv().is_ok(), "{closing:?}");
         drop(tell);
     }
 }

@@ -405,6 +405,7 @@ mod tests {
     use super::*;
     use crate::audit::files::tests::{entry, now, open, signer};
     use crate::audit::head::tests::head_of;
+    use crate::audit::writer::Disk as _;
 
     /// A chain of several files with the head of its end.
     struct Written {
@@ -417,7 +418,7 @@ mod tests {
         fn new(entries: u64) -> Self {
             let place = tempfile::tempdir().unwrap();
             let mut files = open(place.path());
-            (0..entries).for_each(|number| files.append([entry(number)].iter(), now()).unwrap());
+            (0..entries).for_each(|number| files.append(&mut [entry(number)].iter(), now()).unwrap());
             let secret = SecretKey::generate(SecretKind::Ed25519, &SystemRandom::new()).unwrap();
             let head = head_of(&secret, &signer(), files.chain(), files.tip());
             Self { place, head, key: hex::encode(secret.public().public_bytes()) }

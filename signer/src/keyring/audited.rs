@@ -2,7 +2,7 @@
 //! should.
 
 use super::readiness::{Condition, NotReady, Service, Standing};
-use crate::audit::{Audit, AuditError};
+use crate::audit::Audit;
 
 /// How records are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub(super) fn standings(audit: &Audit) -> Vec<Standing> {
         return vec![Standing { condition: Condition::Audit(Records::InLog), needed_for, amiss: None }];
     };
     let records = if trail.is_synced() { Records::Synced } else { Records::Relaxed };
-    let amiss = trail.failure().map(|failure| NotReady::Audit(AuditError::Write(failure)));
+    let amiss = trail.trouble().map(NotReady::Audit);
     let chain = Standing { condition: Condition::Audit(records), needed_for, amiss };
     // signing goes on without: what the chain holds is there, and later heads cover it
     let amiss = trail.head_trouble().into_iter().next().map(NotReady::Heads);

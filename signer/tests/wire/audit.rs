@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use tonic::Code;
@@ -24,6 +24,13 @@ fn settings(directory: &Path) -> Settings {
     Settings { storage, ..usual }
 }
 
+/// With readiness on a port of its own, too.
+fn with_http(directory: &Path) -> Settings {
+    let mut settings = settings(directory);
+    settings.server.push_str(r#", "http_addr": "127.0.0.1:0""#);
+    settings
+}
+
 fn audit(place: &Place, directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         program(place, &settings(directory)).args(["audit"]).args(arguments).output().unwrap();
@@ -36,6 +43,18 @@ fn verify_copy(directory: &Path, heads: &Path) -> (Option<i32>, String) {
     command.env_clear().args(["audit", "verify"]).arg(directory).arg("--heads").arg(heads);
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+async fn until_ready_says(started: &Started, told: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let ready = started.readiness().await;
+        if ready.contains(told) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{ready}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn create_sign_refuse_delete(client: &Client) -> String {
@@ -211,12 +230,18 @@ async fn the_key_of_heads_is_sealed_anew_with_the_others_and_is_never_replaced()
     assert_eq!(verify.status.code(), Some(0), "{verify:?}");
 }
 
-/// A small disk of its own; `None` where this account may not mount one, which with `CI=true` or
-/// `BULLA_TEST_ENGINES=required` is a failure.
+/// Says that a test is left out; with `CI=true` or `BULLA_TEST_ENGINES=required` that is a failure.
+#[expect(clippy::disallowed_methods, reason = "whether a test may be left out is no configuration of the program")]
+fn left_out(why: &str) {
+    let is = |name, wanted| std::env::var(name).is_ok_and(|value| value == wanted);
+    assert!(!is("CI", "true") && !is("BULLA_TEST_ENGINES", "required"), "{why}");
+    println!("left out: {why}");
+}
+
+/// A small disk of its own; `None` where this account may not mount one.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    #[expect(clippy::disallowed_methods, reason = "whether a test may be left out is no configuration of the program")]
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let done =
@@ -224,9 +249,7 @@ impl SmallDisk {
         if done.is_ok_and(|status| status.success()) {
             return Some(Self(at.to_owned()));
         }
-        let is = |name, wanted| std::env::var(name).is_ok_and(|value| value == wanted);
-        assert!(!is("CI", "true") && !is("BULLA_TEST_ENGINES", "required"), "no disk can be mounted");
-        println!("left out: no disk can be mounted");
+        left_out("no disk can be mounted");
         None
     }
 }
@@ -243,9 +266,8 @@ async fn readiness_says_that_answers_do_not_wait_for_the_disk() {
     for (sync, told) in [("true", "audit chain"), ("false", "audit chain, relaxed: answers do not wait for the disk")] {
         let place = Place::new();
         let directory = place.path().join("audit");
-        let mut relaxed = settings(&directory);
+        let mut relaxed = with_http(&directory);
         relaxed.storage.push_str(&format!(r#", "sync": {sync}"#));
-        relaxed.server.push_str(r#", "http_addr": "127.0.0.1:0""#);
         let mut started = Started::by(program(&place, &relaxed), &place);
         let client = started.client(&place).await;
         create_sign_refuse_delete(&client).await;
@@ -270,9 +292,7 @@ fn full_pipe(at: &Path) -> File {
 async fn a_second_place_that_hangs_is_named_by_readiness_and_holds_up_neither_heads_nor_the_end() {
     let place = Place::new();
     let directory = place.path().join("audit");
-    let mut with_http = settings(&directory);
-    with_http.server.push_str(r#", "http_addr": "127.0.0.1:0""#);
-    let mut started = Started::by(program(&place, &with_http), &place);
+    let mut started = Started::by(program(&place, &with_http(&directory)), &place);
     let client = started.client(&place).await;
     let (pipe, heads) = (place.path().join("pipe"), place.path().join("signer-1.heads.jsonl"));
     let _unread = full_pipe(&pipe);
@@ -280,15 +300,7 @@ async fn a_second_place_that_hangs_is_named_by_readiness_and_holds_up_neither_he
     let key = client.create("registry.test/app", "timestamp").await.unwrap();
     let told = "\naudit heads: the head of the audit chain is not in the second place: audit.second_place does not \
                 answer within 3 seconds; look at what is mounted there\n";
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let ready = started.readiness().await;
-        if ready.contains(told) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{ready}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_ready_says(&started, told).await;
     client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
     started.terminate().await;
     // the head of the end is in the database
@@ -303,7 +315,7 @@ async fn a_full_disk_stops_signing_until_there_is_room() {
     let mount = place.path().join("disk");
     let Some(_disk) = SmallDisk::mount(&mount) else { return };
     let directory = mount.join("audit");
-    let mut started = Started::by(program(&place, &settings(&directory)), &place);
+    let mut started = Started::by(program(&place, &with_http(&directory)), &place);
     let client = started.client(&place).await;
     let key = client.create("registry.test/app", "timestamp").await.unwrap();
     client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
@@ -322,13 +334,73 @@ async fn a_full_disk_stops_signing_until_there_is_room() {
     assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
     assert!(refusal.message().contains("audit record"), "{refusal}");
     assert_eq!(client.delete(id(&key)).await.unwrap_err().code(), Code::Unavailable);
+    let ready = started.readiness().await;
+    assert!(ready.contains("\naudit chain (to make keys and to sign): the audit record cannot be written"), "{ready}");
 
     drop(file);
     fs::remove_file(&filler).unwrap();
     client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    let ready = started.readiness().await;
+    assert!(ready.contains("\naudit chain (to make keys and to sign): ok\n"), "{ready}");
     started.terminate().await;
     let (status, text) = audit(&place, &directory, &["verify"]);
     assert_eq!(status, Some(0), "{text}");
     let (_, resumed) = audit(&place, &directory, &["export", "--event", "resumed"]);
     assert!(resumed.contains(r#""number":2"#) && resumed.contains("No space left"), "{resumed}");
+}
+
+/// A disk that does not answer: each `fdatasync` of a file by a process waits for a minute, or until this is gone.
+/// `None` where other processes cannot be traced.
+struct HeldDisk(Child);
+
+impl HeldDisk {
+    fn hold(process: u32, file: &Path, log: &Path) -> Option<Self> {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=60s", "-P"]).arg(file);
+        let started = command.args(["-p", &process.to_string()]).stderr(File::create(log).unwrap()).spawn();
+        let Ok(child) = started else {
+            left_out("there is no strace");
+            return None;
+        };
+        let mut held = Self(child);
+        // it says so when it holds every thread
+        while !fs::read_to_string(log).unwrap().contains("attached") {
+            if held.0.try_wait().unwrap().is_some() {
+                left_out("strace may not trace other processes");
+                return None;
+            }
+            std::thread::yield_now();
+        }
+        Some(held)
+    }
+}
+
+impl Drop for HeldDisk {
+    fn drop(&mut self) {
+        // an error means that it has ended
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_named_by_readiness_until_it_answers() {
+    let place = Place::new();
+    let directory = place.path().join("audit");
+    let mut started = Started::by(program(&place, &with_http(&directory)), &place);
+    let client = started.client(&place).await;
+    let key = client.create("registry.test/app", "timestamp").await.unwrap();
+    let file = directory.join("signer-1/00000001.jsonl");
+    let Some(held) = HeldDisk::hold(started.process(), &file, &place.path().join("strace.log")) else { return };
+    let refusal = client.sign(Some(id(&key)), TIMESTAMP).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+    let told = "\naudit chain (to make keys and to sign): the audit record does not get to the disk in time; nothing is \
+                signed until it does\n";
+    until_ready_says(&started, told).await;
+    assert_eq!(client.health("").await.unwrap(), 2, "not serving");
+    drop(held);
+    client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
+    until_ready_says(&started, "\naudit chain (to make keys and to sign): ok\n").await;
+    started.terminate().await;
+    assert_eq!(audit(&place, &directory, &["verify"]).0, Some(0));
 }
