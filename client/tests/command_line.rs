@@ -33,3 +33,19 @@ fn an_argument_that_makes_no_sense_ends_with_2_and_is_shown_without_what_a_termi
         assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
     }
 }
+
+#[test]
+fn with_json_a_failure_is_one_document_that_names_its_code() {
+    for (arguments, status, code, message) in [
+        (["--output", "json", "trust", "verify", "a.test/B:1"].as_slice(), 1, "invalid", "(B) must be lowercase"),
+        (&["trust", "verify", "a.test/b", "--output=json"], 1, "invalid", "no tag specified for a.test/b"),
+        (&["trust", "nonsense", "--output", "json"], 2, "usage", "unrecognized subcommand 'nonsense'"),
+        (&["--output=json"], 2, "usage", "Usage: bulla"),
+    ] {
+        let (exit, said) = run(arguments);
+        let document: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((exit, document["error"]["code"].as_str().unwrap()), (status, code), "{said}");
+        assert!(document["error"]["message"].as_str().unwrap().contains(message), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}

@@ -24,7 +24,7 @@ impl Context {
     pub(crate) fn from_process(out: Output) -> Result<Self, CliError> {
         let config = Config::from_process()?;
         for exposed in exposure::of_directories(&config.docker) {
-            out.note(&format!("Warning: {exposed}"));
+            out.warn(&exposed.to_string());
         }
         Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out })
     }

@@ -1,5 +1,6 @@
-//! Exit codes: the one table from errors to numbers.
+//! Exit codes and the names of failures in JSON: the one table from errors to both.
 
+use bulla::keys::KeyringError;
 use bulla::publish::PublishError;
 use bulla::registry::RegistryError;
 use bulla::remote::RemoteError;
@@ -33,27 +34,102 @@ pub(crate) enum Exit {
     Unreachable,
 }
 
-impl Exit {
-    /// The exit of a failed run.
+/// What a failure is called in JSON; scripts compare these names, so they stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The arguments make no sense.
+    Usage,
+    /// A value that cannot be used: an image name, an address, a setting.
+    Invalid,
+    /// A file or a stream that cannot be read or written.
+    File,
+    /// No key that may sign is here.
+    NoKey,
+    /// No passphrase, or a wrong one.
+    Passphrase,
+    /// A key or a document could not be made, read or signed.
+    Key,
+    /// No credentials, or not enough rights.
+    Unauthorized,
+    /// A server could not prove who it is, or the connection broke.
+    Connection,
+    /// A server answered with an error.
+    Server,
+    /// Somebody else published first, every time.
+    Conflict,
+    /// The trust server refused what was published.
+    Rejected,
+    /// Some of several things were not done.
+    Partial,
+    /// There is no trust data.
+    NoTrustData,
+    /// The tag is not signed.
+    NotSigned,
+    /// The registry has no such manifest, or contradicts itself.
+    Manifest,
+    /// The registry has another image than the signed one.
+    Changed,
+    /// Trust data that is not to be believed.
+    Untrusted,
+    /// Nobody could be asked.
+    Unreachable,
+}
+
+impl Code {
+    /// The name in JSON, and the exit code.
+    fn row(self) -> (&'static str, Exit) {
+        match self {
+            Self::Usage => ("usage", Exit::Usage),
+            Self::Invalid => ("invalid", Exit::Failure),
+            Self::File => ("file", Exit::Failure),
+            Self::NoKey => ("no_key", Exit::Failure),
+            Self::Passphrase => ("passphrase", Exit::Failure),
+            Self::Key => ("key", Exit::Failure),
+            Self::Unauthorized => ("unauthorized", Exit::Failure),
+            Self::Connection => ("connection", Exit::Failure),
+            Self::Server => ("server", Exit::Failure),
+            Self::Conflict => ("conflict", Exit::Failure),
+            Self::Rejected => ("rejected", Exit::Failure),
+            Self::Partial => ("partial", Exit::Failure),
+            Self::NoTrustData => ("no_trust_data", Exit::Refused),
+            Self::NotSigned => ("not_signed", Exit::Refused),
+            Self::Manifest => ("manifest", Exit::Refused),
+            Self::Changed => ("changed", Exit::Refused),
+            Self::Untrusted => ("untrusted", Exit::Refused),
+            Self::Unreachable => ("unreachable", Exit::Unreachable),
+        }
+    }
+
+    /// The name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The exit of a run that failed so.
+    pub(crate) fn exit(self) -> Exit {
+        self.row().1
+    }
+
+    /// What a failed run is called.
     pub(crate) fn of(error: &CliError) -> Self {
         match error {
-            CliError::NoTrustData { .. }
-            | CliError::NotSigned(_)
-            | CliError::ReleasesSkipped(_)
-            | CliError::Overwritten { .. } => Self::Refused,
+            CliError::NoTrustData { .. } => Self::NoTrustData,
+            CliError::NotSigned(_) => Self::NotSigned,
+            CliError::ReleasesSkipped(_) => Self::Untrusted,
+            CliError::Overwritten { .. } => Self::Changed,
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
             CliError::Sign { source, .. } => Self::of_publish(source),
+            CliError::Key { source, .. } => Self::of_keyring(source),
             CliError::Config(_)
             | CliError::Image(_)
             | CliError::NoTag(_)
             | CliError::DigestReference
-            | CliError::Key { .. }
-            | CliError::KeyName(_)
-            | CliError::NoDirectory(_)
+            | CliError::KeyName(_) => Self::Invalid,
+            CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
             | CliError::WritePublicKey { .. }
-            | CliError::Output(_) => Self::Failure,
+            | CliError::Output(_) => Self::File,
         }
     }
 
@@ -64,18 +140,22 @@ impl Exit {
                 RegistryError::Remote(e) => Self::of_remote(e),
                 RegistryError::NoManifest(_)
                 | RegistryError::DigestMismatch { .. }
-                | RegistryError::NoManifestType(_) => Self::Refused,
+                | RegistryError::NoManifestType(_) => Self::Manifest,
             },
-            SessionError::Config(_) | SessionError::Credentials(_) | SessionError::Tls(_) => Self::Failure,
+            SessionError::Config(_) => Self::Invalid,
+            SessionError::Credentials(_) => Self::Unauthorized,
+            SessionError::Tls(_) => Self::File,
         }
     }
 
     fn of_update(error: &UpdateError) -> Self {
         match error {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
-            UpdateError::Chain(_) | UpdateError::Vanished { .. } | UpdateError::RootLost { .. } => Self::Refused,
+            UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. } => Self::NoTrustData,
+            UpdateError::Chain(_) | UpdateError::RootLost { .. } => Self::Untrusted,
             UpdateError::Remote(e) => Self::of_remote(e),
-            UpdateError::Cache(_) | UpdateError::TooSlow(_) => Self::Failure,
+            UpdateError::Cache(_) => Self::File,
+            UpdateError::TooSlow(_) => Self::Server,
         }
     }
 
@@ -83,13 +163,12 @@ impl Exit {
         match error {
             PublishError::Update(e) => Self::of_update(e),
             PublishError::Remote(e) => Self::of_remote(e),
-            PublishError::Vanished { .. } => Self::Refused,
-            PublishError::Contended
-            | PublishError::Keyring(_)
-            | PublishError::NoDelegationKey
-            | PublishError::NoKey(_)
-            | PublishError::KeyOfOther { .. }
-            | PublishError::ForeignRoot(_)
+            PublishError::Vanished { .. } => Self::NoTrustData,
+            PublishError::Contended => Self::Conflict,
+            PublishError::Keyring(e) => Self::of_keyring(e),
+            PublishError::NoDelegationKey | PublishError::NoKey(_) | PublishError::KeyOfOther { .. } => Self::NoKey,
+            PublishError::NotKept(_) => Self::File,
+            PublishError::ForeignRoot(_)
             | PublishError::RootFirstSeen
             | PublishError::Unreadable { .. }
             | PublishError::VersionsExhausted(_)
@@ -98,8 +177,19 @@ impl Exit {
             | PublishError::Certificate(_)
             | PublishError::ForeignCertificate(_)
             | PublishError::Encode(_)
-            | PublishError::ReadBack(_)
-            | PublishError::NotKept(_) => Self::Failure,
+            | PublishError::ReadBack(_) => Self::Key,
+        }
+    }
+
+    fn of_keyring(error: &KeyringError) -> Self {
+        match error {
+            KeyringError::Passphrase(_) => Self::Passphrase,
+            KeyringError::File(_) => Self::File,
+            KeyringError::NotAKey(_)
+            | KeyringError::WrongName { .. }
+            | KeyringError::Open(_)
+            | KeyringError::Seal(_)
+            | KeyringError::Make(_) => Self::Key,
         }
     }
 
@@ -108,13 +198,12 @@ impl Exit {
         match error {
             RemoteError::Unreachable { .. } => Self::Unreachable,
             // More bytes than trusted metadata allows.
-            RemoteError::BadResponse => Self::Refused,
-            RemoteError::Connection { .. }
-            | RemoteError::Unauthorized
-            | RemoteError::Token { .. }
-            | RemoteError::VersionConflict
-            | RemoteError::Rejected(_)
-            | RemoteError::Status(_) => Self::Failure,
+            RemoteError::BadResponse => Self::Untrusted,
+            RemoteError::Connection { .. } => Self::Connection,
+            RemoteError::Unauthorized | RemoteError::Token { .. } => Self::Unauthorized,
+            RemoteError::VersionConflict => Self::Conflict,
+            RemoteError::Rejected(_) => Self::Rejected,
+            RemoteError::Status(_) => Self::Server,
         }
     }
 }
@@ -142,12 +231,13 @@ mod tests {
     fn trust_data_that_is_withheld_or_lost_is_a_refusal() {
         let role = Role::Targets;
         let skipped = Skipped { role: role.clone(), why: ChainError::TooManyRoles };
-        assert_eq!(Exit::of(&CliError::ReleasesSkipped(skipped)), Exit::Refused);
+        assert_eq!(Code::of(&CliError::ReleasesSkipped(skipped)), Code::Untrusted);
         let lost = || UpdateError::RootLost { gun: Gun::parse("a.test/b").unwrap(), metadata: "metadata".into() };
         let update = |source| CliError::Update { image: "a.test/b:1".into(), source: Box::new(source) };
-        assert_eq!(Exit::of(&update(lost())), Exit::Refused);
-        assert_eq!(Exit::of(&update(ChainError::Unlisted(role).into())), Exit::Refused);
+        assert_eq!(Code::of(&update(lost())), Code::Untrusted);
+        assert_eq!(Code::of(&update(ChainError::Unlisted(role).into())), Code::Untrusted);
         let source = Box::new(PublishError::Update(lost()));
-        assert_eq!(Exit::of(&CliError::Sign { image: "a.test/b:1".into(), source }), Exit::Refused);
+        assert_eq!(Code::of(&CliError::Sign { image: "a.test/b:1".into(), source }), Code::Untrusted);
+        assert_eq!(Code::Untrusted.exit(), Exit::Refused);
     }
 }

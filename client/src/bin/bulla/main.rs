@@ -1,6 +1,9 @@
 //! `bulla`: arguments to an outcome, an outcome to an exit code.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsStr;
+use std::io::IsTerminal as _;
+
+use clap::{Args, Parser, Subcommand};
 
 mod clock;
 mod cmd;
@@ -12,8 +15,8 @@ mod printable;
 mod terminal;
 
 use context::Context;
-use exit::Exit;
-use output::Output;
+use exit::{Code, Exit};
+use output::{Format, Output};
 
 /// Sign image tags, see who signed them, and verify them before a pull.
 ///
@@ -22,8 +25,18 @@ use output::Output;
 #[derive(Parser)]
 #[command(name = "bulla", version, after_help = exit::HELP)]
 struct Arguments {
+    #[command(flatten)]
+    global: Global,
     #[command(subcommand)]
     command: Command,
+}
+
+/// What every verb takes.
+#[derive(Args)]
+struct Global {
+    /// The form of what is printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
 }
 
 #[derive(Subcommand)]
@@ -35,12 +48,11 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    let output = Output::standard();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) if e.use_stderr() => {
-            output.lines(e.render().to_string().trim_end());
-            return Exit::Usage.into();
+            Output::new(format_of_unread(), false).failed(Code::Usage, e.render().to_string().trim_end());
+            return Code::Usage.exit().into();
         }
         // Help, or the version.
         Err(e) => {
@@ -48,6 +60,7 @@ async fn main() -> std::process::ExitCode {
             return Exit::Success.into();
         }
     };
+    let output = Output::new(arguments.global.output, may_colour());
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match Context::from_process(output) {
@@ -58,7 +71,24 @@ async fn main() -> std::process::ExitCode {
     };
     let exit = outcome.unwrap_or_else(|e| {
         output.error(&e);
-        Exit::of(&e)
+        Code::of(&e).exit()
     });
     exit.into()
+}
+
+/// The form that was asked for by arguments that make no sense otherwise.
+fn format_of_unread() -> Format {
+    let words: Vec<_> = std::env::args_os().collect();
+    let json = |pair: &[std::ffi::OsString]| matches!(pair, [name, value] if name == "--output" && value == "json");
+    if words.windows(2).any(json) || words.iter().any(|word| word == "--output=json") {
+        Format::Json
+    } else {
+        Format::Text
+    }
+}
+
+/// Whether somebody looks at standard error who did not ask for plain text (no-color.org).
+fn may_colour() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").as_deref() != Some(OsStr::new("dumb"))
 }

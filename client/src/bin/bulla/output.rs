@@ -1,21 +1,69 @@
 //! Standard output is data, standard error is talk; neither carries what a terminal would obey.
+//!
+//! With `--output json` what a verb found is one JSON document on standard output, and each line of standard error is
+//! one, too: `{"note":...}`, `{"warning":...}`, and at the end of a run that failed `{"error":{"code":...,"message":...}}`.
 
 use std::error::Error;
 use std::io::{self, Write as _};
 
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Code;
 use crate::printable;
+
+/// Who reads what a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, and for scripts that know docker's and notary's words
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// What a verb has to show: a JSON document, and the same in words.
+pub(crate) trait Show: Serialize {
+    /// The words; nothing is printed if there are none.
+    fn text(&self) -> String;
+}
 
 /// Where a run writes to.
 #[derive(Clone, Copy)]
-pub(crate) struct Output(());
+pub(crate) struct Output {
+    format: Format,
+    /// Whether the beginning of a line on standard error may be coloured.
+    colour: bool,
+}
+
+/// A line of standard error for a program.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Line<'a> {
+    Note(&'a str),
+    Warning(&'a str),
+    Error { code: &'a str, message: &'a str },
+}
 
 impl Output {
     /// This process' standard streams.
-    pub(crate) fn standard() -> Self {
-        Self(())
+    pub(crate) fn new(format: Format, colour: bool) -> Self {
+        Self { format, colour: colour && format == Format::Text }
     }
 
-    /// Writes what was asked for.
+    /// Writes what was asked for, in the form that was asked for.
+    pub(crate) fn show(self, value: &impl Show) -> io::Result<()> {
+        match self.format {
+            Format::Text => match value.text() {
+                text if text.is_empty() => Ok(()),
+                text => self.data(&text),
+            },
+            Format::Json => self.data(&json(value)?),
+        }
+    }
+
+    /// Writes text as it is to be read: [`Output::show`] is for what a verb found.
     pub(crate) fn data(self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(printable::lines(text).as_bytes())?;
@@ -25,18 +73,56 @@ impl Output {
 
     /// Says something by the way, in one line. That nobody listens is no reason to stop.
     pub(crate) fn note(self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", printable::line(text));
+        match self.format {
+            Format::Text => say(&printable::line(text)),
+            Format::Json => say_json(&Line::Note(text)),
+        }
     }
 
-    /// Says something in several lines.
-    pub(crate) fn lines(self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", printable::lines(text));
+    /// Says what somebody should look at, in one line.
+    pub(crate) fn warn(self, text: &str) {
+        match self.format {
+            Format::Text => say(&format!("{} {}", self.coloured("33", "Warning:"), printable::line(text))),
+            Format::Json => say_json(&Line::Warning(text)),
+        }
     }
 
     /// Says why a run failed: the error and its causes, in one line.
-    pub(crate) fn error(self, error: &dyn Error) {
-        self.note(&format!("Error: {}", chain(error)));
+    pub(crate) fn error(self, error: &CliError) {
+        let message = chain(error);
+        match self.format {
+            Format::Text => say(&format!("{} {}", self.coloured("31", "Error:"), printable::line(&message))),
+            Format::Json => self.failed(Code::of(error), &message),
+        }
     }
+
+    /// Says what failed of several things, each in a line.
+    pub(crate) fn failures(self, code: Code, messages: &[String]) {
+        match self.format {
+            Format::Text => messages.iter().for_each(|message| say(&printable::line(message))),
+            Format::Json => self.failed(code, &messages.join("; ")),
+        }
+    }
+
+    /// Says why a run failed in words of others, which may be several lines.
+    pub(crate) fn failed(self, code: Code, message: &str) {
+        match self.format {
+            Format::Text => say(&printable::lines(message)),
+            Format::Json => say_json(&Line::Error { code: code.name(), message }),
+        }
+    }
+
+    fn coloured(self, colour: &str, word: &str) -> String {
+        if self.colour { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() }
+    }
+}
+
+/// A JSON document, indented by four blanks as docker's are.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
+    Ok(printable::json(&String::from_utf8_lossy(&bytes)))
 }
 
 /// An error and its causes in one line; a cause that is already in the text is not repeated.
@@ -52,4 +138,32 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         next = cause.source();
     }
     text
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn say_json(line: &Line<'_>) {
+    say(&printable::json(&serde_json::to_string(line).unwrap_or_default()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_a_program_is_one_document_with_harmless_characters_only() {
+        let line = Line::Error { code: "server", message: "a\n\u{1b}[2J" };
+        let text = printable::json(&serde_json::to_string(&line).unwrap());
+        assert_eq!(text, r#"{"error":{"code":"server","message":"a\n\u001b[2J"}}"#);
+        assert_eq!(serde_json::to_string(&Line::Warning("w")).unwrap(), r#"{"warning":"w"}"#);
+    }
+
+    #[test]
+    fn only_text_for_people_is_coloured() {
+        assert_eq!(Output::new(Format::Text, true).coloured("31", "x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(Output::new(Format::Text, false).coloured("31", "x"), "x");
+        assert_eq!(Output::new(Format::Json, true).coloured("31", "x"), "x");
+    }
 }

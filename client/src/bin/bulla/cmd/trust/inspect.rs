@@ -14,9 +14,9 @@ use tuf_schema::verify::chain::Reach;
 use super::table;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
-use crate::output::chain;
-use crate::printable::{self, line};
+use crate::exit::{Code, Exit};
+use crate::output::{Show, chain, json};
+use crate::printable::line;
 
 /// Whom docker names for a tag that no delegation signed.
 const REPOSITORY_ADMIN: &str = "Repo Admin";
@@ -28,6 +28,12 @@ pub(crate) struct Arguments {
     images: Vec<String>,
     /// Print the information in a human friendly format
     #[arg(long)]
+    pretty: bool,
+}
+
+/// What was found of the images that were asked for.
+struct Inspected<'a> {
+    repositories: Vec<(&'a str, Report)>,
     pretty: bool,
 }
 
@@ -64,11 +70,11 @@ struct Key<'a> {
 
 /// Runs the verb. As docker: what can be inspected is printed, and what cannot is named at the end.
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let mut reports = Vec::new();
+    let mut repositories = Vec::new();
     let mut failures = Vec::new();
     for name in &arguments.images {
         match report(name, context).await {
-            Ok(report) => reports.push((name.as_str(), report)),
+            Ok(report) => repositories.push((name.as_str(), report)),
             Err(e @ CliError::Image(_)) => failures.push(e.to_string()),
             Err(e) => {
                 context.out.note(&chain(&e));
@@ -79,19 +85,29 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             break;
         }
     }
-    if arguments.pretty {
-        let texts: Vec<_> = reports.iter().map(|(name, report)| pretty(name, report)).collect();
-        if !texts.is_empty() {
-            context.out.data(texts.join("\n\n").trim_end_matches('\n'))?;
+    context.out.show(&Inspected { repositories, pretty: arguments.pretty })?;
+    if failures.is_empty() {
+        return Ok(Exit::Success);
+    }
+    context.out.failures(Code::Partial, &failures);
+    Ok(Code::Partial.exit())
+}
+
+impl Serialize for Inspected<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.repositories.iter().map(|(name, report)| document(name, report)))
+    }
+}
+
+impl Show for Inspected<'_> {
+    /// Docker's: the JSON document, unless a person asks for something pretty.
+    fn text(&self) -> String {
+        if !self.pretty {
+            return json(self).unwrap_or_default();
         }
-    } else {
-        let documents: Vec<_> = reports.iter().map(|(name, report)| document(name, report)).collect();
-        context.out.data(&json(&documents)?)?;
+        let texts: Vec<_> = self.repositories.iter().map(|(name, report)| pretty(name, report)).collect();
+        texts.join("\n\n").trim_end_matches('\n').to_owned()
     }
-    for failure in &failures {
-        context.out.note(failure);
-    }
-    Ok(if failures.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
 /// Says what a user should know about where trust data came from.
@@ -103,15 +119,15 @@ pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
             format!(" fetched {} ago,", duration(seconds))
         });
         let expires = trusted.timestamp().model().expires;
-        context.out.note(&format!(
-            "Warning: the trust server cannot be reached; using cached trust data,{fetched} valid until {expires}"
+        context.out.warn(&format!(
+            "the trust server cannot be reached; using cached trust data,{fetched} valid until {expires}"
         ));
     }
     for skipped in trusted.skipped() {
-        context.out.note(&format!("Warning: {} does not count: {}", skipped.role, skipped.why));
+        context.out.warn(&format!("{} does not count: {}", skipped.role, skipped.why));
     }
     if let Some(e) = &updated.not_kept {
-        context.out.note(&format!("Warning: trust data could not be kept: {}", chain(e)));
+        context.out.warn(&format!("trust data could not be kept: {}", chain(e)));
     }
 }
 
@@ -147,15 +163,6 @@ fn holder<'a>(name: &'a str, keys: &'a [KeyId]) -> Holder<'a> {
 
 fn hex(tag: &bulla::trust::ReleasedTag) -> String {
     tag.digest.map(|digest| digest.to_hex()).unwrap_or_default()
-}
-
-/// Indented by four blanks, as docker prints it.
-fn json(documents: &[Repository<'_>]) -> Result<String, CliError> {
-    let mut bytes = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-    documents.serialize(&mut serializer).map_err(std::io::Error::from)?;
-    Ok(printable::json(&String::from_utf8_lossy(&bytes)))
 }
 
 fn pretty(name: &str, report: &Report) -> String {

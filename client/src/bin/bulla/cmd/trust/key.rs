@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use bulla::keys::{KeyRole, file};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use tuf_schema::SigningKey as _;
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::Show;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -24,6 +26,21 @@ pub(crate) struct Arguments {
     /// Directory to generate the public key in, defaults to current directory
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+}
+
+/// A new key pair.
+#[derive(Serialize)]
+struct Generated {
+    name: String,
+    key: String,
+    public_key_file: PathBuf,
+}
+
+impl Show for Generated {
+    fn text(&self) -> String {
+        let path = self.public_key_file.display();
+        format!("Successfully generated and loaded private key. Corresponding public key available: {path}")
+    }
 }
 
 /// Makes a key pair: the private key into docker's trust directory, the public one into a file to hand out.
@@ -50,10 +67,7 @@ pub(crate) fn generate(arguments: &Arguments, context: &Context) -> Result<Exit,
     let public = keys.open(&stored).map_err(failed)?.public().clone();
     write_new(&path, &file::public_pem(&public, name))
         .map_err(|source| CliError::WritePublicKey { path: path.clone(), source })?;
-    let path = path.display();
-    context
-        .out
-        .data(&format!("Successfully generated and loaded private key. Corresponding public key available: {path}"))?;
+    context.out.show(&Generated { name: name.clone(), key: stored.id.to_string(), public_key_file: path })?;
     Ok(Exit::Success)
 }
 

@@ -6,11 +6,13 @@ use bulla::registry::Manifest;
 use bulla::remote::Action;
 use bulla::session::{self, Session};
 use clap::Args;
+use serde::Serialize;
 use tuf_schema::{Gun, Sha256};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::Show;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -23,6 +25,23 @@ pub(crate) struct Arguments {
     /// Length of that manifest in bytes
     #[arg(long, value_name = "BYTES", requires = "digest")]
     length: Option<u64>,
+}
+
+/// A tag that is signed now.
+#[derive(Serialize)]
+struct Signed {
+    image: String,
+    tag: String,
+    digest: String,
+    /// What was signed for it; nothing if it was signed with this digest already.
+    roles: Vec<String>,
+    initialized: bool,
+}
+
+impl Show for Signed {
+    fn text(&self) -> String {
+        format!("Successfully signed {}:{}", self.image, self.tag)
+    }
 }
 
 /// Runs the verb.
@@ -62,29 +81,37 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         context.out.note(&format!("{name} was signed with this digest already"));
     }
     for notice in &published.root {
-        context.out.note(&root_notice(&session.gun, notice));
+        tell(&session.gun, notice, context);
     }
-    context.out.data(&format!("Successfully signed {name}"))?;
+    context.out.show(&Signed {
+        image: image.repository().to_owned(),
+        tag: tag.to_string(),
+        digest: format!("sha256:{}", manifest.digest),
+        roles: published.roles.iter().map(ToString::to_string).collect(),
+        initialized: published.initialised,
+    })?;
     Ok(Exit::Success)
 }
 
-fn root_notice(gun: &Gun, notice: &RootNotice) -> String {
-    match notice {
+/// Says what there is to say about a root that ends soon.
+fn tell(gun: &Gun, notice: &RootNotice, context: &Context) {
+    let warning = match notice {
         RootNotice::Renewed { until } => {
-            format!("The root of {gun} was about to end; it was signed anew, until {until}")
+            return context.out.note(&format!("The root of {gun} was about to end; it was signed anew, until {until}"));
         }
         RootNotice::KeyElsewhere { expires } => format!(
-            "Warning: the root of {gun} ends on {expires}, and nobody will trust the repository after that; whoever \
+            "the root of {gun} ends on {expires}, and nobody will trust the repository after that; whoever \
              holds the root key should publish before, which signs it anew (bulla trust sign, or notary publish)"
         ),
         RootNotice::NotRenewed { expires, why } => {
-            format!("Warning: the root of {gun} ends on {expires} and could not be signed anew: {why}")
+            format!("the root of {gun} ends on {expires} and could not be signed anew: {why}")
         }
         RootNotice::CertificateEnds { expires } => format!(
-            "Warning: the certificate in the root of {gun} ends on {expires}, and new readers will refuse the root \
+            "the certificate in the root of {gun} ends on {expires}, and new readers will refuse the root \
              after that; rotate the root key before (notary key rotate {gun} root)"
         ),
-    }
+    };
+    context.out.warn(&warning);
 }
 
 fn digest(text: &str) -> Result<Sha256, String> {

@@ -5,12 +5,14 @@ use bulla::remote::Action;
 use bulla::session::{self, Session};
 use bulla::trust::{Offline, UpdateError, released};
 use clap::Args;
+use serde::Serialize;
 use tuf_schema::verify::chain::ChainError;
 
 use super::inspect::tell;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
+use crate::output::Show;
 
 #[derive(Args)]
 #[command(after_help = exit::HELP)]
@@ -24,6 +26,20 @@ pub(crate) struct Arguments {
     /// When the trust server cannot be reached, use cached trust data until its timestamp expires
     #[arg(long)]
     allow_cached: bool,
+}
+
+/// The image that may be pulled.
+#[derive(Serialize)]
+struct Pullable {
+    image: String,
+    tag: String,
+    digest: String,
+}
+
+impl Show for Pullable {
+    fn text(&self) -> String {
+        format!("{}@{}", self.image, self.digest)
+    }
 }
 
 /// Runs the verb.
@@ -46,7 +62,8 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     if arguments.check_registry {
         check_registry(&image, tag, signed, context).await?;
     }
-    context.out.data(&format!("{}@sha256:{signed}", image.repository()))?;
+    let digest = format!("sha256:{signed}");
+    context.out.show(&Pullable { image: image.repository().to_owned(), tag: tag.to_string(), digest })?;
     Ok(Exit::Success)
 }
 
