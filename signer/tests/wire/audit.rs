@@ -14,7 +14,7 @@ use crate::process::{SNAPSHOT, Started, TIMESTAMP, program};
 use crate::signer::{Client, Place, Settings, connect, id};
 
 /// Settings with a chain of records in `directory`.
-fn settings(directory: &Path) -> Settings {
+pub(crate) fn settings(directory: &Path) -> Settings {
     let usual = Settings::default();
     // the section behind the one of the storage
     let storage = format!(
@@ -57,7 +57,7 @@ async fn until_ready_says(started: &Started, told: &str) {
     }
 }
 
-async fn create_sign_refuse_delete(client: &Client) -> String {
+pub(crate) async fn create_sign_refuse_delete(client: &Client) -> String {
     let key = client.create("registry.test/app", "timestamp").await.unwrap();
     client.sign(Some(id(&key)), TIMESTAMP).await.unwrap();
     client.sign(Some(id(&key)), SNAPSHOT).await.unwrap_err();

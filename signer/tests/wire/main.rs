@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
 
 mod audit;
+mod audit_by_hand;
 mod backup;
 mod callers;
 mod captures;
