@@ -102,16 +102,26 @@ fn lies_in_another(role: &Role) -> bool {
 /// # Errors
 /// [`FileError::Write`]; `path` is then as it was.
 pub fn write_private(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
-    write(path, bytes, rng).map_err(|source| FileError::Write { path: path.to_owned(), source })
+    let parent = path.parent().unwrap_or(Path::new(""));
+    move_private(parent, path, bytes, rng)
 }
 
-fn write(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> io::Result<()> {
+/// The same through a temporary file in `staging`, a directory of the same file system.
+///
+/// # Errors
+/// As [`write_private`].
+pub(crate) fn move_private(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
+    write(staging, path, bytes, rng).map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+fn write(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> io::Result<()> {
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    make_directories(staging)?;
     make_directories(parent)?;
     let mut random = [0_u8; 8];
     rng.fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     // A leading dot and no `.json` or `.key` at the end: neither docker nor notary takes it for one of theirs.
-    let temporary = parent.join(format!(".bulla-{}.tmp", hex::encode(random)));
+    let temporary = staging.join(format!(".bulla-{}.tmp", hex::encode(random)));
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first failure is what is reported; a file left behind is harmless.
@@ -133,7 +143,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn make_directories(path: &Path) -> io::Result<()> {
+/// Makes a directory with mode 0700 and those above it that are missing.
+pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -4,6 +4,7 @@
 //! arguments and printing.
 
 pub mod cache;
+pub mod changelist;
 pub mod config;
 pub mod credentials;
 pub mod exposure;

@@ -81,10 +81,22 @@ impl TrustDirectory {
         self.0.join("tuf")
     }
 
+    /// The directory of what is kept of one repository; those of others may lie in it.
+    #[must_use]
+    pub fn repository(&self, gun: &Gun) -> PathBuf {
+        self.metadata_of_all().join(gun.as_str())
+    }
+
+    /// The directory of the changes that are staged for one repository.
+    #[must_use]
+    pub fn changelist(&self, gun: &Gun) -> PathBuf {
+        self.repository(gun).join("changelist")
+    }
+
     /// The directory that holds the trusted documents of one repository.
     #[must_use]
     pub fn repository_metadata(&self, gun: &Gun) -> PathBuf {
-        self.metadata_of_all().join(gun.as_str()).join("metadata")
+        self.repository(gun).join("metadata")
     }
 
     /// The file that holds the trusted document of one role.
