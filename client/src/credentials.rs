@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use zeroize::Zeroizing;
 
-use crate::image::ImageName;
+use crate::image::DOCKER_HUB;
 
 /// The key under which docker stores the credentials of its own registry.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -111,13 +111,13 @@ struct HelperAnswer {
 }
 
 impl Credentials {
-    /// The credentials that docker would use for the registry of `image`.
+    /// The credentials that docker would use for `registry`, its host and port.
     ///
     /// # Errors
     /// [`CredentialsError`]; that nothing is stored is none.
-    pub async fn stored(config_file: &Path, image: &ImageName) -> Result<Self, CredentialsError> {
+    pub async fn stored(config_file: &Path, registry: &str) -> Result<Self, CredentialsError> {
         let file = read(config_file)?;
-        let key = if image.is_docker_hub() { DOCKER_HUB_KEY } else { image.domain() };
+        let key = if registry == DOCKER_HUB { DOCKER_HUB_KEY } else { registry };
         let helper = file.helpers.get(key).map(String::as_str).or(Some(file.store.as_str())).filter(|h| !h.is_empty());
         match helper {
             Some(helper) => ask_helper(&format!("docker-credential-{helper}"), key).await,
@@ -225,12 +225,13 @@ async fn ask_helper(program: &str, server: &str) -> Result<Credentials, Credenti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::ImageName;
 
     async fn stored(config: &str, image: &str) -> Result<Credentials, CredentialsError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         std::fs::write(&path, config).unwrap();
-        Credentials::stored(&path, &ImageName::parse(image).unwrap()).await
+        Credentials::stored(&path, ImageName::parse(image).unwrap().domain()).await
     }
 
     fn password(username: &str, password: &str) -> Credentials {
@@ -278,8 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_file_means_no_credentials() {
-        let image = ImageName::parse("a.test/app").unwrap();
-        let found = Credentials::stored(Path::new("/nonexistent/config.json"), &image).await.unwrap();
+        let found = Credentials::stored(Path::new("/nonexistent/config.json"), "a.test").await.unwrap();
         assert_eq!(found, Credentials::Anonymous);
     }
 

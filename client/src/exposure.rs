@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::paths::DockerDirectory;
+use crate::paths::{DockerDirectory, TrustDirectory};
 
 /// Permission bits of group and others: none of them may be set for a private key.
 const ALL_BUT_OWNER: u32 = 0o077;
@@ -34,10 +34,9 @@ pub fn of_key(path: &Path) -> Option<Exposed> {
     exposed(path, ALL_BUT_OWNER, 0o600)
 }
 
-/// Those of docker's directories in which everybody may put, replace and remove files.
+/// Those of docker's directory and the trust directory in which everybody may put, replace and remove files.
 #[must_use]
-pub fn of_directories(docker: &DockerDirectory) -> Vec<Exposed> {
-    let trust = docker.trust();
+pub fn of_directories(docker: &DockerDirectory, trust: &TrustDirectory) -> Vec<Exposed> {
     let directories =
         [docker.as_path().to_owned(), trust.as_path().to_owned(), trust.private(), trust.metadata_of_all()];
     directories.iter().filter_map(|path| exposed(path, OTHERS_WRITE, 0o700)).collect()
@@ -84,15 +83,15 @@ mod tests {
     fn directories_that_everybody_may_write_to_are_named() {
         let home = tempfile::tempdir().unwrap();
         let docker = DockerDirectory::new(home.path().join(".docker"));
-        assert_eq!(of_directories(&docker), []);
+        assert_eq!(of_directories(&docker, &docker.trust()), []);
         std::fs::create_dir_all(docker.trust().private()).unwrap();
         for path in [docker.as_path(), docker.trust().as_path(), &docker.trust().private()] {
             set(path, 0o755);
         }
-        assert_eq!(of_directories(&docker), []);
+        assert_eq!(of_directories(&docker, &docker.trust()), []);
         set(docker.trust().as_path(), 0o777);
         set(&docker.trust().private(), 0o1777);
-        let modes: Vec<_> = of_directories(&docker).iter().map(|exposed| exposed.mode).collect();
+        let modes: Vec<_> = of_directories(&docker, &docker.trust()).iter().map(|exposed| exposed.mode).collect();
         assert_eq!(modes, [0o777, 0o1777]);
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use tuf_schema::gun::GunError;
 use tuf_schema::{Gun, Sha256};
 
-/// The registry that a name without a host means.
-const DEFAULT_DOMAIN: &str = "docker.io";
+/// Docker's own registry, which a name without a host means.
+pub const DOCKER_HUB: &str = "docker.io";
 /// The longest repository name with its host, in characters (docker's `reference` package).
 const MAX_NAME_CHARACTERS: usize = 255;
 /// The longest tag in characters (docker's `reference` package).
@@ -122,7 +122,7 @@ impl ImageName {
     /// Whether the image is on docker's own registry.
     #[must_use]
     pub fn is_docker_hub(&self) -> bool {
-        self.domain == DEFAULT_DOMAIN
+        self.domain == DOCKER_HUB
     }
 
     /// Whether the registry's host is this machine by its very name: `localhost`, `127.0.0.0/8` or `[::1]`.
@@ -179,15 +179,27 @@ pub(crate) fn is_loopback_authority(authority: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// The registry of a repository: the first segment of its name, if docker would take it for a host.
+///
+/// Not every repository has one: notary's collections may have any name.
+#[must_use]
+pub fn registry_of(gun: &Gun) -> Option<&str> {
+    let (first, _) = gun.as_str().split_once('/')?;
+    (is_host_like(first) && is_domain(first)).then_some(first)
+}
+
 /// Docker's rule for what is a host: it has a dot, a colon or an upper-case letter, or is `localhost`.
+fn is_host_like(segment: &str) -> bool {
+    segment.contains(['.', ':']) || segment == "localhost" || segment.chars().any(|c| c.is_ascii_uppercase())
+}
+
 fn split_domain(name: &str) -> (String, String) {
-    let host_like = |s: &str| s.contains(['.', ':']) || s == "localhost" || s.chars().any(|c| c.is_ascii_uppercase());
     let (domain, path) = match name.split_once('/') {
-        Some((domain, path)) if host_like(domain) => (domain, path),
-        _ => (DEFAULT_DOMAIN, name),
+        Some((domain, path)) if is_host_like(domain) => (domain, path),
+        _ => (DOCKER_HUB, name),
     };
-    let domain = if domain == "index.docker.io" { DEFAULT_DOMAIN } else { domain };
-    let official = domain == DEFAULT_DOMAIN && !path.contains('/');
+    let domain = if domain == "index.docker.io" { DOCKER_HUB } else { domain };
+    let official = domain == DOCKER_HUB && !path.contains('/');
     (domain.to_owned(), if official { format!("library/{path}") } else { path.to_owned() })
 }
 

@@ -1,4 +1,4 @@
-//! One image's trust server, reached with docker's settings and credentials.
+//! One repository's trust server, reached with the settings and credentials of docker or notary.
 
 use ring::rand::SecureRandom;
 use tuf_schema::{Gun, UtcTime};
@@ -6,11 +6,11 @@ use tuf_schema::{Gun, UtcTime};
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
 use crate::credentials::{Credentials, CredentialsError};
-use crate::image::{ImageName, Tag};
+use crate::image::{ImageName, Tag, registry_of};
 use crate::paths::system_registry_certificates;
 use crate::registry::{self, Manifest, RegistryError};
 use crate::remote::{Action, HttpRemote, Remote, RemoteError, TrustServer};
-use crate::tls::{self, Scheme, TlsError};
+use crate::tls::{self, Scheme, Sources, TlsError};
 use crate::trust::{Offline, UpdateError, Updated, update};
 
 /// A trust server for one repository, or the reason why no connection came up, and the repository's cache.
@@ -55,21 +55,23 @@ pub enum SessionError {
 }
 
 impl Session {
-    /// Connects to the trust server of `image`.
+    /// Connects to the trust server of `gun`, which need not name an image.
+    ///
+    /// Credentials are those of the registry that the name begins with, else of the trust server itself.
     ///
     /// # Errors
     /// [`SessionError`]; that no connection came up is none yet.
-    pub async fn open(config: &Config, image: &ImageName, action: Action) -> Result<Self, SessionError> {
-        let server = config.trust_server(image)?;
-        let client = tls::client(&[config.docker.tls(server.authority())], Scheme::HttpsOnly, &config.proxies)?;
-        let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
-        let remote = match HttpRemote::connect(client, &server, image.gun(), &credentials, action).await {
+    pub async fn open(config: &Config, gun: &Gun, action: Action) -> Result<Self, SessionError> {
+        let server = config.trust_server(gun)?;
+        let client = tls::client(&config.trust_server_tls(&server), Scheme::HttpsOnly, &config.proxies)?;
+        let registry = registry_of(gun).unwrap_or(server.authority());
+        let credentials = Credentials::stored(&config.docker.config_file(), registry).await?;
+        let remote = match HttpRemote::connect(client, &server, gun, &credentials, action).await {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
             other => Ok(other?),
         };
-        let gun = image.gun().clone();
-        let cache = Cache::new(config.docker.trust(), gun.clone());
-        Ok(Self { gun, server, remote, cache })
+        let cache = Cache::new(config.trust.clone(), gun.clone());
+        Ok(Self { gun: gun.clone(), server, remote, cache })
     }
 
     /// Brings the repository's metadata up to date.
@@ -100,9 +102,10 @@ impl From<NoConnection> for RemoteError {
 /// # Errors
 /// [`SessionError`].
 pub async fn resolve(config: &Config, image: &ImageName, tag: &Tag) -> Result<Manifest, SessionError> {
-    let directories = [config.docker.tls(image.domain()), system_registry_certificates(image.domain())];
+    let directories = vec![config.docker.tls(image.domain()), system_registry_certificates(image.domain())];
+    let sources = Sources { directories, ..Sources::default() };
     let scheme = if image.is_loopback_registry() { Scheme::PlainOnLoopback } else { Scheme::HttpsOnly };
-    let client = tls::client(&directories, scheme, &config.proxies)?;
-    let credentials = Credentials::stored(&config.docker.config_file(), image).await?;
+    let client = tls::client(&sources, scheme, &config.proxies)?;
+    let credentials = Credentials::stored(&config.docker.config_file(), image.domain()).await?;
     Ok(registry::resolve(&client, image, tag, &credentials).await?)
 }

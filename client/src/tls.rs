@@ -1,4 +1,5 @@
-//! TLS as docker sets it up for one server: system roots, plus the certificates in the server's directory.
+//! TLS for one server, as docker sets it up: system roots, plus the certificates in the server's directory. Or as notary
+//! does: one authority and no other.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +46,26 @@ impl Scheme {
     }
 }
 
+/// Where the TLS material for one server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Directories as docker lays them out; those that do not exist are skipped.
+    pub directories: Vec<PathBuf>,
+    /// A file with the only authorities to be trusted: not the system's, nor those of the directories.
+    pub only_authority: Option<PathBuf>,
+    /// What to show to the server instead of what the directories have.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// The two files of a client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
 /// Why no TLS client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -64,6 +85,9 @@ pub enum TlsError {
         /// Why.
         source: reqwest::Error,
     },
+    /// A file that should name authorities names none.
+    #[error("{} holds no certificate", .0.display())]
+    NoCertificate(PathBuf),
     /// A client certificate without its key (docker's words).
     #[error("missing key {key} for client certificate {certificate}. CA certificates must use the extension .crt")]
     MissingKey {
@@ -92,22 +116,15 @@ struct Material {
     identity: Option<Identity>,
 }
 
-/// An HTTP client that trusts the system's roots and every `*.crt` in `directories`, and shows the client
-/// certificate `X.cert` with `X.key` found there. Directories that do not exist are skipped.
+/// An HTTP client that trusts the system's roots and every `*.crt` in the directories, or the one file of authorities,
+/// and shows the client certificate that is named, or `X.cert` with `X.key` of the directories.
 ///
 /// # Errors
 /// [`TlsError`].
-pub fn client(directories: &[PathBuf], scheme: Scheme, proxies: &Proxies) -> Result<Client, TlsError> {
-    let mut material = Material::default();
-    for directory in directories {
-        material.read(directory)?;
-    }
-    // A system root that cannot be parsed is skipped, as every TLS library does; having none at all is fine when
-    // the server's directory names its authority.
-    let system = rustls_native_certs::load_native_certs().certs;
-    let system = system.iter().filter_map(|der| Certificate::from_der(der).ok());
+pub fn client(sources: &Sources, scheme: Scheme, proxies: &Proxies) -> Result<Client, TlsError> {
+    let material = Material::of(sources)?;
     let mut builder = Client::builder()
-        .tls_certs_only(system.chain(material.authorities))
+        .tls_certs_only(material.authorities)
         .https_only(scheme == Scheme::HttpsOnly)
         .http1_only()
         .redirect(redirect::Policy::custom(move |attempt| {
@@ -125,11 +142,28 @@ pub fn client(directories: &[PathBuf], scheme: Scheme, proxies: &Proxies) -> Res
 }
 
 impl Material {
+    /// What `sources` hold, with the system's authorities where they count.
+    fn of(sources: &Sources) -> Result<Self, TlsError> {
+        let mut material = Self::default();
+        for directory in &sources.directories {
+            material.read(directory)?;
+        }
+        match &sources.only_authority {
+            Some(path) => material.authorities = authorities(path)?,
+            // A system root that cannot be parsed is skipped, as every TLS library does; having none at all is fine when
+            // the server's directory names its authority.
+            None => {
+                let system = rustls_native_certs::load_native_certs().certs;
+                material.authorities.extend(system.iter().filter_map(|der| Certificate::from_der(der).ok()));
+            }
+        }
+        if let Some(ClientCertificate { certificate, key }) = &sources.certificate {
+            material.identity = Some(identity(certificate, key)?);
+        }
+        Ok(material)
+    }
+
     fn read(&mut self, directory: &Path) -> Result<(), TlsError> {
-        let unreadable = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TlsError::Unreadable { path, source }
-        };
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -143,22 +177,13 @@ impl Material {
         for path in paths {
             let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             match path.extension().and_then(|e| e.to_str()) {
-                Some("crt") => {
-                    let pem = std::fs::read(&path).map_err(unreadable(&path))?;
-                    let unusable = |source| TlsError::Unusable { path: path.clone(), source };
-                    self.authorities.extend(Certificate::from_pem_bundle(&pem).map_err(unusable)?);
-                }
+                Some("crt") => self.authorities.extend(authorities(&path)?),
                 Some("cert") => {
                     let key = path.with_extension("key");
                     if !key.exists() {
                         return Err(TlsError::MissingKey { certificate: name(&path), key: name(&key) });
                     }
-                    let mut pem = zeroize::Zeroizing::new(std::fs::read(&path).map_err(unreadable(&path))?);
-                    let key_pem = zeroize::Zeroizing::new(std::fs::read(&key).map_err(unreadable(&key))?);
-                    pem.push(b'\n');
-                    pem.extend_from_slice(&key_pem);
-                    let unusable = |source| TlsError::Unusable { path: path.clone(), source };
-                    self.identity = Some(Identity::from_pem(&pem).map_err(unusable)?);
+                    self.identity = Some(identity(&path, &key)?);
                 }
                 Some("key") => {
                     let certificate = path.with_extension("cert");
@@ -173,6 +198,28 @@ impl Material {
     }
 }
 
+/// The certificates of a PEM file.
+fn authorities(path: &Path) -> Result<Vec<Certificate>, TlsError> {
+    let pem = std::fs::read(path).map_err(unreadable(path))?;
+    let found = Certificate::from_pem_bundle(&pem);
+    let found = found.map_err(|source| TlsError::Unusable { path: path.to_owned(), source })?;
+    if found.is_empty() { Err(TlsError::NoCertificate(path.to_owned())) } else { Ok(found) }
+}
+
+/// A client certificate and its key, of two PEM files.
+fn identity(certificate: &Path, key: &Path) -> Result<Identity, TlsError> {
+    let mut pem = zeroize::Zeroizing::new(std::fs::read(certificate).map_err(unreadable(certificate))?);
+    let key_pem = zeroize::Zeroizing::new(std::fs::read(key).map_err(unreadable(key))?);
+    pem.push(b'\n');
+    pem.extend_from_slice(&key_pem);
+    Identity::from_pem(&pem).map_err(|source| TlsError::Unusable { path: certificate.to_owned(), source })
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> TlsError {
+    let path = path.to_owned();
+    move |source| TlsError::Unreadable { path, source }
+}
+
 #[cfg(test)]
 pub(crate) mod tests_support {
     /// A client that trusts what the system trusts.
@@ -184,7 +231,7 @@ pub(crate) mod tests_support {
     pub(crate) fn client_of(scheme: super::Scheme) -> reqwest::Client {
         // Another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        super::client(&[], scheme, &super::Proxies::default()).unwrap()
+        super::client(&super::Sources::default(), scheme, &super::Proxies::default()).unwrap()
     }
 }
 
@@ -223,6 +270,36 @@ mod tests {
         assert_eq!(error.to_string(), "missing client certificate me.cert for key me.key");
         let key = include_str!("../../tests/fixtures/keys/alice.pkcs8.pem");
         assert!(read(&[("me.cert", CERTIFICATE), ("me.key", key)]).unwrap().identity.is_some());
+    }
+
+    #[test]
+    fn an_authority_that_is_named_is_the_only_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        file("a.crt", CERTIFICATE);
+        let named = Sources {
+            directories: vec![directory.path().to_owned()],
+            only_authority: Some(file("only.pem", CERTIFICATE)),
+            certificate: None,
+        };
+        let material = Material::of(&named).unwrap();
+        assert_eq!((material.authorities.len(), material.identity.is_some()), (1, false));
+        let others = Material::of(&Sources { only_authority: None, ..named.clone() }).unwrap();
+        assert!(!others.authorities.is_empty());
+        // A bundle in which no certificate stands would have nothing trusted, and no word said of it.
+        for (name, text) in [("empty.pem", ""), ("key.pem", include_str!("../../tests/fixtures/keys/alice.pkcs8.pem"))]
+        {
+            let path = file(name, text);
+            let error = Material::of(&Sources { only_authority: Some(path.clone()), ..named.clone() }).err().unwrap();
+            assert!(matches!(&error, TlsError::NoCertificate(p) if *p == path), "{error}");
+        }
+        let key = include_str!("../../tests/fixtures/keys/alice.pkcs8.pem");
+        let certificate = ClientCertificate { certificate: file("me.pem", CERTIFICATE), key: file("me-key.pem", key) };
+        assert!(Material::of(&Sources { certificate: Some(certificate), ..named }).unwrap().identity.is_some());
     }
 
     #[test]

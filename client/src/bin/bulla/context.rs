@@ -1,6 +1,6 @@
 //! What every command needs: settings, the time, randomness, a place to write to.
 
-use bulla::config::Config;
+use bulla::config::{Config, EnvironmentPassphrases, Flags, process_variable};
 use bulla::exposure;
 use bulla::keys::{Keyring, Passphrases};
 use ring::rand::SystemRandom;
@@ -20,19 +20,23 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the environment and the clock.
-    pub(crate) fn from_process(out: Output) -> Result<Self, CliError> {
-        let config = Config::from_process()?;
-        for exposed in exposure::of_directories(&config.docker) {
+    /// Reads what the command line names, the environment and the clock.
+    pub(crate) fn from_process(flags: &Flags, out: Output) -> Result<Self, CliError> {
+        let config = Config::from_process(flags)?;
+        for warning in &config.warnings {
+            out.warn(warning);
+        }
+        for exposed in exposure::of_directories(&config.docker, &config.trust) {
             out.warn(&exposed.to_string());
         }
         Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out })
     }
 
-    /// The keys of docker's trust directory.
+    /// The keys of the trust directory.
     pub(crate) fn keyring(&self) -> Result<Keyring, CliError> {
-        // Read again rather than shared: passphrases are not to be copied about.
-        let passphrases = Passphrases::new(Config::from_process()?.passphrases, Box::new(Terminal(self.out)));
-        Ok(Keyring::new(self.config.docker.trust(), passphrases))
+        // Read here rather than kept: passphrases are not to be copied about.
+        let environment = EnvironmentPassphrases::from_variables(process_variable);
+        let passphrases = Passphrases::new(environment, Box::new(Terminal(self.out)));
+        Ok(Keyring::new(self.config.trust.clone(), passphrases))
     }
 }

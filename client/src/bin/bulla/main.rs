@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
+use bulla::config::Flags;
 use clap::{Args, Parser, Subcommand};
 
 mod clock;
@@ -21,7 +23,8 @@ use output::{Format, Output};
 /// Sign image tags, see who signed them, and verify them before a pull.
 ///
 /// Works in docker's own directories (~/.docker or $DOCKER_CONFIG): keys and cached trust data are shared with docker
-/// and notary. The trust server is $DOCKER_CONTENT_TRUST_SERVER, else the registry's own host.
+/// and notary. With notary's configuration file, or its directory, it works there. The trust server is that of --server,
+/// else $DOCKER_CONTENT_TRUST_SERVER, else that of notary's configuration, else the host that the name begins with.
 #[derive(Parser)]
 #[command(name = "bulla", version, after_help = exit::HELP)]
 struct Arguments {
@@ -37,6 +40,38 @@ struct Global {
     /// The form of what is printed
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+    /// Directory of keys and trusted metadata [default: that of notary's configuration, else ~/.docker/trust]
+    #[arg(short = 'd', long, visible_alias = "trustDir", global = true, value_name = "DIR")]
+    trust_dir: Option<PathBuf>,
+    /// notary's configuration file, in JSON [default: config.json in the directory of --trust-dir]
+    #[arg(short, long, visible_alias = "configFile", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Trust server, an https URL
+    #[arg(short, long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// Trust only this authority's certificates of the trust server
+    #[arg(long, global = true, value_name = "FILE")]
+    tlscacert: Option<PathBuf>,
+    /// Certificate to show to the trust server; takes --tlskey
+    #[arg(long, global = true, value_name = "FILE")]
+    tlscert: Option<PathBuf>,
+    /// Key of that certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    tlskey: Option<PathBuf>,
+}
+
+impl Global {
+    /// Where things are.
+    fn flags(&self) -> Flags {
+        Flags {
+            trust_directory: self.trust_dir.clone(),
+            notary_file: self.config.clone(),
+            server: self.server.clone(),
+            authority: self.tlscacert.clone(),
+            certificate: self.tlscert.clone(),
+            key: self.tlskey.clone(),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -63,7 +98,7 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(arguments.global.output, may_colour());
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match Context::from_process(output) {
+    let outcome = match Context::from_process(&arguments.global.flags(), output) {
         Ok(context) => match arguments.command {
             Command::Trust(command) => cmd::trust::run(command, &context).await,
         },

@@ -133,7 +133,7 @@ pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
 
 async fn report(name: &str, context: &Context) -> Result<Report, CliError> {
     let image = ImageName::parse(name)?;
-    let session = Session::open(&context.config, &image, Action::Pull).await?;
+    let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
     let failed = |e| CliError::Update { image: name.to_owned(), source: Box::new(e) };
     let (updated, cache) = session.update(Offline::UseCache, context.now, &context.rng).await.map_err(failed)?;
     tell(&updated, &cache, context);

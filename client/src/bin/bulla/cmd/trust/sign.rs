@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     context.out.note(&format!("Signing and pushing trust metadata for {name} (sha256:{})", manifest.digest));
     let failed = |source| CliError::Sign { image: name.clone(), source: Box::new(source) };
 
-    let session = Session::open(&context.config, &image, Action::PullAndPush).await?;
+    let session = Session::open(&context.config, image.gun(), Action::PullAndPush).await?;
     let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
     let mut keys = context.keyring()?;
     let mut publisher = Publisher {
