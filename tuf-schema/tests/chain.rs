@@ -15,6 +15,9 @@ use tuf_schema::verify::{FirstRootError, RootError, SignatureError, StaleError};
 use tuf_schema::version::Version;
 use tuf_schema::{DelegationName, Gun, Role, Sha256, SigningKey as _, UtcTime};
 
+#[path = "chain/renewal.rs"]
+mod renewal;
+
 fn at(text: &str) -> UtcTime {
     UtcTime::parse(text).unwrap()
 }

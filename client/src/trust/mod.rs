@@ -5,4 +5,4 @@ mod report;
 mod update;
 
 pub use report::{Chunk, ReleasedTag, Report, Signer, natural, released};
-pub use update::{Offline, UpdateError, Updated, update};
+pub use update::{Offline, UpdateError, Updated, for_renewal, update};

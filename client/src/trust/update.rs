@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ring::rand::SecureRandom;
 use tuf_schema::model::{Root, Timestamp};
-use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Request, Trusted};
+use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Renewable, Request, Trusted};
 use tuf_schema::verify::{Authority, Verified};
 use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
 
@@ -110,6 +110,21 @@ pub async fn update(
         }
     }
     Ok(Updated { trusted, not_kept })
+}
+
+/// Reads what is published of `gun` for whoever signs it anew: no date counts, and nothing is kept.
+///
+/// # Errors
+/// [`UpdateError`].
+pub async fn for_renewal(
+    gun: &Gun,
+    remote: &dyn Remote,
+    cache: &Cache,
+    now: UtcTime,
+) -> Result<Renewable, UpdateError> {
+    let mut chain = Chain::for_renewal(gun.clone(), now);
+    drive_within(DEADLINE, gun, &mut chain, Ok(remote), cache, Offline::Refuse).await?;
+    chain.finish_renewal().ok_or_else(|| ChainError::NoTrustData(gun.clone()).into())
 }
 
 /// Whether another process has kept a newer timestamp meanwhile: what was fetched here must not take its place, or an

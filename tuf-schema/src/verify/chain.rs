@@ -8,6 +8,9 @@
 //! by one, and the walk starts again under the new one. The same happens when the trusted root has expired and when
 //! the snapshot lists another root than the trusted one, so a revoked key is noticed with the next snapshot.
 //! Cached documents are verified like fetched ones, except for their date; they give the version floors.
+//!
+//! An update [for renewal](Chain::for_renewal) makes the same checks but those of dates, and ends with another type:
+//! what may be signed anew, and not used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +19,24 @@ use bytes::Bytes;
 use crate::dialect::{Dialect, Document};
 use crate::envelope::{Envelope, Unverified};
 use crate::gun::Gun;
+use crate::key::x509::Expiry;
 use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
-use crate::verify::{Authority, Current, Floor, StaleError, Verified};
+use crate::verify::{Authority, Floor, StaleError, Verified};
 use crate::version::Version;
 
 mod error;
+mod passed_over;
+mod renewable;
 mod request;
 mod roots;
 mod trusted;
 
 pub use error::ChainError;
+pub use passed_over::{PassedOver, Unsigned};
+pub use renewable::{Lapsed, Renewable};
 pub use request::{Answer, DocumentName, Request, Which};
 pub use trusted::{Reach, Skipped, Trusted, Visible};
 
@@ -37,6 +45,7 @@ pub use trusted::{Reach, Skipped, Trusted, Visible};
 pub struct Chain {
     gun: Gun,
     now: UtcTime,
+    purpose: Purpose,
     state: State,
     root: Option<Verified<Root>>,
     /// The version of the root that the cache held.
@@ -46,15 +55,25 @@ pub struct Chain {
     refreshed: bool,
     reach: Reach,
     fetched: BTreeSet<Role>,
-    timestamp: Option<Current<Timestamp>>,
-    snapshot: Option<Current<Snapshot>>,
+    timestamp: Option<Verified<Timestamp>>,
+    snapshot: Option<Verified<Snapshot>>,
     /// What the cached snapshot lists; nothing unless the trusted root's keys signed it.
     known: BTreeSet<Role>,
-    targets: BTreeMap<Role, Current<Targets>>,
+    targets: BTreeMap<Role, Verified<Targets>>,
     skipped: Vec<Skipped>,
+    passed_over: BTreeMap<Role, PassedOver>,
     /// Targets roles still to be visited; the next one is the last.
     pending: Vec<Pending>,
     visited: usize,
+}
+
+/// What an update is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To use what is published: every date counts.
+    Use,
+    /// To sign anew what has expired: no date counts, nor does that of a root certificate.
+    Renewal,
 }
 
 #[derive(Debug)]
@@ -102,9 +121,21 @@ impl Chain {
     /// An update of `gun` at the time `now`.
     #[must_use]
     pub fn new(gun: Gun, now: UtcTime) -> Self {
+        Self::with_purpose(gun, now, Purpose::Use)
+    }
+
+    /// An update for whoever signs anew what has expired: signatures, thresholds, versions, lengths and hashes are
+    /// checked, dates are not. It ends with [`Self::finish_renewal`], never with [`Self::finish`].
+    #[must_use]
+    pub fn for_renewal(gun: Gun, now: UtcTime) -> Self {
+        Self::with_purpose(gun, now, Purpose::Renewal)
+    }
+
+    fn with_purpose(gun: Gun, now: UtcTime, purpose: Purpose) -> Self {
         Self {
             gun,
             now,
+            purpose,
             state: State::CachedRoot,
             root: None,
             anchored: None,
@@ -117,6 +148,7 @@ impl Chain {
             known: BTreeSet::new(),
             targets: BTreeMap::new(),
             skipped: Vec::new(),
+            passed_over: BTreeMap::new(),
             pending: Vec::new(),
             visited: 0,
         }
@@ -188,9 +220,11 @@ impl Chain {
     }
 
     /// The root trusted now, when it is newer than the one that the cache held: worth keeping even if the update fails.
+    ///
+    /// Nothing in an update for renewal: what is kept has had its dates checked once.
     #[must_use]
     pub fn newer_root(&self) -> Option<&Bytes> {
-        let root = self.root.as_ref()?;
+        let root = self.root.as_ref().filter(|_| self.purpose == Purpose::Use)?;
         self.anchored.filter(|anchored| root.model().version > *anchored).map(|_| root.raw())
     }
 
@@ -200,20 +234,43 @@ impl Chain {
         self.root.as_ref()
     }
 
-    /// The result of a complete update; `None` before it is complete.
+    /// The result of a complete update; `None` before it is complete, and for one that ignored dates.
     #[must_use]
     pub fn finish(self) -> Option<Trusted> {
-        if !matches!(self.state, State::Done) {
+        if !matches!(self.state, State::Done) || self.purpose != Purpose::Use {
             return None;
         }
+        let now = self.now;
+        // What was listed was checked on the way; that it may be used now is proven here, for each document.
+        let targets = self.targets.into_iter();
+        let targets = targets.map(|(role, targets)| Ok((role, targets.current(Floor::default(), now)?)));
         Some(Trusted {
-            root: self.root?.current(Floor::default(), self.now).ok()?,
+            root: self.root?.current(Floor::default(), now).ok()?,
+            timestamp: self.timestamp?.current(Floor::default(), now).ok()?,
+            snapshot: self.snapshot?.current(Floor::default(), now).ok()?,
+            targets: targets.collect::<Result<_, StaleError>>().ok()?,
+            skipped: self.skipped,
+            passed_over: self.passed_over,
+            fetched: self.fetched,
+            reach: self.reach,
+        })
+    }
+
+    /// The result of a complete update for renewal; `None` before it is complete, and for one that checked dates.
+    #[must_use]
+    pub fn finish_renewal(self) -> Option<Renewable> {
+        if !matches!(self.state, State::Done) || self.purpose != Purpose::Renewal {
+            return None;
+        }
+        Some(Renewable {
+            gun: self.gun,
+            now: self.now,
+            root: self.root?,
             timestamp: self.timestamp?,
             snapshot: self.snapshot?,
             targets: self.targets,
             skipped: self.skipped,
-            fetched: self.fetched,
-            reach: self.reach,
+            passed_over: self.passed_over,
         })
     }
 
@@ -232,14 +289,14 @@ impl Chain {
         let timestamp = match (answer, cached) {
             (Answer::Unreachable, Some(cached)) => {
                 self.reach = Reach::CacheOnly;
-                cached.current(Floor::default(), self.now)?
+                self.usable(cached, Floor::default())?
             }
             (answer, cached) => {
                 let bytes = fetched(answer, request)?;
                 let document = self.verify::<Timestamp>(bytes, Role::Timestamp, BaseRole::Timestamp)?;
                 self.fetched.insert(Role::Timestamp);
                 let version = cached.map(|cached| cached.model().version);
-                document.current(Floor { version, listed: None }, self.now)?
+                self.usable(document, Floor { version, listed: None })?
             }
         };
         self.timestamp = Some(timestamp);
@@ -256,8 +313,8 @@ impl Chain {
         self.known = cached.iter().flat_map(|cached| cached.model().meta.keys().cloned()).collect();
         match cached {
             Some(cached) if listed.check(cached.raw()).is_ok() => {
-                let current = cached.current(Floor { version: None, listed: Some(&listed) }, self.now)?;
-                self.enter(current)
+                let usable = self.usable(cached, Floor { version: None, listed: Some(&listed) })?;
+                self.enter(usable)
             }
             cached => {
                 let floor = cached.map(|cached| cached.model().version);
@@ -276,13 +333,13 @@ impl Chain {
     ) -> Result<(), ChainError> {
         let bytes = fetched(answer, request)?;
         let document = self.verify::<Snapshot>(bytes, Role::Snapshot, BaseRole::Snapshot)?;
-        let current = document.current(Floor { version, listed: Some(listed) }, self.now)?;
+        let usable = self.usable(document, Floor { version, listed: Some(listed) })?;
         self.fetched.insert(Role::Snapshot);
-        self.enter(current)
+        self.enter(usable)
     }
 
     /// Holds the trusted root against the snapshot and goes on to `targets`.
-    fn enter(&mut self, snapshot: Current<Snapshot>) -> Result<(), ChainError> {
+    fn enter(&mut self, snapshot: Verified<Snapshot>) -> Result<(), ChainError> {
         let root = self.trusted_root()?;
         let listed_root = snapshot.model().meta.get(&Role::Root).ok_or(ChainError::Unlisted(Role::Root))?;
         root.check_listed(Floor { version: None, listed: Some(listed_root) })?;
@@ -291,6 +348,7 @@ impl Chain {
         self.snapshot = Some(snapshot);
         self.targets.clear();
         self.skipped.clear();
+        self.passed_over.clear();
         self.pending = vec![Pending { role: Role::Targets, authority, listed: Some(listed) }];
         self.visited = 0;
         self.visit_next();
@@ -329,14 +387,49 @@ impl Chain {
     }
 
     fn targets(
-        &self,
+        &mut self,
         visit: &Pending,
         listed: &FileMeta,
         bytes: Bytes,
         version: Option<Version>,
-    ) -> Result<Current<Targets>, ChainError> {
-        let document = decode::<Targets>(&visit.role, bytes)?.verify(&visit.authority)?;
-        Ok(document.current(Floor { version, listed: Some(listed) }, self.now)?)
+    ) -> Result<Verified<Targets>, ChainError> {
+        let document = match decode::<Targets>(&visit.role, bytes.clone())?.verify(&visit.authority) {
+            Ok(document) => document,
+            Err(e) => {
+                let unsigned = decode(&visit.role, bytes).ok().and_then(|document| Unsigned::listed(document, listed));
+                self.passed_over.extend(unsigned.map(|u| (visit.role.clone(), PassedOver::UnderSigned(u))));
+                return Err(e.into());
+            }
+        };
+        document.check_listed(Floor { version, listed: Some(listed) })?;
+        if let Err(e) = self.check_date(&document) {
+            self.passed_over.insert(visit.role.clone(), PassedOver::Expired(document));
+            return Err(e.into());
+        }
+        Ok(document)
+    }
+
+    /// Checks version and listing, and the date.
+    fn usable<M: Document>(&self, document: Verified<M>, floor: Floor<'_>) -> Result<Verified<M>, StaleError> {
+        document.check_listed(floor)?;
+        self.check_date(&document)?;
+        Ok(document)
+    }
+
+    /// Checks the date where dates count.
+    fn check_date<M: Document>(&self, document: &Verified<M>) -> Result<(), StaleError> {
+        match self.purpose {
+            Purpose::Use => document.check_fresh(self.now),
+            Purpose::Renewal => Ok(()),
+        }
+    }
+
+    /// Whether the dates of root certificates count.
+    fn certificates(&self) -> Expiry {
+        match self.purpose {
+            Purpose::Use => Expiry::Checked,
+            Purpose::Renewal => Expiry::Ignored,
+        }
     }
 
     /// Takes a visited role in, or passes over a delegation that is expired or under-signed (as the reference does);
@@ -344,7 +437,7 @@ impl Chain {
     fn settle(
         &mut self,
         visit: Pending,
-        outcome: Result<Current<Targets>, ChainError>,
+        outcome: Result<Verified<Targets>, ChainError>,
         was_fetched: bool,
     ) -> Result<(), ChainError> {
         match outcome {

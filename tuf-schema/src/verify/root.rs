@@ -62,7 +62,18 @@ pub fn follow(
     gun: &Gun,
     now: UtcTime,
 ) -> Result<Verified<Root>, RootError> {
-    let own = certified(next.claims(), gun, now, Expiry::Checked)?;
+    follow_with(previous, next, gun, now, Expiry::Checked)
+}
+
+/// Follows as [`follow`] does; `dates` says whether the certificates of `next` must be valid at `now`.
+pub(super) fn follow_with(
+    previous: &Verified<Root>,
+    next: Unverified<Root>,
+    gun: &Gun,
+    now: UtcTime,
+    dates: Expiry,
+) -> Result<Verified<Root>, RootError> {
+    let own = certified(next.claims(), gun, now, dates)?;
     let (offered, trusted) = (next.claims().version, previous.model().version);
     if offered < trusted {
         return Err(RootError::Rollback(StaleError::Rollback { role: Role::Root, offered, trusted }));

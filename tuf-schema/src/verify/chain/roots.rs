@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Chain, ChainError, DocumentName, Reach, State, decode};
+use super::{Answer, Chain, ChainError, DocumentName, Purpose, Reach, State, decode};
 use crate::envelope::Unverified;
 use crate::key::x509::Expiry;
 use crate::model::Root;
 use crate::role::Role;
 use crate::verify::limits::MAX_ROOT_STEPS;
-use crate::verify::{Verified, follow, trust_first};
+use crate::verify::root::follow_with as follow;
+use crate::verify::{Verified, trust_first};
 use crate::version::Version;
 
 impl Chain {
@@ -22,12 +23,17 @@ impl Chain {
         self.anchored = Some(root.model().version);
         let fresh = root.check_fresh(self.now);
         self.root = Some(root);
-        match fresh {
-            Ok(()) => {
+        match (fresh, self.purpose) {
+            (Ok(()), _) => {
                 self.start();
                 Ok(())
             }
-            Err(e) => self.stumble(e.into()),
+            (Err(e), Purpose::Use) => self.stumble(e.into()),
+            // Perhaps somebody signed it anew already; if not, this is the one to be signed anew.
+            (Err(_), Purpose::Renewal) => {
+                self.state = State::NewestRoot;
+                Ok(())
+            }
         }
     }
 
@@ -37,8 +43,8 @@ impl Chain {
             Answer::Absent => return Err(ChainError::NoTrustData(self.gun.clone())),
             Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
-        let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Checked)?;
-        root.check_fresh(self.now)?;
+        let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, self.certificates())?;
+        self.check_date(&root)?;
         self.fetched.insert(Role::Root);
         self.root = Some(root);
         self.start();
@@ -65,13 +71,19 @@ impl Chain {
             Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
         if bytes == *trusted.raw() {
-            return Err(self.first_difficulty());
+            return match self.stumbled.take() {
+                Some(difficulty) => Err(difficulty),
+                None => {
+                    self.start();
+                    Ok(())
+                }
+            };
         }
         let newest: Unverified<Root> = decode(&Role::Root, bytes)?;
         let version = newest.claims().version;
         if version == trusted.model().version {
             // Says first whose it is: a repository made anew under other keys is the usual case.
-            follow(&trusted, newest, &self.gun, self.now)?;
+            follow(&trusted, newest, &self.gun, self.now, self.certificates())?;
             return Err(ChainError::RootReplaced(version));
         }
         match trusted.model().version.next() {
@@ -103,7 +115,8 @@ impl Chain {
         if found != asked {
             return Err(ChainError::RootNumber { asked, found });
         }
-        let step = follow(&trusted, step, &self.gun, self.now)?;
+        // It only introduces the next one, so its dates do not matter, nor those of its certificates.
+        let step = follow(&trusted, step, &self.gun, self.now, Expiry::Ignored)?;
         self.root = Some(step.clone());
         match asked.next() {
             Some(next) if next < newest.claims().version => {
@@ -119,8 +132,8 @@ impl Chain {
 
     /// Follows to the newest root and starts again under it.
     fn adopt(&mut self, previous: &Verified<Root>, newest: Unverified<Root>) -> Result<(), ChainError> {
-        let root = follow(previous, newest, &self.gun, self.now)?;
-        root.check_fresh(self.now)?;
+        let root = follow(previous, newest, &self.gun, self.now, self.certificates())?;
+        self.check_date(&root)?;
         self.root = Some(root);
         self.fetched = BTreeSet::from([Role::Root]);
         self.start();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::ChainError;
+use super::{ChainError, PassedOver};
 use crate::model::{Root, Snapshot, Target, Targets, Timestamp};
 use crate::role::Role;
 use crate::verify::Current;
@@ -17,6 +17,7 @@ pub struct Trusted {
     pub(super) snapshot: Current<Snapshot>,
     pub(super) targets: BTreeMap<Role, Current<Targets>>,
     pub(super) skipped: Vec<Skipped>,
+    pub(super) passed_over: BTreeMap<Role, PassedOver>,
     pub(super) fetched: BTreeSet<Role>,
     pub(super) reach: Reach,
 }
@@ -79,6 +80,12 @@ impl Trusted {
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// What the snapshot lists for a delegation that was passed over: not to be used, only to be mended.
+    #[must_use]
+    pub fn passed_over(&self, role: &Role) -> Option<&PassedOver> {
+        self.passed_over.get(role)
     }
 
     /// Where the newest metadata came from.
