@@ -80,6 +80,12 @@ impl Cache {
         self.directory.repository_metadata(&self.gun)
     }
 
+    /// The file that processes of this client lock while they publish.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.directory.lock(&self.gun)
+    }
+
     /// When the cached document of `role` was written, by the file system.
     #[must_use]
     pub fn written(&self, role: &Role) -> Option<UtcTime> {

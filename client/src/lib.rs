@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod exposure;
 pub mod image;
 pub mod keys;
+pub mod lock;
 pub mod paths;
 pub mod proxy;
 pub mod publish;

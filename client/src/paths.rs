@@ -99,6 +99,12 @@ impl TrustDirectory {
         self.repository(gun).join("metadata")
     }
 
+    /// The file that processes of this client lock while they publish to one repository.
+    #[must_use]
+    pub fn lock(&self, gun: &Gun) -> PathBuf {
+        self.metadata_of_all().join(gun.as_str()).join(".bulla-publish.lock")
+    }
+
     /// The file that holds the trusted document of one role.
     #[must_use]
     pub fn metadata(&self, gun: &Gun, role: &Role) -> PathBuf {

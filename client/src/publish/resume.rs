@@ -1,35 +1,26 @@
 //! A first publish that was begun here and never reached the server: docker and notary keep its root before they send.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use tuf_schema::dialect::Document;
-use tuf_schema::model::{Delegations, FileMeta, Root, Snapshot, Target, Targets};
+use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::verify::{Authority, Verified};
-use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, Dialect, Envelope, Role};
 
-use super::draft::TARGETS_LIFETIME_SECONDS;
-use super::edit::next_version;
-use super::{Part, PublishError, Publisher};
-use crate::image::Tag;
+use super::founding::never_sent;
+use super::working::Origin;
+use super::{PublishError, Publisher, Working};
 use crate::trust::UpdateError;
 
 impl Publisher<'_> {
-    /// The kept root, byte for byte, with targets signed by the keys that it names.
+    /// What was begun: the kept root, byte for byte, and the targets that were kept with it.
     ///
-    /// Never another root: whoever makes a server answer 404 would else choose when an anchor is replaced. Nor is one
-    /// sent that was public before; a server that lost it would serve it with versions that its readers must refuse.
-    pub(super) fn resume(
-        &mut self,
-        anchor: &Verified<Root>,
-        tag: &Tag,
-        target: &Target,
-    ) -> Result<Vec<Part>, PublishError> {
-        let stored = self.keys.list()?;
+    /// Never a root that was public before; a server that lost it would serve it with versions that its readers must
+    /// refuse.
+    pub(super) fn resume(&mut self, anchor: &Verified<Root>) -> Result<Working, PublishError> {
+        let keys = self.keys_at_hand()?;
         let authority = |role| Authority::of_base(anchor.model(), role);
-        if !self.holds_any(&stored, &authority(BaseRole::Root)) {
-            return Err(self.no_key(&stored, &authority(BaseRole::Root)));
+        if !keys.holds_any(&authority(BaseRole::Root)) {
+            return Err(keys.none_for(&authority(BaseRole::Root)));
         }
         let begun: Option<Verified<Targets>> = self.kept(&authority(BaseRole::Targets))?;
         let delegates = begun.as_ref().is_some_and(|targets| !targets.model().delegations.roles.is_empty());
@@ -37,33 +28,12 @@ impl Publisher<'_> {
         if delegates || self.cache.read(&Role::Timestamp).map_err(UpdateError::from)?.is_some() {
             return Err(PublishError::Vanished { gun: self.gun.clone(), metadata: self.cache.place() });
         }
-        let expires = self.now.plus_seconds(TARGETS_LIFETIME_SECONDS);
-        let mut targets = match begun {
-            Some(begun) => begun.model().clone(),
-            // What docker keeps at this point, too: an empty version 1.
-            None => Targets {
-                version: Version::FIRST,
-                expires,
-                targets: BTreeMap::new(),
-                delegations: Delegations::default(),
-            },
-        };
-        targets.version = next_version(targets.version, &Role::Targets)?;
-        targets.expires = expires;
-        targets.targets.insert(tag.as_str().to_owned(), target.clone());
-
-        let root = Part { role: Role::Root, bytes: anchor.raw().to_vec() };
-        let mut parts = vec![root, self.sign_with(&targets, &authority(BaseRole::Targets), &stored)?];
-        let snapshot = authority(BaseRole::Snapshot);
-        if self.holds_any(&stored, &snapshot) {
-            let version = match self.kept::<Snapshot>(&snapshot)? {
-                Some(begun) => next_version(begun.model().version, &Role::Snapshot)?,
-                None => Version::FIRST,
-            };
-            let meta = parts.iter().map(|part| (part.role.clone(), FileMeta::of(&part.bytes))).collect();
-            parts.push(self.sign_with(&Snapshot { version, expires, meta }, &snapshot, &stored)?);
-        }
-        Ok(parts)
+        let targets = begun.map_or_else(|| never_sent(self.now), |begun| begun.model().clone());
+        let snapshot = self.kept::<Snapshot>(&authority(BaseRole::Snapshot))?;
+        let origin = Origin::Begun(anchor.clone());
+        let mut working = Working::first(origin, anchor.model().clone(), targets, self.gun.clone(), keys, self.now);
+        working.snapshot = snapshot.map(|snapshot| snapshot.model().clone());
+        Ok(working)
     }
 
     /// The cached document of a role, if the role's keys signed it; what cannot be read counts as absent.

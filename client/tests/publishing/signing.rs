@@ -2,7 +2,7 @@
 
 use bulla::config::EnvironmentPassphrases;
 use bulla::keys::{KeyRole, Keyring, Passphrases};
-use bulla::publish::{PublishError, Published};
+use bulla::publish::{EditError, MAX_ATTEMPTS, PublishError, Published};
 use bulla::remote::{Part, RemoteError};
 use bulla::trust::{Offline, Report, UpdateError, released, update};
 use ring::rand::SystemRandom;
@@ -79,9 +79,9 @@ async fn what_is_signed_already_is_not_published_again() {
 async fn a_conflict_is_tried_again_from_fresh_data_and_not_for_ever() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();
-    server.state.lock().unwrap().conflicts = 2;
+    server.state.lock().unwrap().conflicts = usize::try_from(MAX_ATTEMPTS).unwrap() - 1;
     owner.sign(&server, "2", b"two").await.unwrap();
-    server.state.lock().unwrap().conflicts = 3;
+    server.state.lock().unwrap().conflicts = usize::try_from(MAX_ATTEMPTS).unwrap();
     let error = owner.sign(&server, "3", b"three").await.unwrap_err();
     assert!(matches!(error, PublishError::Contended), "{error}");
     assert_eq!(server.posts().len(), 2);
@@ -127,7 +127,7 @@ async fn a_tag_outside_the_signers_paths_is_refused() {
     owner.sign(&server, "0", b"zero").await.unwrap();
     add_signer(&bob, &owner, &server, "bob", &["qa-"]);
     let error = bob.sign(&server, "prod-1", b"one").await.unwrap_err();
-    assert!(matches!(error, PublishError::NoDelegationKey), "{error}");
+    assert!(matches!(error, PublishError::Edit(EditError::NoDelegationKey)), "{error}");
     bob.sign(&server, "qa-1", b"one").await.unwrap();
 }
 
@@ -188,7 +188,7 @@ async fn a_wrong_passphrase_signs_nothing_and_says_so_without_the_passphrase() {
 #[tokio::test]
 async fn a_failed_first_publish_leaves_no_anchor() {
     let (server, owner) = (Server::new(), Person::new());
-    server.state.lock().unwrap().conflicts = 9;
+    server.state.lock().unwrap().conflicts = usize::try_from(MAX_ATTEMPTS).unwrap();
     owner.sign(&server, "1", b"one").await.unwrap_err();
     assert_eq!(owner.cache().read(&Role::Root).unwrap(), None);
 }

@@ -10,7 +10,7 @@ use bulla::config::EnvironmentPassphrases;
 use bulla::image::Tag;
 use bulla::keys::{KeyRole, Keyring, Passphrases, Prompt};
 use bulla::paths::TrustDirectory;
-use bulla::publish::{PublishError, Published, Publisher};
+use bulla::publish::{Edit, Pacing, PublishError, Published, Publisher, SignTags};
 use bulla::registry::Manifest;
 use bulla::remote::{Part, Remote, RemoteError};
 use bulla::trust::{Offline, UpdateError, update};
@@ -137,6 +137,14 @@ impl Remote for Server {
     }
 }
 
+/// Lets no time go by.
+pub(crate) struct NoPause;
+
+#[async_trait]
+impl Pacing for NoPause {
+    async fn pause(&self, _: std::time::Duration) {}
+}
+
 pub(crate) struct Nobody;
 
 impl Prompt for Nobody {
@@ -186,15 +194,29 @@ impl Person {
 
     pub(crate) async fn sign_with(
         &self,
-        mut keys: Keyring,
+        keys: Keyring,
         server: &Server,
         name: &str,
         content: &[u8],
     ) -> Result<Published, PublishError> {
+        self.publish_with(keys, server, &SignTags::new([(tag(name), manifest(content))])).await
+    }
+
+    pub(crate) async fn publish(&self, server: &Server, edit: &dyn Edit) -> Result<Published, PublishError> {
+        self.publish_with(self.keyring(), server, edit).await
+    }
+
+    pub(crate) async fn publish_with(
+        &self,
+        mut keys: Keyring,
+        server: &Server,
+        edit: &dyn Edit,
+    ) -> Result<Published, PublishError> {
         let (cache, rng) = (self.cache(), SystemRandom::new());
+        let (gun, now) = (gun(), server.now());
         let mut publisher =
-            Publisher { gun: &gun(), remote: server, cache: &cache, keys: &mut keys, now: server.now(), rng: &rng };
-        publisher.sign(&tag(name), &manifest(content)).await
+            Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+        publisher.publish(edit).await
     }
 
     pub(crate) async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {

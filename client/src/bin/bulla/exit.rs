@@ -1,7 +1,8 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
 use bulla::keys::KeyringError;
-use bulla::publish::PublishError;
+use bulla::lock::LockError;
+use bulla::publish::{EditError, PublishError};
 use bulla::registry::RegistryError;
 use bulla::remote::RemoteError;
 use bulla::session::SessionError;
@@ -159,19 +160,33 @@ impl Code {
         }
     }
 
+    fn of_edit(error: &EditError) -> Self {
+        match error {
+            EditError::NoDelegationKey => Self::NoKey,
+            EditError::Unreadable { .. } => Self::Untrusted,
+            EditError::VersionsExhausted(_) => Self::Key,
+            EditError::Undeclared(_)
+            | EditError::NeverPublished(_)
+            | EditError::WithoutKey(_)
+            | EditError::NotAKeyOf { .. }
+            | EditError::ListsNoTargets(_) => Self::Invalid,
+        }
+    }
+
     fn of_publish(error: &PublishError) -> Self {
         match error {
             PublishError::Update(e) => Self::of_update(e),
             PublishError::Remote(e) => Self::of_remote(e),
             PublishError::Vanished { .. } => Self::NoTrustData,
             PublishError::Contended => Self::Conflict,
+            PublishError::Edit(e) => Self::of_edit(e),
+            PublishError::Lock(LockError::Taken(_)) => Self::Conflict,
+            PublishError::Lock(LockError::File { .. }) => Self::File,
             PublishError::Keyring(e) => Self::of_keyring(e),
-            PublishError::NoDelegationKey | PublishError::NoKey(_) | PublishError::KeyOfOther { .. } => Self::NoKey,
+            PublishError::NoKey(_) | PublishError::KeyOfOther { .. } => Self::NoKey,
             PublishError::NotKept(_) => Self::File,
             PublishError::ForeignRoot(_)
             | PublishError::RootFirstSeen
-            | PublishError::Unreadable { .. }
-            | PublishError::VersionsExhausted(_)
             | PublishError::Threshold(_)
             | PublishError::Sign(_)
             | PublishError::Certificate(_)

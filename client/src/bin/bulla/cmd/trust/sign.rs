@@ -1,7 +1,7 @@
 //! `bulla trust sign`: signs what the registry has under a tag now.
 
 use bulla::image::{ImageName, Tag};
-use bulla::publish::{PublishError, Publisher, RootNotice};
+use bulla::publish::{PublishError, Publisher, RealTime, RootNotice, SignTags};
 use bulla::registry::Manifest;
 use bulla::remote::Action;
 use bulla::session::{self, Session};
@@ -72,8 +72,9 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         keys: &mut keys,
         now: context.now,
         rng: &context.rng,
+        pacing: &RealTime,
     };
-    let published = publisher.sign(&tag, &manifest).await.map_err(failed)?;
+    let published = publisher.publish(&SignTags::new([(tag.clone(), manifest)])).await.map_err(failed)?;
     if published.initialised {
         context.out.note(&format!("Finished initializing \"{}\"", session.gun));
     }

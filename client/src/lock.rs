@@ -1,0 +1,127 @@
+//! One process of this client at a time works on a repository of a trust directory.
+//!
+//! Docker and notary know no lock, and are not kept out. The operating system lets go of a lock when its process ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cache::make_directories;
+use crate::publish::Pacing;
+
+/// How often a taken lock is asked for again.
+const MAX_TRIES: u32 = 6000;
+/// How long it waits in between; all in all two minutes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock(
+    /// Nothing where files cannot be made: a directory that nobody may write to needs none.
+    #[expect(dead_code, reason = "held for its lock alone")]
+    Option<File>,
+);
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it, and does not let go.
+    #[error("another process of this client works on this repository and has not ended in two minutes; {path} names it",
+        path = .0.display())]
+    Taken(PathBuf),
+    /// The file cannot be made or locked.
+    #[error("cannot lock {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Waits for the lock on `path`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub async fn wait(path: &Path, pacing: &dyn Pacing) -> Result<Self, LockError> {
+        let failed = |source| LockError::File { path: path.to_owned(), source };
+        let file = match open(path) {
+            Ok(file) => file,
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+                return Ok(Self(None));
+            }
+            Err(e) => return Err(failed(e)),
+        };
+        for _ in 0..MAX_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(Some(file))),
+                Err(TryLockError::WouldBlock) => pacing.pause(PAUSE).await,
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
+        Err(LockError::Taken(path.to_owned()))
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        make_directories(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Counts the pauses, and lets go of a lock at one of them.
+    struct Counting<'a> {
+        pauses: AtomicU32,
+        at: u32,
+        let_go: &'a (dyn Fn() + Sync),
+    }
+
+    #[async_trait]
+    impl Pacing for Counting<'_> {
+        async fn pause(&self, _: Duration) {
+            if self.pauses.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+                (self.let_go)();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_had_when_its_holder_lets_go_and_not_before() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b/.lock");
+        let nothing = Counting { pauses: AtomicU32::new(0), at: 0, let_go: &|| {} };
+        let held = std::sync::Mutex::new(Some(Lock::wait(&path, &nothing).await.unwrap()));
+        assert_eq!(nothing.pauses.load(Ordering::SeqCst), 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let let_go = || drop(held.lock().unwrap().take());
+        let third = Counting { pauses: AtomicU32::new(0), at: 3, let_go: &let_go };
+        Lock::wait(&path, &third).await.unwrap();
+        assert_eq!(third.pauses.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_never_let_go_of_is_given_up() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".lock");
+        let pacing = Counting { pauses: AtomicU32::new(0), at: 0, let_go: &|| {} };
+        let _held = Lock::wait(&path, &pacing).await.unwrap();
+        assert!(matches!(Lock::wait(&path, &pacing).await, Err(LockError::Taken(taken)) if taken == path));
+        assert_eq!(pacing.pauses.load(Ordering::SeqCst), MAX_TRIES);
+    }
+}

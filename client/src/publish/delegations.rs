@@ -1,0 +1,138 @@
+//! Giving delegations and taking them away, in the document of the role above.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use tuf_schema::model::{DelegatedRole, Delegations};
+use tuf_schema::{DelegationName, KeyId, PublicKey};
+
+use super::{EditError, Working};
+
+impl Working {
+    /// The delegation `name` as the role above gives it, if anybody has it.
+    #[must_use]
+    pub fn delegated(&self, name: &DelegationName) -> Option<&DelegatedRole> {
+        self.targets(&name.parent())?.delegations.role(name)
+    }
+
+    /// All delegations that can be read.
+    pub fn all_delegated(&self) -> impl Iterator<Item = &DelegatedRole> {
+        self.all_targets().flat_map(|(_, document)| &document.delegations.roles)
+    }
+
+    /// Whether a delegation has the key, named by the id of the bare public key or by its own.
+    #[must_use]
+    pub fn has_key(&self, name: &DelegationName, key: &KeyId) -> bool {
+        let Some(giver) = self.targets(&name.parent()) else { return false };
+        let has = |role: &DelegatedRole| role.key_ids.iter().any(|held| names(&giver.delegations.keys, held, key));
+        giver.delegations.role(name).is_some_and(has)
+    }
+
+    /// Adds keys and paths to a delegation, which is made if there is none; `threshold` is for one that is made.
+    ///
+    /// # Errors
+    /// [`EditError::WithoutKey`] for a new one without a key; else as [`targets_mut`](Self::targets_mut).
+    pub fn grant(
+        &mut self,
+        name: &DelegationName,
+        threshold: NonZeroU32,
+        keys: &[PublicKey],
+        paths: &[String],
+    ) -> Result<(), EditError> {
+        if self.delegated(name).is_none() {
+            if keys.is_empty() {
+                return Err(EditError::WithoutKey(name.clone()));
+            }
+            let made = DelegatedRole { name: name.clone(), key_ids: Vec::new(), threshold, paths: Vec::new() };
+            self.targets_mut(&name.parent())?.delegations.roles.push(made);
+        }
+        let (role, all) = self.delegation_mut(name)?;
+        for key in keys {
+            if !role.key_ids.contains(key.id()) {
+                role.key_ids.push(key.id().clone());
+            }
+            all.insert(key.id().clone(), key.clone());
+        }
+        for path in paths {
+            if !role.paths.contains(path) {
+                role.paths.push(path.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes keys from a delegation; they are named by the ids of the bare public keys, or by their own.
+    ///
+    /// # Errors
+    /// [`EditError::NotAKeyOf`] if it has not got one of them, [`EditError::WithoutKey`] if none is left.
+    pub fn withdraw_keys(&mut self, name: &DelegationName, keys: &[KeyId]) -> Result<(), EditError> {
+        let (role, all) = self.delegation_mut(name)?;
+        for id in keys {
+            let before = role.key_ids.len();
+            role.key_ids.retain(|held| !names(all, held, id));
+            if role.key_ids.len() == before {
+                return Err(EditError::NotAKeyOf { key: id.clone(), role: name.clone() });
+            }
+        }
+        if role.key_ids.is_empty() {
+            return Err(EditError::WithoutKey(name.clone()));
+        }
+        self.drop_unused_keys(name)
+    }
+
+    /// Takes paths from a delegation; one that it has not got is no error.
+    ///
+    /// # Errors
+    /// [`EditError::Undeclared`] if there is no such delegation.
+    pub fn withdraw_paths(&mut self, name: &DelegationName, paths: &[String]) -> Result<(), EditError> {
+        self.delegation_mut(name)?.0.paths.retain(|path| !paths.contains(path));
+        Ok(())
+    }
+
+    /// Takes all paths from a delegation.
+    ///
+    /// # Errors
+    /// [`EditError::Undeclared`] if there is no such delegation.
+    pub fn clear_paths(&mut self, name: &DelegationName) -> Result<(), EditError> {
+        self.delegation_mut(name)?.0.paths.clear();
+        Ok(())
+    }
+
+    /// Removes a delegation with its document, and those below it.
+    ///
+    /// # Errors
+    /// [`EditError::Undeclared`] if there is no such delegation.
+    pub fn remove_delegation(&mut self, name: &DelegationName) -> Result<(), EditError> {
+        if self.delegated(name).is_none() {
+            return Err(EditError::Undeclared(name.clone()));
+        }
+        self.targets_mut(&name.parent())?.delegations.roles.retain(|role| &role.name != name);
+        self.forget(name);
+        self.drop_unused_keys(name)
+    }
+
+    fn delegation_mut(&mut self, name: &DelegationName) -> Result<(&mut DelegatedRole, &mut Keys), EditError> {
+        let undeclared = || EditError::Undeclared(name.clone());
+        if self.delegated(name).is_none() {
+            return Err(undeclared());
+        }
+        let Delegations { keys, roles } = &mut self.targets_mut(&name.parent())?.delegations;
+        let role = roles.iter_mut().find(|role| &role.name == name).ok_or_else(undeclared)?;
+        Ok((role, keys))
+    }
+
+    /// Removes keys that no delegation beside `name` has any more.
+    fn drop_unused_keys(&mut self, name: &DelegationName) -> Result<(), EditError> {
+        let Delegations { keys, roles } = &mut self.targets_mut(&name.parent())?.delegations;
+        let used: BTreeSet<_> = roles.iter().flat_map(|role| &role.key_ids).collect();
+        keys.retain(|id, _| used.contains(id));
+        Ok(())
+    }
+}
+
+type Keys = std::collections::BTreeMap<KeyId, PublicKey>;
+
+/// Whether `id` names the key that is listed as `held`.
+fn names(keys: &Keys, held: &KeyId, id: &KeyId) -> bool {
+    held == id || keys.get(held).and_then(PublicKey::bare).is_some_and(|bare| bare.id() == id)
+}

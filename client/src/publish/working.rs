@@ -1,0 +1,265 @@
+//! A repository's documents while they are edited: what was touched gets the next version and is signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tuf_schema::model::{Delegations, Root, Snapshot, Targets};
+use tuf_schema::verify::chain::{Skipped, Trusted};
+use tuf_schema::verify::{Authority, Current, Verified};
+use tuf_schema::version::Version;
+use tuf_schema::{BaseRole, DelegationName, Gun, Role, UtcTime};
+
+use super::{EditError, KeysAtHand};
+
+/// How long a signed targets role or snapshot lasts: the reference's three years, in seconds.
+pub(super) const TARGETS_LIFETIME_SECONDS: i64 = 1095 * 24 * 60 * 60;
+/// How long a root lasts: the reference's ten years, in seconds.
+pub(super) const ROOT_LIFETIME_SECONDS: i64 = 3650 * 24 * 60 * 60;
+
+/// Copies of the documents of one repository that may be edited, and which of them were.
+#[derive(Debug, Clone)]
+pub struct Working {
+    pub(super) origin: Origin,
+    pub(super) root: Root,
+    pub(super) targets: BTreeMap<Role, Targets>,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) keys: KeysAtHand,
+    touched: BTreeSet<Role>,
+    /// Delegations whose first document this will be.
+    begun: BTreeSet<Role>,
+    removed: BTreeSet<Role>,
+    skipped: Vec<Skipped>,
+    gun: Gun,
+    now: UtcTime,
+}
+
+/// Where the documents come from.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    /// The trust server.
+    Published(Current<Root>),
+    /// A first publish that was begun here and never reached the server: this root is sent as it is.
+    Begun(Verified<Root>),
+    /// Nowhere: the repository is made now.
+    New,
+}
+
+impl Working {
+    /// What is published.
+    #[must_use]
+    pub(super) fn published(trusted: &Trusted, gun: Gun, keys: KeysAtHand, now: UtcTime) -> Self {
+        let targets = trusted.walk().into_iter().map(|v| (v.role.clone(), v.document.model().clone())).collect();
+        Self {
+            origin: Origin::Published(trusted.root().clone()),
+            root: trusted.root().model().clone(),
+            targets,
+            snapshot: Some(trusted.snapshot().model().clone()),
+            keys,
+            touched: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            skipped: trusted.skipped().to_vec(),
+            gun,
+            now,
+        }
+    }
+
+    /// What a first publish begins with: this root, and `targets` of the version before the first to be sent.
+    #[must_use]
+    pub(super) fn first(
+        origin: Origin,
+        root: Root,
+        targets: Targets,
+        gun: Gun,
+        keys: KeysAtHand,
+        now: UtcTime,
+    ) -> Self {
+        let mut touched = BTreeSet::from([Role::Targets]);
+        if matches!(origin, Origin::New) {
+            touched.insert(Role::Root);
+        }
+        Self {
+            origin,
+            root,
+            targets: BTreeMap::from([(Role::Targets, targets)]),
+            snapshot: None,
+            keys,
+            touched,
+            begun: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            skipped: Vec::new(),
+            gun,
+            now,
+        }
+    }
+
+    /// Whether the repository is made now.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.origin, Origin::New)
+    }
+
+    /// Whether the trust server has it.
+    pub(super) fn was_published(&self) -> bool {
+        matches!(self.origin, Origin::Published(_))
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn gun(&self) -> &Gun {
+        &self.gun
+    }
+
+    /// The time of this run.
+    #[must_use]
+    pub fn now(&self) -> UtcTime {
+        self.now
+    }
+
+    /// The keys at hand.
+    #[must_use]
+    pub fn keys(&self) -> &KeysAtHand {
+        &self.keys
+    }
+
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The root, to be edited; it is then signed by the keys of the root before and by its own.
+    pub fn root_mut(&mut self) -> &mut Root {
+        self.touched.insert(Role::Root);
+        &mut self.root
+    }
+
+    /// The document of a targets role, if it was published and can be read.
+    #[must_use]
+    pub fn targets(&self, role: &Role) -> Option<&Targets> {
+        self.targets.get(role)
+    }
+
+    /// All targets roles that were published and can be read, `targets` first.
+    pub fn all_targets(&self) -> impl Iterator<Item = (&Role, &Targets)> {
+        self.targets.iter()
+    }
+
+    /// Delegations that were passed over in reading, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// The document of a targets role, to be edited. A delegation that was given and never published begins empty.
+    ///
+    /// # Errors
+    /// [`EditError`] if the role cannot be read, was given to nobody, or lists no targets.
+    pub fn targets_mut(&mut self, role: &Role) -> Result<&mut Targets, EditError> {
+        self.check_readable(role)?;
+        if !self.targets.contains_key(role) && self.declared(role)?.is_none() {
+            return Err(match role {
+                Role::Delegation(name) => EditError::Undeclared(name.clone()),
+                other => EditError::NeverPublished(other.clone()),
+            });
+        }
+        self.touched.insert(role.clone());
+        let expires = self.now;
+        Ok(self.targets.entry(role.clone()).or_insert_with(|| {
+            self.begun.insert(role.clone());
+            Targets { version: Version::FIRST, expires, targets: BTreeMap::new(), delegations: Delegations::default() }
+        }))
+    }
+
+    /// That a role was not passed over in reading.
+    ///
+    /// # Errors
+    /// [`EditError::Unreadable`], or [`EditError::ListsNoTargets`].
+    pub fn check_readable(&self, role: &Role) -> Result<(), EditError> {
+        if !role.lists_targets() {
+            return Err(EditError::ListsNoTargets(role.clone()));
+        }
+        match self.skipped.iter().find(|skipped| &skipped.role == role) {
+            Some(skipped) => Err(EditError::Unreadable { role: role.clone(), why: skipped.why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a role signed anew as it is.
+    ///
+    /// # Errors
+    /// As [`targets_mut`](Self::targets_mut).
+    pub fn touch(&mut self, role: &Role) -> Result<(), EditError> {
+        if *role == Role::Root {
+            self.touched.insert(Role::Root);
+            return Ok(());
+        }
+        self.targets_mut(role).map(|_| ())
+    }
+
+    /// What will be published.
+    #[must_use]
+    pub fn touched(&self) -> &BTreeSet<Role> {
+        &self.touched
+    }
+
+    /// Takes a delegation's document out of the repository, with those below it; who gave the role takes it out of its
+    /// own document.
+    pub fn forget(&mut self, name: &DelegationName) {
+        let below = format!("{name}/");
+        let gone = |role: &Role| role.as_str() == name.as_str() || role.as_str().starts_with(&below);
+        self.removed.extend(self.targets.keys().filter(|role| gone(role)).cloned());
+        self.removed.extend(self.skipped.iter().map(|skipped| &skipped.role).filter(|role| gone(role)).cloned());
+        self.targets.retain(|role, _| !gone(role));
+        self.skipped.retain(|skipped| !gone(&skipped.role));
+        self.touched.retain(|role| !gone(role));
+        self.begun.retain(|role| !gone(role));
+    }
+
+    /// Who may sign `role` as things stand.
+    ///
+    /// # Errors
+    /// [`EditError`] if it is a delegation that nobody gave.
+    pub fn authority(&self, role: &Role) -> Result<Authority, EditError> {
+        match role {
+            Role::Root => Ok(Authority::of_base(&self.root, BaseRole::Root)),
+            Role::Targets => Ok(Authority::of_base(&self.root, BaseRole::Targets)),
+            Role::Snapshot => Ok(Authority::of_base(&self.root, BaseRole::Snapshot)),
+            Role::Timestamp => Ok(Authority::of_base(&self.root, BaseRole::Timestamp)),
+            Role::Delegation(name) => self.declared(role)?.ok_or_else(|| EditError::Undeclared(name.clone())),
+        }
+    }
+
+    /// Whether a key that may sign `role` as things stand is here.
+    #[must_use]
+    pub fn can_sign(&self, role: &Role) -> bool {
+        self.authority(role).is_ok_and(|authority| self.keys.holds_any(&authority))
+    }
+
+    /// Who may sign a delegation, by the document of the role that gave it.
+    fn declared(&self, role: &Role) -> Result<Option<Authority>, EditError> {
+        let Role::Delegation(name) = role else { return Ok(None) };
+        let parent = name.parent();
+        self.check_readable(&parent)?;
+        Ok(self.targets.get(&parent).and_then(|parent| Authority::of_delegation(parent, name)))
+    }
+
+    /// The version with which a document of `role` is to be sent.
+    pub(super) fn next_version(&self, role: &Role) -> Result<Version, EditError> {
+        let next = |version: Version| version.next().ok_or_else(|| EditError::VersionsExhausted(role.clone()));
+        let current = match role {
+            Role::Root if matches!(self.origin, Origin::New) => None,
+            Role::Root => Some(self.root.version),
+            Role::Snapshot => self.snapshot.as_ref().map(|snapshot| snapshot.version),
+            // Docker's first targets are version 2: its version 1 is the empty one that it never sends.
+            Role::Targets | Role::Delegation(_) if !self.begun.contains(role) => {
+                self.targets.get(role).map(|targets| targets.version)
+            }
+            Role::Targets | Role::Delegation(_) | Role::Timestamp => None,
+        };
+        current.map_or(Ok(Version::FIRST), next)
+    }
+
+    /// Roles whose documents were taken out.
+    pub(super) fn removed(&self) -> &BTreeSet<Role> {
+        &self.removed
+    }
+}
