@@ -66,7 +66,7 @@ impl Session {
         let client = tls::client(&config.trust_server_tls(&server), Scheme::HttpsOnly, &config.proxies)?;
         let registry = registry_of(gun).unwrap_or(server.authority());
         let credentials = Credentials::stored(&config.docker.config_file(), registry).await?;
-        let remote = match HttpRemote::connect(client, &server, gun, &credentials, action).await {
+        let remote = match HttpRemote::connect(client, &server, gun, credentials, action).await {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
             other => Ok(other?),
         };

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::RemoteError;
 use super::failure::{classify, innermost};
 use super::http::read_capped;
+use super::patience::Patience;
 use crate::credentials::Credentials;
 use crate::image::is_loopback_authority;
 
@@ -21,6 +22,8 @@ pub enum Action {
     Pull,
     /// Read and publish.
     PullAndPush,
+    /// Everything: reading and publishing, and what no signer needs, to delete and to have the server make new keys.
+    Admin,
 }
 
 /// What a server demands before it answers.
@@ -32,6 +35,8 @@ pub(crate) enum Challenge {
         realm: String,
         /// The name the token must be made for.
         service: Option<String>,
+        /// Whether the token that was shown is good, and allows too little.
+        insufficient: bool,
     },
     /// Name and password.
     Basic,
@@ -50,6 +55,7 @@ impl Action {
         match self {
             Self::Pull => "pull",
             Self::PullAndPush => "pull,push",
+            Self::Admin => "*",
         }
     }
 }
@@ -80,7 +86,13 @@ impl Challenge {
         }
         let parameters = parameters(rest);
         let value = |name: &str| parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
-        Some(Self::Bearer { realm: value("realm")?, service: value("service") })
+        let insufficient = value("error").is_some_and(|error| error == "insufficient_scope");
+        Some(Self::Bearer { realm: value("realm")?, service: value("service"), insufficient })
+    }
+
+    /// Whether another token might do where one was refused: it may have ended meanwhile.
+    pub(crate) fn asks_for_another_token(&self) -> bool {
+        matches!(self, Self::Bearer { insufficient: false, .. })
     }
 
     /// The `Authorization` header that answers the challenge; `None` when there is nothing to show.
@@ -93,7 +105,7 @@ impl Challenge {
     ) -> Result<Option<HeaderValue>, RemoteError> {
         match self {
             Self::Basic => Ok(basic(credentials)),
-            Self::Bearer { realm, service } => {
+            Self::Bearer { realm, service, .. } => {
                 let scope = format!("repository:{repository}:{}", action.scope());
                 let token = token(client, credentials, realm, service.as_deref(), &scope).await?;
                 Ok(secret_header(&format!("Bearer {}", *token)))
@@ -171,11 +183,19 @@ async fn token(
         }
     };
     let authority = url.authority().to_owned();
-    let response = request.send().await.map_err(|e| match classify(&authority, &e) {
-        // That the token service is away says nothing about the trust server.
-        RemoteError::Unreachable { .. } => failed(&innermost(&e)),
-        other => other,
-    })?;
+    let mut patience = Patience::default();
+    let response = loop {
+        let request = request.try_clone().ok_or_else(|| failed("the request cannot be sent again"))?;
+        let response = request.send().await.map_err(|e| match classify(&authority, &e) {
+            // That the token service is away says nothing about the trust server.
+            RemoteError::Unreachable { .. } => failed(&innermost(&e)),
+            other => other,
+        })?;
+        match patience.pause(&authority, &response)? {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => break response,
+        }
+    };
     let status = response.status().as_u16();
     if status == 401 {
         return Err(RemoteError::Unauthorized);
@@ -210,8 +230,11 @@ mod tests {
     #[test]
     fn a_bearer_challenge_names_realm_and_service() {
         let header = r#"Bearer realm="https://auth.test/token",service="trust.test",scope="registry:catalog:*""#;
-        let expected =
-            Challenge::Bearer { realm: "https://auth.test/token".into(), service: Some("trust.test".into()) };
+        let expected = Challenge::Bearer {
+            realm: "https://auth.test/token".into(),
+            service: Some("trust.test".into()),
+            insufficient: false,
+        };
         assert_eq!(Challenge::parse(header), Some(expected));
     }
 
@@ -232,7 +255,8 @@ mod tests {
     #[tokio::test]
     async fn no_credentials_are_shown_to_a_realm_without_https() {
         let client = crate::tls::tests_support::client();
-        let challenge = Challenge::Bearer { realm: "http://auth.test/token".into(), service: None };
+        let challenge =
+            Challenge::Bearer { realm: "http://auth.test/token".into(), service: None, insufficient: false };
         let error = challenge.answer(&client, &Credentials::Anonymous, "a/b", Action::Pull).await.unwrap_err();
         assert_eq!(
             error.to_string(),

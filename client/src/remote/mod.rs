@@ -1,6 +1,7 @@
 //! The trust server as the client sees it: documents are fetched, keys are asked for, updates are published.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
@@ -10,6 +11,7 @@ use tuf_schema::{BaseRole, PublicKey, Role};
 pub(crate) mod auth;
 pub(crate) mod failure;
 pub(crate) mod http;
+pub(crate) mod patience;
 
 pub use auth::Action;
 pub use http::HttpRemote;
@@ -60,6 +62,18 @@ pub enum RemoteError {
         /// What went wrong.
         why: String,
     },
+    /// The answer was "later", as often as is bearable, or for longer than is.
+    #[error("{server} is busy ({status}): it was asked {sent} times, and says to come back after {} seconds", pause.as_secs())]
+    Busy {
+        /// Host and port.
+        server: String,
+        /// 429 or 503.
+        status: u16,
+        /// How often it was asked.
+        sent: usize,
+        /// For how long it says to wait.
+        pause: Duration,
+    },
     /// The answer was 400 and its code is VERSION: someone else published first.
     #[error("trust server rejected operation: a newer version of the metadata is already there")]
     VersionConflict,
@@ -85,6 +99,14 @@ pub trait Remote: Send + Sync {
 
     /// Publishes all parts or none.
     async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError>;
+
+    /// Has the server make a new key for a role that it signs, to be named by the next root; until that is published
+    /// nothing changes, and asking again gives the same key. Needs [`Action::Admin`].
+    async fn rotate_server_key(&self, role: BaseRole) -> Result<PublicKey, RemoteError>;
+
+    /// Deletes everything that the server has of the repository; that it has nothing is no failure. Needs
+    /// [`Action::Admin`].
+    async fn delete_all(&self) -> Result<(), RemoteError>;
 }
 
 impl TrustServer {
@@ -106,6 +128,13 @@ impl TrustServer {
             return None;
         }
         Some(Self { text: text.trim_end_matches('/').to_owned(), authority })
+    }
+
+    /// A server of a test, which may speak plain http.
+    #[cfg(test)]
+    pub(crate) fn of_test(text: &str) -> Self {
+        let authority = text.split_once("://").map_or(text, |(_, rest)| rest).to_owned();
+        Self { text: text.to_owned(), authority }
     }
 
     /// Host and port, as written.

@@ -274,6 +274,14 @@ mod tests {
         async fn publish(&self, _: Vec<Part>) -> Result<(), RemoteError> {
             std::future::pending().await
         }
+
+        async fn rotate_server_key(&self, _: BaseRole) -> Result<PublicKey, RemoteError> {
+            std::future::pending().await
+        }
+
+        async fn delete_all(&self) -> Result<(), RemoteError> {
+            std::future::pending().await
+        }
     }
 
     #[tokio::test]

@@ -33,6 +33,14 @@ impl Remote for Meanwhile<'_> {
     async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError> {
         self.server.publish(parts).await
     }
+
+    async fn rotate_server_key(&self, role: BaseRole) -> Result<PublicKey, RemoteError> {
+        self.server.rotate_server_key(role).await
+    }
+
+    async fn delete_all(&self) -> Result<(), RemoteError> {
+        self.server.delete_all().await
+    }
 }
 
 #[tokio::test]

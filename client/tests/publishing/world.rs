@@ -135,6 +135,16 @@ impl Remote for Server {
         state.posts.push(parts);
         Ok(())
     }
+
+    async fn rotate_server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
+        self.server_key(role).await
+    }
+
+    async fn delete_all(&self) -> Result<(), RemoteError> {
+        let mut state = self.state.lock().unwrap();
+        (state.served, state.current) = Default::default();
+        Ok(())
+    }
 }
 
 /// Lets no time go by.

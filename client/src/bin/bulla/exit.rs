@@ -215,10 +215,10 @@ impl Code {
             // More bytes than trusted metadata allows.
             RemoteError::BadResponse => Self::Untrusted,
             RemoteError::Connection { .. } => Self::Connection,
-            RemoteError::Unauthorized | RemoteError::Token { .. } => Self::Unauthorized,
+            RemoteError::Unauthorized | RemoteError::Token { .. } | RemoteError::Status(403) => Self::Unauthorized,
             RemoteError::VersionConflict => Self::Conflict,
             RemoteError::Rejected(_) => Self::Rejected,
-            RemoteError::Status(_) => Self::Server,
+            RemoteError::Busy { .. } | RemoteError::Status(_) => Self::Server,
         }
     }
 }
