@@ -3,37 +3,36 @@
 //! Everything is checked when it is read; below, nothing asks for a setting by name.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_database::dsn::{DsnWarning, SourceError};
-
-use crate::audit::name::SignerName;
 use crate::rate::CallerRates;
-use crate::seal::passphrase::{Alias, PassphraseError};
-use crate::token::{TokenName, TokenSettings};
+use crate::token::TokenSettings;
 
 mod audit;
 mod cache;
 mod callers;
+mod error;
 mod limits;
 mod sealing;
 mod settings;
 mod storage;
 mod tokens;
+mod warning;
 mod wrapping;
 
 pub use audit::AuditSettings;
 pub use cache::OpenedKeysLimits;
 pub use callers::{Callers, CallersError};
+pub use error::ConfigError;
 pub use limits::Limits;
 pub use sealing::Sealing;
 use settings::Settings;
 pub use settings::{Environment, HANDED_OVER, PREFIX};
 pub use storage::Storage;
 pub use tokens::{KeyPlaces, Place};
+pub use warning::ConfigWarning;
 pub use wrapping::{Provider, VaultLogin, VaultSettings, WrappingError};
 
 /// The `tracing` target of [`ConfigWarning`]s. They are written at every log level.
@@ -163,156 +162,6 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Something that does not stop the start and that an operator should know.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ConfigWarning {
-    /// A key that this signer does not know.
-    UnknownKey(String),
-    /// There is no directory for a chain of records.
-    NoAuditChain,
-    /// Every certificate of the authority is let in.
-    NoAllowedClients,
-    /// Anybody who reaches the port may use every key.
-    AnyClient,
-    /// A caller of `callers` may have anything signed with the keys that it may use.
-    SignsAnyDocument(String),
-    /// The insecure key is set and, as there is an authority, has no effect.
-    InsecureKeyWithoutEffect,
-    /// A key that means nothing beside the storage that was chosen.
-    WithoutEffect(&'static str),
-    /// A key of the file that a variable for another key takes the place of.
-    Overridden(&'static str),
-    /// A file with a secret that every account of the machine may read.
-    ReadableByAll(&'static str),
-    /// The file with the secret of an alias that every account of the machine may read.
-    SecretReadableByAll {
-        /// The alias.
-        alias: Alias,
-        /// The member of its object in `wrapping` that names the file.
-        member: &'static str,
-    },
-    /// Something in the address of the database.
-    Address(DsnWarning),
-}
-
-/// Why the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("configuration file {file} cannot be read")]
-    Unreadable {
-        /// The file as it was named.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not JSON.
-    #[error("the configuration is not JSON")]
-    NotJson(#[source] serde_json::Error),
-    /// The file is JSON and not an object.
-    #[error("the configuration is not a JSON object")]
-    NotAnObject,
-    /// A key of a token has a value that cannot be used.
-    #[error("{name} must be {expected}")]
-    OfToken {
-        /// The dotted name of the key.
-        name: String,
-        /// What it should have been.
-        expected: &'static str,
-    },
-    /// Nothing gives the PIN of a token.
-    #[error("the PIN of token {token} is missing: set tokens.{token}.pin_file to a file that holds it, or {variable}")]
-    NoPin {
-        /// The token.
-        token: TokenName,
-        /// The variable that would hold it.
-        variable: String,
-    },
-    /// New keys would be made on a token that there is not.
-    #[error("{name} is {found:?}, which is neither software nor the name of a token under tokens")]
-    UnknownPlace {
-        /// The dotted name of the key.
-        name: &'static str,
-        /// The value found.
-        found: String,
-    },
-    /// A token has the name of an alias, and rows bear either in one column.
-    #[error("token {0} has the name of an alias: give it another one")]
-    TokenNamedAsAlias(TokenName),
-    /// A required key is absent.
-    #[error("the configuration lacks {0}")]
-    Missing(&'static str),
-    /// A key has a value of the wrong kind.
-    #[error("{name} must be {expected}")]
-    WrongType {
-        /// The dotted name of the key.
-        name: &'static str,
-        /// What it should have been.
-        expected: &'static str,
-    },
-    /// Nobody vouches for clients.
-    #[error(
-        "server.client_ca_file is not set, so nobody would vouch for clients. Add one line on each side:\n\
-         \x20 signer: \"server\": {{\"client_ca_file\": \"CA-OF-THE-SERVER'S-CLIENT-CERTIFICATE.crt\"}}\n\
-         \x20 server: \"trust_service\": {{\"tls_client_cert\": \"CLIENT.crt\", \"tls_client_key\": \"CLIENT.key\"}}\n\
-         (or \"server\": {{\"insecure_allow_any_client\": true}} on the signer, which lets anybody who reaches its \
-         port use every key)"
-    )]
-    NoClientAuthority,
-    /// `server.allowed_clients` is there and lists nobody.
-    #[error("server.allowed_clients is empty: nobody could use this signer. List names, or remove the key")]
-    NobodyAllowed,
-    /// Names of certificates that nobody vouches for mean nothing.
-    #[error("server.allowed_clients needs server.client_ca_file: without it anybody could claim these names")]
-    NamesWithoutAuthority,
-    /// The list of callers cannot be used.
-    #[error(transparent)]
-    Callers(#[from] CallersError),
-    /// A number that is none, too small or too large.
-    #[error("{name} must be a whole number from {least} to {most}")]
-    OutOfRange {
-        /// The dotted name of the key.
-        name: &'static str,
-        /// The least it may be.
-        least: u32,
-        /// The most it may be.
-        most: u32,
-    },
-    /// The database is not named, or not so that its driver could find it.
-    #[error(transparent)]
-    Address(#[from] SourceError),
-    /// A storage this signer does not have.
-    #[error("storage.backend {found:?} is not supported: this signer accepts postgres, mysql, sqlite and memory")]
-    UnknownBackend {
-        /// The value found.
-        found: String,
-    },
-    /// An alias that does not fit the reference's column.
-    #[error("{name} has an alias that is empty or longer than {limit} characters", limit = Alias::MAX_CHARACTERS)]
-    NoAlias {
-        /// The dotted name of the key.
-        name: &'static str,
-    },
-    /// The section `wrapping` cannot be used.
-    #[error(transparent)]
-    Wrapping(#[from] WrappingError),
-    /// The name of the audit chain cannot be a file's, or the machine's name cannot stand in for it.
-    #[error(
-        "audit.signer must be a name of 1 to {limit} letters, digits, '.', '_' and '-'",
-        limit = SignerName::MAX_CHARACTERS
-    )]
-    NoSignerName,
-    /// A log level that the reference does not have.
-    #[error("logging.level {found:?} is none of panic, fatal, error, warning, info, debug")]
-    UnknownLogLevel {
-        /// The value found.
-        found: String,
-    },
-    /// The passphrase of the default alias is absent or cannot be read.
-    #[error("new keys could not be sealed under storage.default_alias")]
-    DefaultAlias(#[from] PassphraseError),
-}
-
 impl Config {
     /// Reads the configuration file; relative paths in it are relative to it.
     ///
@@ -412,48 +261,6 @@ impl LogLevel {
     #[must_use]
     pub fn quieter(self) -> Self {
         Self::ALL.into_iter().rev().find(|level| *level < self).unwrap_or(self)
-    }
-}
-
-impl fmt::Display for ConfigWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownKey(name) => {
-                write!(f, "configuration key {name} is not known to this signer and has no effect")
-            }
-            Self::NoAuditChain => f.write_str(
-                "audit.directory is not set: uses of keys are recorded in the log only, which anybody can change who can \
-                 write to it",
-            ),
-            Self::NoAllowedClients => f.write_str(
-                "server.allowed_clients is not set, nor callers: every certificate of server.client_ca_file may use \
-                 every key",
-            ),
-            Self::AnyClient => f.write_str(
-                "server.insecure_allow_any_client is true: anybody who reaches this port may use every key; \
-                 set server.client_ca_file",
-            ),
-            Self::SignsAnyDocument(name) => write!(
-                f,
-                "callers: {name} may have anything signed with the keys that it may use; remove signs_any_document"
-            ),
-            Self::InsecureKeyWithoutEffect => f.write_str(
-                "server.insecure_allow_any_client has no effect, as server.client_ca_file is set; remove it",
-            ),
-            Self::WithoutEffect(name) => write!(f, "{name} has no effect with this storage.backend"),
-            Self::Overridden(name) => {
-                write!(f, "{name} of the file has no effect, as the environment names the database")
-            }
-            Self::ReadableByAll(name) => {
-                write!(f, "the file that {name} names can be read by every account of this machine; chmod 600 it")
-            }
-            Self::SecretReadableByAll { alias, member } => write!(
-                f,
-                "the file that {member} of alias {alias} in wrapping names can be read by every account of this machine; \
-                 chmod 600 it"
-            ),
-            Self::Address(warning) => write!(f, "storage.db_url: {warning}"),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is accepted, what is refused, and what is said about it.
 
 use super::*;
-use crate::seal::passphrase::Passphrases;
+use crate::seal::passphrase::{Alias, PassphraseError, Passphrases};
 
 const SOUND: &str = r#"{
     "server": {"grpc_addr": ":7899", "tls_cert_file": "./s.crt", "tls_key_file": "./s.key",
