@@ -67,6 +67,7 @@ bench: toolchain ## Bulla beside the reference; writes docs/performance.md
 	@cargo build --workspace --locked --bins --release
 	@bench/run.sh
 	@bench/signer.sh
+	@bench/client.sh
 
 fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)
 	@fuzz/run.sh

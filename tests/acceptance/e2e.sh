@@ -7,7 +7,7 @@
 #
 # Further switches: E2E_KEEP=1 keeps the work directory; E2E_HTTP_LOG=1 puts a
 # TLS-ending, logging relay before the trust server; E2E_VERBOSE=1 prints each
-# scenario's log.
+# scenario's log; E2E_IN_PLACE=1 has BULLA_CLI answer `docker trust` and `notary`.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PY=${PYTHON:-/usr/bin/python3}
@@ -25,6 +25,12 @@ if [ "${1:-}" != --inner ]; then
   W=$(mktemp -d "${TMPDIR:-/tmp}/dct-e2e.XXXXXX"); chmod 711 "$W"
   if [ -n "${DOCKER_CLI:-}" ]; then   # this docker binary instead of the one in PATH
     mkdir "$W/bin" && ln -s "$DOCKER_CLI" "$W/bin/docker" && export PATH="$W/bin:$PATH"
+  fi
+  if [ "${E2E_IN_PLACE:-0}" = 1 ]; then   # bulla answers `docker trust` and `notary`
+    mkdir "$W/in-place" && cp "$HERE"/in-place-of/* "$W/in-place/" || { echo "Bail out! cannot write to $W"; exit 2; }
+    printf 'BULLA_CLI=%q DOCKER_BEHIND=%q\n' "$(realpath -e "$BULLA_CLI")" "$(command -v docker)" >"$W/in-place/behind"
+    export PATH="$W/in-place:$PATH"
+    echo "# bulla in place of docker trust and notary"
   fi
   echo "# $(docker --version), $(dockerd --version), notary $(dpkg-query -W -f '${Version}' notary 2>/dev/null)"
   PIDS=()
@@ -174,7 +180,7 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 
 . "$HERE/lib.sh"
 . "$HERE/scenarios.sh"
-[ -z "${BULLA_CLI:-}" ] || . "$HERE/scenarios-bulla.sh"
+if [ -n "${BULLA_CLI:-}" ]; then . "$HERE/scenarios-bulla.sh"; . "$HERE/scenarios-crowd.sh"; fi
 run_all "${ONLY[@]}"
 RC=$?
 exit "$RC"
