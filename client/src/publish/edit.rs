@@ -16,6 +16,11 @@ pub trait Edit: Send + Sync {
     /// [`EditError`]; then nothing is published.
     fn apply(&self, working: &mut Working) -> Result<(), EditError>;
 
+    /// Whether it is applied to what has expired, too: then no date counts, only signatures, versions and hashes do.
+    fn opens_expired(&self) -> bool {
+        false
+    }
+
     /// Whether a repository that the trust server does not know is made by it, as by docker's first signature.
     fn founds(&self) -> bool {
         false

@@ -30,7 +30,7 @@ use crate::cache::Cache;
 use crate::keys::Keyring;
 use crate::lock::Lock;
 use crate::remote::{Remote, RemoteError};
-use crate::trust::{Offline, UpdateError, update};
+use crate::trust::{Offline, UpdateError, for_renewal, update};
 
 /// Publishes to one repository.
 pub struct Publisher<'a> {
@@ -88,7 +88,7 @@ impl Publisher<'_> {
     /// # Errors
     /// [`PublishError`], one that the trust server does not know the repository among them.
     pub async fn plan(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
-        let mut working = self.current().await?;
+        let mut working = self.current(edit).await?;
         edit.apply(&mut working)?;
         Ok(working)
     }
@@ -100,7 +100,7 @@ impl Publisher<'_> {
         anchored: bool,
         founded: &mut Option<Working>,
     ) -> Result<Published, PublishError> {
-        let mut working = match self.current().await {
+        let mut working = match self.current(edit).await {
             Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) if edit.founds() => match founded
             {
                 Some(founded) => founded.clone(),
@@ -124,7 +124,11 @@ impl Publisher<'_> {
     }
 
     /// The documents to be edited: those that are published, or those of a first publish that was begun here.
-    async fn current(&mut self) -> Result<Working, PublishError> {
+    async fn current(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
+        if edit.opens_expired() {
+            let renewable = for_renewal(self.gun, self.remote, self.cache, self.now).await?;
+            return Ok(Working::of_renewable(&renewable, self.keys_at_hand()?, self.now));
+        }
         match update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
             Ok(updated) => {
                 let keys = self.keys_at_hand()?;

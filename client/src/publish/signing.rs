@@ -29,7 +29,8 @@ impl Publisher<'_> {
             parts.push(self.sign_with(&next, &working.authority(role)?, working)?);
         }
         let snapshot = working.authority(&Role::Snapshot)?;
-        if !parts.is_empty() && working.keys.holds_any(&snapshot) {
+        let has_news = !parts.is_empty() || working.touched().contains(&Role::Snapshot);
+        if has_news && working.keys.holds_any(&snapshot) {
             let mut meta = working.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
             meta.retain(|role, _| !working.removed().contains(role));
             meta.extend(parts.iter().map(|part| (part.role.clone(), FileMeta::of(&part.bytes))));
@@ -46,8 +47,7 @@ impl Publisher<'_> {
         root.expires = working.now().plus_seconds(ROOT_LIFETIME_SECONDS);
         let own = Authority::of_base(&root, BaseRole::Root);
         let before = match &working.origin {
-            Origin::Published(root) => Some(root.verified()),
-            Origin::Begun(root) => Some(root),
+            Origin::Published(root) | Origin::Begun(root) => Some(root),
             Origin::New => None,
         };
         let Some(before) = before else { return self.sign_with(&root, &own, working) };

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use tuf_schema::model::{Delegations, Root, Snapshot, Targets};
-use tuf_schema::verify::chain::{Skipped, Trusted};
-use tuf_schema::verify::{Authority, Current, Verified};
+use tuf_schema::verify::chain::{PassedOver, Renewable, Skipped, Trusted};
+use tuf_schema::verify::{Authority, Verified};
 use tuf_schema::version::Version;
-use tuf_schema::{BaseRole, DelegationName, Gun, Role, UtcTime};
+use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, UtcTime};
 
 use super::{EditError, KeysAtHand};
 
@@ -28,6 +29,10 @@ pub struct Working {
     begun: BTreeSet<Role>,
     removed: BTreeSet<Role>,
     skipped: Vec<Skipped>,
+    /// What the snapshot lists for delegations that were passed over.
+    passed_over: BTreeMap<Role, PassedOver>,
+    /// The documents that were read, as they came.
+    came: BTreeMap<Role, Bytes>,
     gun: Gun,
     now: UtcTime,
 }
@@ -36,7 +41,7 @@ pub struct Working {
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
     /// The trust server.
-    Published(Current<Root>),
+    Published(Verified<Root>),
     /// A first publish that was begun here and never reached the server: this root is sent as it is.
     Begun(Verified<Root>),
     /// Nowhere: the repository is made now.
@@ -47,17 +52,50 @@ impl Working {
     /// What is published.
     #[must_use]
     pub(super) fn published(trusted: &Trusted, gun: Gun, keys: KeysAtHand, now: UtcTime) -> Self {
-        let targets = trusted.walk().into_iter().map(|v| (v.role.clone(), v.document.model().clone())).collect();
+        let targets: Vec<_> =
+            trusted.walk().into_iter().map(|visible| (visible.role, visible.document.verified())).collect();
+        let passed_over = |skipped: &Skipped| Some((skipped.role.clone(), trusted.passed_over(&skipped.role)?.clone()));
         Self {
-            origin: Origin::Published(trusted.root().clone()),
-            root: trusted.root().model().clone(),
-            targets,
-            snapshot: Some(trusted.snapshot().model().clone()),
+            skipped: trusted.skipped().to_vec(),
+            passed_over: trusted.skipped().iter().filter_map(passed_over).collect(),
+            ..Self::of(trusted.root().verified(), trusted.snapshot().model(), &targets, gun, keys, now)
+        }
+    }
+
+    /// What is published and may have expired.
+    #[must_use]
+    pub(super) fn of_renewable(renewable: &Renewable, keys: KeysAtHand, now: UtcTime) -> Self {
+        let targets: Vec<_> = renewable.all_targets().collect();
+        let passed_over =
+            |skipped: &Skipped| Some((skipped.role.clone(), renewable.passed_over(&skipped.role)?.clone()));
+        let (root, snapshot) = (renewable.root(), renewable.snapshot().model());
+        Self {
+            skipped: renewable.skipped().to_vec(),
+            passed_over: renewable.skipped().iter().filter_map(passed_over).collect(),
+            ..Self::of(root, snapshot, &targets, renewable.gun().clone(), keys, now)
+        }
+    }
+
+    fn of(
+        root: &Verified<Root>,
+        snapshot: &Snapshot,
+        targets: &[(&Role, &Verified<Targets>)],
+        gun: Gun,
+        keys: KeysAtHand,
+        now: UtcTime,
+    ) -> Self {
+        Self {
+            origin: Origin::Published(root.clone()),
+            root: root.model().clone(),
+            targets: targets.iter().map(|(role, document)| ((*role).clone(), document.model().clone())).collect(),
+            snapshot: Some(snapshot.clone()),
             keys,
             touched: BTreeSet::new(),
             begun: BTreeSet::new(),
             removed: BTreeSet::new(),
-            skipped: trusted.skipped().to_vec(),
+            skipped: Vec::new(),
+            passed_over: BTreeMap::new(),
+            came: targets.iter().map(|(role, document)| ((*role).clone(), document.raw().clone())).collect(),
             gun,
             now,
         }
@@ -87,6 +125,8 @@ impl Working {
             begun: BTreeSet::new(),
             removed: BTreeSet::new(),
             skipped: Vec::new(),
+            passed_over: BTreeMap::new(),
+            came: BTreeMap::new(),
             gun,
             now,
         }
@@ -183,16 +223,50 @@ impl Working {
         }
     }
 
-    /// Has a role signed anew as it is.
+    /// Has a role signed anew as it is; a snapshot only where it is signed here.
     ///
     /// # Errors
     /// As [`targets_mut`](Self::targets_mut).
     pub fn touch(&mut self, role: &Role) -> Result<(), EditError> {
-        if *role == Role::Root {
-            self.touched.insert(Role::Root);
+        if matches!(role, Role::Root | Role::Snapshot) {
+            self.touched.insert(role.clone());
             return Ok(());
         }
         self.targets_mut(role).map(|_| ())
+    }
+
+    /// What the snapshot lists for a delegation that was passed over in reading.
+    #[must_use]
+    pub fn passed_over(&self, role: &Role) -> Option<&PassedOver> {
+        self.passed_over.get(role)
+    }
+
+    /// Has a delegation that was passed over in reading signed anew as the snapshot lists it; any other as it is.
+    ///
+    /// Whoever signs what too few of the delegation's keys signed answers for all that it lists: they should have seen
+    /// it. What lies below the delegation stays as it is.
+    ///
+    /// # Errors
+    /// [`EditError::Unreadable`] if what is listed did not come either; else as [`targets_mut`](Self::targets_mut).
+    pub fn adopt(&mut self, role: &Role) -> Result<(), EditError> {
+        if let Some(listed) = self.passed_over.remove(role) {
+            self.targets.insert(role.clone(), listed.claims().clone());
+            self.skipped.retain(|skipped| &skipped.role != role);
+        }
+        self.touch(role)
+    }
+
+    /// Whether the document of `role`, as it was read, lacks signatures by what has been edited since; it does not
+    /// count then until it is [touched](Self::touch) or [its holders](Self::authority) sign it.
+    ///
+    /// # Errors
+    /// [`EditError`] if it is a delegation that nobody gave.
+    pub fn lost_its_signature(&self, role: &Role) -> Result<bool, EditError> {
+        let Some(came) = self.came.get(role).filter(|_| !self.touched.contains(role)) else { return Ok(false) };
+        let authority = self.authority(role)?;
+        let read = Envelope::parse(Dialect::Notary, came.clone()).ok();
+        let read = read.and_then(|envelope| envelope.decode::<Targets>(role.clone()).ok());
+        Ok(read.is_none_or(|document| document.check_signed_by(&authority).is_err()))
     }
 
     /// What will be published.

@@ -4,6 +4,7 @@
 
 mod editing;
 mod hostile;
+mod mending;
 mod overtaken;
 mod resuming;
 mod root_age;
