@@ -7,6 +7,7 @@
 //! Whatever fails between timestamp and `targets` is answered once by looking for a newer root: roots are followed one
 //! by one, and the walk starts again under the new one. The same happens when the trusted root has expired and when
 //! the snapshot lists another root than the trusted one, so a revoked key is noticed with the next snapshot.
+//! A pin says which roots may be believed; what it does not cover by itself is held against the roots before it.
 //! Cached documents are verified like fetched ones, except for their date; they give the version floors.
 //!
 //! An update [for renewal](Chain::for_renewal) makes the same checks but those of dates, and ends with another type:
@@ -24,7 +25,7 @@ use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
-use crate::verify::{Authority, Floor, StaleError, Verified};
+use crate::verify::{Authority, Floor, Pin, PinError, StaleError, Verified};
 use crate::version::Version;
 
 mod error;
@@ -33,6 +34,8 @@ mod renewable;
 mod request;
 mod roots;
 mod trusted;
+
+use roots::Way;
 
 pub use error::ChainError;
 pub use passed_over::{PassedOver, Unsigned};
@@ -46,10 +49,15 @@ pub struct Chain {
     gun: Gun,
     now: UtcTime,
     purpose: Purpose,
+    pin: Pin,
     state: State,
     root: Option<Verified<Root>>,
     /// The version of the root that the cache held.
     anchored: Option<Version>,
+    /// Whether the pin does not let the root be used, which only introduces the next one.
+    uncovered: bool,
+    /// How the trusted root differs from the pin that the roots before it lead to.
+    outgrown: Option<PinError>,
     /// Why a newer root is looked for; once per update.
     stumbled: Option<ChainError>,
     refreshed: bool,
@@ -81,10 +89,12 @@ enum State {
     CachedRoot,
     FirstRoot,
     NewestRoot,
+    PinnedRoot {
+        way: Way,
+        mismatch: PinError,
+    },
     RootStep {
-        newest: Unverified<Root>,
-        next: Version,
-        steps: usize,
+        way: Way,
     },
     CachedTimestamp,
     Timestamp {
@@ -118,7 +128,7 @@ struct Pending {
 }
 
 impl Chain {
-    /// An update of `gun` at the time `now`.
+    /// An update of `gun` at the time `now`, which believes the first root that comes.
     #[must_use]
     pub fn new(gun: Gun, now: UtcTime) -> Self {
         Self::with_purpose(gun, now, Purpose::Use)
@@ -136,9 +146,12 @@ impl Chain {
             gun,
             now,
             purpose,
+            pin: Pin::FirstUse,
             state: State::CachedRoot,
             root: None,
             anchored: None,
+            uncovered: false,
+            outgrown: None,
             stumbled: None,
             refreshed: false,
             reach: Reach::Server,
@@ -154,6 +167,12 @@ impl Chain {
         }
     }
 
+    /// The same with this pin: to be said before the first question.
+    #[must_use]
+    pub fn pinned(self, pin: Pin) -> Self {
+        Self { pin, ..self }
+    }
+
     /// What is wanted next; `None` when the update is complete.
     #[must_use]
     pub fn request(&self) -> Option<Request> {
@@ -167,7 +186,9 @@ impl Chain {
         match &self.state {
             State::CachedRoot => Some(Request::Cached(Role::Root)),
             State::FirstRoot | State::NewestRoot => fetch(&Role::Root, Which::Current, MAX_DOCUMENT_BYTES),
-            State::RootStep { next, .. } => fetch(&Role::Root, Which::Version(*next), MAX_DOCUMENT_BYTES),
+            State::PinnedRoot { way, .. } | State::RootStep { way } => {
+                fetch(&Role::Root, Which::Version(way.next), MAX_DOCUMENT_BYTES)
+            }
             State::CachedTimestamp => Some(Request::Cached(Role::Timestamp)),
             State::Timestamp { .. } => fetch(&Role::Timestamp, Which::Current, MAX_TIMESTAMP_BYTES),
             State::CachedSnapshot => Some(Request::Cached(Role::Snapshot)),
@@ -188,7 +209,8 @@ impl Chain {
             State::CachedRoot => self.cached_root(answer),
             State::FirstRoot => self.first_root(answer),
             State::NewestRoot => self.newest_root(answer),
-            State::RootStep { newest, next, steps } => self.root_step(answer, newest, next, steps),
+            State::PinnedRoot { way, mismatch } => self.pinned_root(answer, way, mismatch),
+            State::RootStep { way } => self.root_step(answer, way),
             State::CachedTimestamp => {
                 let cached = self.remembered(answer, &Role::Timestamp, BaseRole::Timestamp);
                 self.state = State::Timestamp { cached };
@@ -224,7 +246,7 @@ impl Chain {
     /// Nothing in an update for renewal: what is kept has had its dates checked once.
     #[must_use]
     pub fn newer_root(&self) -> Option<&Bytes> {
-        let root = self.root.as_ref().filter(|_| self.purpose == Purpose::Use)?;
+        let root = self.root.as_ref().filter(|_| self.purpose == Purpose::Use && !self.uncovered)?;
         self.anchored.filter(|anchored| root.model().version > *anchored).map(|_| root.raw())
     }
 
@@ -253,6 +275,7 @@ impl Chain {
             passed_over: self.passed_over,
             fetched: self.fetched,
             reach: self.reach,
+            outgrown: self.outgrown,
         })
     }
 

@@ -7,10 +7,12 @@ mod authority;
 pub mod chain;
 mod current;
 pub mod limits;
+mod pin;
 mod root;
 mod verified;
 
 pub use authority::Authority;
 pub use current::{Current, Floor, StaleError};
+pub use pin::{Expected, Found, Pin, PinError};
 pub use root::{FirstRootError, RootError, follow, trust_first};
 pub use verified::{SignatureError, Verified};

@@ -36,7 +36,7 @@ pub enum RootError {
 /// Believes a root by itself: at least one certificate of its keys fits `gun`, and enough of its keys signed.
 ///
 /// `dates` says whether certificates must be valid at `now`; those of a root that is already trusted need not be.
-/// Says nothing of the root's own date and nothing of pins.
+/// Says nothing of the root's own date and nothing of pins ([`crate::verify::Pin`]).
 ///
 /// # Errors
 /// [`FirstRootError`] says which part fails.

@@ -1,10 +1,15 @@
 //! The update for renewal: dates do not count, everything else does; and what is kept of delegations that do not count.
 
 use ring::rand::SystemRandom;
+use tuf_schema::model::KeyGrant;
 use tuf_schema::sign::self_signed_root_certificate;
-use tuf_schema::verify::chain::{Lapsed, PassedOver, Renewable};
+use tuf_schema::testing::{secret_key, signed};
+use tuf_schema::verify::chain::{Answer, Chain, ChainError, Lapsed, PassedOver, Renewable, Request};
+use tuf_schema::verify::{RootError, SignatureError, StaleError};
+use tuf_schema::{Role, Sha256, SigningKey as _, UtcTime};
 
-use super::*;
+use crate::delegations::{delegate, delegated_targets};
+use crate::world::{Repository, World, at, gun, now, published, read_once, version};
 
 /// Ten years and a day after `now()`: everything has expired, root certificates too.
 fn much_later() -> UtcTime {
@@ -12,8 +17,8 @@ fn much_later() -> UtcTime {
 }
 
 impl World {
-    fn renew_at(&mut self, now: UtcTime) -> Result<Renewable, ChainError> {
-        let mut chain = Chain::for_renewal(gun(), now);
+    pub(crate) fn renew_at(&mut self, now: UtcTime) -> Result<Renewable, ChainError> {
+        let mut chain = Chain::for_renewal(gun(), now).pinned(self.pin.clone());
         while let Some(request) = chain.request() {
             let answer = match &request {
                 Request::Cached(role) => self.cached.get(role.as_str()).cloned(),

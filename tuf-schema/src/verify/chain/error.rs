@@ -6,7 +6,7 @@ use crate::envelope::EnvelopeError;
 use crate::gun::Gun;
 use crate::role::Role;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_ROOT_STEPS};
-use crate::verify::{FirstRootError, RootError, SignatureError, StaleError};
+use crate::verify::{FirstRootError, PinError, RootError, SignatureError, StaleError};
 use crate::version::Version;
 
 /// Why an update did not end with usable metadata.
@@ -41,6 +41,9 @@ pub enum ChainError {
     /// The root does not follow the one before.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The root's signatures are in order, and it is not what is pinned.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// A root of a version already trusted has other content.
     #[error("another root with the trusted version {0} was offered")]
     RootReplaced(Version),

@@ -1,6 +1,8 @@
-//! The root of an update: the cached one, the first one, and the way to newer ones.
+//! The root of an update: the cached one, the first one, what is pinned of them, and the way to newer ones.
 
 use std::collections::BTreeSet;
+
+use bytes::Bytes;
 
 use super::{Answer, Chain, ChainError, DocumentName, Purpose, Reach, State, decode};
 use crate::envelope::Unverified;
@@ -9,8 +11,43 @@ use crate::model::Root;
 use crate::role::Role;
 use crate::verify::limits::MAX_ROOT_STEPS;
 use crate::verify::root::follow_with as follow;
-use crate::verify::{Verified, trust_first};
+use crate::verify::{PinError, Verified, trust_first};
 use crate::version::Version;
+
+/// The way from root to root, up to one that was offered.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// Where it leads.
+    offered: Unverified<Root>,
+    /// What that is.
+    goal: Goal,
+    /// The version that is asked for.
+    pub(super) next: Version,
+    /// How many were.
+    steps: usize,
+}
+
+/// Which root was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// The cached one, that no pin covers by itself.
+    Cached,
+    /// One of the server's.
+    Served,
+}
+
+impl Way {
+    /// Goes on to the next version, unless that is the one that was offered.
+    fn goes_on(&mut self) -> Result<bool, ChainError> {
+        let next = self.next.next().filter(|next| *next < self.offered.claims().version);
+        if next.is_some() && self.steps >= MAX_ROOT_STEPS {
+            return Err(ChainError::TooManyRoots);
+        }
+        self.next = next.unwrap_or(self.next);
+        self.steps = self.steps.saturating_add(1);
+        Ok(next.is_some())
+    }
+}
 
 impl Chain {
     pub(super) fn cached_root(&mut self, answer: Answer) -> Result<(), ChainError> {
@@ -18,8 +55,25 @@ impl Chain {
             self.state = State::FirstRoot;
             return Ok(());
         };
-        let trust = |bytes| Ok(trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, Expiry::Ignored)?);
-        let root = trust(bytes).map_err(|e| ChainError::CachedRoot(Box::new(e)))?;
+        let damaged = |e| ChainError::CachedRoot(Box::new(e));
+        let document: Unverified<Root> = decode(&Role::Root, bytes).map_err(damaged)?;
+        let pinned = self.check_pin(&document);
+        let root = trust_first(document.clone(), &self.gun, self.now, Expiry::Ignored);
+        let root = root.map_err(|e| damaged(e.into()))?;
+        match pinned {
+            Ok(()) => self.keep_cached(root),
+            Err(mismatch) if self.pin.is_anchor() => self.seek_pinned(document, Goal::Cached, mismatch),
+            // The authority's certificate may have ended, or the pin may be newer than the root.
+            Err(mismatch) => {
+                self.anchored = Some(root.model().version);
+                self.root = Some(root);
+                self.uncovered = true;
+                self.stumble(mismatch.into())
+            }
+        }
+    }
+
+    fn keep_cached(&mut self, root: Verified<Root>) -> Result<(), ChainError> {
         self.anchored = Some(root.model().version);
         let fresh = root.check_fresh(self.now);
         self.root = Some(root);
@@ -43,11 +97,45 @@ impl Chain {
             Answer::Absent => return Err(ChainError::NoTrustData(self.gun.clone())),
             Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
-        let root = trust_first(decode(&Role::Root, bytes)?, &self.gun, self.now, self.certificates())?;
-        self.check_date(&root)?;
-        self.fetched.insert(Role::Root);
-        self.root = Some(root);
-        self.start();
+        self.pin.check_first_use(&self.gun)?;
+        let document: Unverified<Root> = decode(&Role::Root, bytes)?;
+        let pinned = self.check_pin(&document);
+        let root = trust_first(document.clone(), &self.gun, self.now, self.certificates())?;
+        match pinned {
+            Ok(()) => self.enter_under(root),
+            Err(mismatch) if self.pin.is_anchor() => self.seek_pinned(document, Goal::Served, mismatch),
+            Err(mismatch) => Err(mismatch.into()),
+        }
+    }
+
+    /// Looks for a root that the pin covers, from the first one on, to go on from there to the one that was offered.
+    fn seek_pinned(&mut self, offered: Unverified<Root>, goal: Goal, mismatch: PinError) -> Result<(), ChainError> {
+        if offered.claims().version <= Version::FIRST {
+            return Err(mismatch.into());
+        }
+        self.state = State::PinnedRoot { way: Way { offered, goal, next: Version::FIRST, steps: 1 }, mismatch };
+        Ok(())
+    }
+
+    pub(super) fn pinned_root(&mut self, answer: Answer, mut way: Way, mismatch: PinError) -> Result<(), ChainError> {
+        let anchor = match answer {
+            Answer::Bytes(bytes) => {
+                let document: Unverified<Root> = numbered(bytes, way.next)?;
+                let pinned = self.check_pin(&document).is_ok();
+                trust_first(document, &self.gun, self.now, Expiry::Ignored).ok().filter(|_| pinned)
+            }
+            Answer::Absent => None,
+            Answer::Unreachable => return Err(mismatch.into()),
+        };
+        match (anchor, way.goes_on()?) {
+            (None, true) => self.state = State::PinnedRoot { way, mismatch },
+            (None, false) => return Err(mismatch.into()),
+            (Some(anchor), true) => {
+                self.root = Some(anchor);
+                self.state = State::RootStep { way };
+            }
+            (Some(anchor), false) => return self.adopt(&anchor, way.offered, way.goal),
+        }
         Ok(())
     }
 
@@ -68,7 +156,11 @@ impl Chain {
             Answer::Bytes(bytes) => bytes,
             // Nothing newer to be had: the first difficulty stands.
             Answer::Absent => return Err(self.first_difficulty()),
-            Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
+            Answer::Unreachable => {
+                // What is pinned is decided without a server; a date is not.
+                let pin = self.stumbled.take().filter(|why| matches!(why, ChainError::Pin(_)));
+                return Err(pin.unwrap_or_else(|| ChainError::Unreachable(DocumentName::current(Role::Root))));
+            }
         };
         if bytes == *trusted.raw() {
             return match self.stumbled.take() {
@@ -88,56 +180,61 @@ impl Chain {
         }
         match trusted.model().version.next() {
             Some(next) if next < version => {
-                self.state = State::RootStep { newest, next, steps: 1 };
+                self.state = State::RootStep { way: Way { offered: newest, goal: Goal::Served, next, steps: 1 } };
                 Ok(())
             }
-            _ => self.adopt(&trusted, newest),
+            _ => self.adopt(&trusted, newest, Goal::Served),
         }
     }
 
-    pub(super) fn root_step(
-        &mut self,
-        answer: Answer,
-        newest: Unverified<Root>,
-        asked: Version,
-        steps: usize,
-    ) -> Result<(), ChainError> {
+    pub(super) fn root_step(&mut self, answer: Answer, mut way: Way) -> Result<(), ChainError> {
         let trusted = self.trusted_root()?.clone();
         let bytes = match answer {
             Answer::Bytes(bytes) => bytes,
             // A repository whose owner rotated before the first publish has no first root (seen with the reference):
             // the newest one must then bear the trusted keys' signatures itself.
-            Answer::Absent => return self.adopt(&trusted, newest),
+            Answer::Absent => return self.adopt(&trusted, way.offered, way.goal),
             Answer::Unreachable => return Err(ChainError::Unreachable(DocumentName::current(Role::Root))),
         };
-        let step: Unverified<Root> = decode(&Role::Root, bytes)?;
-        let found = step.claims().version;
-        if found != asked {
-            return Err(ChainError::RootNumber { asked, found });
-        }
+        let step: Unverified<Root> = numbered(bytes, way.next)?;
+        let uncovered = !self.pin.is_anchor() && self.check_pin(&step).is_err();
         // It only introduces the next one, so its dates do not matter, nor those of its certificates.
         let step = follow(&trusted, step, &self.gun, self.now, Expiry::Ignored)?;
         self.root = Some(step.clone());
-        match asked.next() {
-            Some(next) if next < newest.claims().version => {
-                if steps >= MAX_ROOT_STEPS {
-                    return Err(ChainError::TooManyRoots);
-                }
-                self.state = State::RootStep { newest, next, steps: steps.saturating_add(1) };
-                Ok(())
-            }
-            _ => self.adopt(&step, newest),
+        self.uncovered = uncovered;
+        if way.goes_on()? {
+            self.state = State::RootStep { way };
+            return Ok(());
+        }
+        self.adopt(&step, way.offered, way.goal)
+    }
+
+    /// Follows to the root that was offered and starts under it.
+    fn adopt(&mut self, previous: &Verified<Root>, offered: Unverified<Root>, goal: Goal) -> Result<(), ChainError> {
+        let pinned = self.check_pin(&offered);
+        let dates = if goal == Goal::Cached { Expiry::Ignored } else { self.certificates() };
+        let root = follow(previous, offered, &self.gun, self.now, dates)?;
+        match pinned {
+            Err(mismatch) if !self.pin.is_anchor() => return Err(mismatch.into()),
+            pinned => self.outgrown = pinned.err(),
+        }
+        self.uncovered = false;
+        match goal {
+            Goal::Cached => self.keep_cached(root),
+            Goal::Served => self.enter_under(root),
         }
     }
 
-    /// Follows to the newest root and starts again under it.
-    fn adopt(&mut self, previous: &Verified<Root>, newest: Unverified<Root>) -> Result<(), ChainError> {
-        let root = follow(previous, newest, &self.gun, self.now, self.certificates())?;
+    fn enter_under(&mut self, root: Verified<Root>) -> Result<(), ChainError> {
         self.check_date(&root)?;
         self.root = Some(root);
         self.fetched = BTreeSet::from([Role::Root]);
         self.start();
         Ok(())
+    }
+
+    fn check_pin(&self, root: &Unverified<Root>) -> Result<(), PinError> {
+        self.pin.check(root, &self.gun, self.now, self.certificates())
     }
 
     pub(super) fn trusted_root(&self) -> Result<&Verified<Root>, ChainError> {
@@ -147,4 +244,11 @@ impl Chain {
     fn first_difficulty(&mut self) -> ChainError {
         self.stumbled.take().unwrap_or_else(|| ChainError::Missing(DocumentName::current(Role::Root)))
     }
+}
+
+/// The root that was asked for by its number.
+fn numbered(bytes: Bytes, asked: Version) -> Result<Unverified<Root>, ChainError> {
+    let root: Unverified<Root> = decode(&Role::Root, bytes)?;
+    let found = root.claims().version;
+    if found == asked { Ok(root) } else { Err(ChainError::RootNumber { asked, found }) }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{ChainError, PassedOver};
 use crate::model::{Root, Snapshot, Target, Targets, Timestamp};
 use crate::role::Role;
-use crate::verify::Current;
+use crate::verify::{Current, PinError};
 
 /// Metadata that may be used now.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub struct Trusted {
     pub(super) passed_over: BTreeMap<Role, PassedOver>,
     pub(super) fetched: BTreeSet<Role>,
     pub(super) reach: Reach,
+    pub(super) outgrown: Option<PinError>,
 }
 
 /// Where the newest metadata came from.
@@ -92,6 +93,13 @@ impl Trusted {
     #[must_use]
     pub fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// How the root differs from the pin, if it is believed only because the roots before it lead to a pinned one: the pin
+    /// should be replaced.
+    #[must_use]
+    pub fn outgrown_pin(&self) -> Option<&PinError> {
+        self.outgrown.as_ref()
     }
 
     /// The documents that came from the server in this update, byte for byte, to be kept for the next one.
