@@ -11,6 +11,7 @@ use tuf_schema::{Gun, KeyId, SigningKey as _};
 pub mod file;
 pub mod passphrase;
 mod pem;
+pub mod public_file;
 mod traditional;
 
 pub use file::{KeyFile, KeyRole, OpenError, SealError};

@@ -14,11 +14,13 @@ use crate::time::UtcTime;
 
 mod bundle;
 mod chain;
+mod signer;
 
 pub use crate::sign::self_signed_root_certificate;
 pub(super) use bundle::first_certificate_spki;
 pub use bundle::pem_text;
 pub(crate) use bundle::subject_public_key;
+pub use signer::{certified, signer_key};
 
 /// How long before its time a certificate is already accepted, for clocks that run late.
 pub const GRACE_BEFORE_START_SECONDS: i64 = 24 * 60 * 60;
@@ -130,6 +132,12 @@ pub enum CertificateError {
         common_name: String,
         /// The type in metadata.
         key_type: KeyType,
+    },
+    /// The certificate's key is of no kind that can sign.
+    #[error("the certificate for {common_name:?} has no key of a kind that can sign: ECDSA, or RSA")]
+    NoUsableKey {
+        /// The name it is issued to.
+        common_name: String,
     },
     /// No chain leads to a pinned certificate authority.
     #[error("the certificate for {common_name:?} does not chain to a pinned certificate authority: {reason}")]
