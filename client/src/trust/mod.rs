@@ -1,6 +1,7 @@
 //! Trust in a repository: brought up to date, and read.
 
 mod allowance;
+pub mod collection;
 mod report;
 mod update;
 

@@ -5,6 +5,7 @@
 mod editing;
 mod hostile;
 mod mending;
+mod listing;
 mod overtaken;
 mod resuming;
 mod root_age;
