@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tonic::Code;
 use tuf_schema::Sha256;
 
+use crate::left_out::left_out;
 use crate::process::{SNAPSHOT, Started, TIMESTAMP, program};
 use crate::signer::{Client, Place, Settings, connect, id};
 
@@ -228,14 +229,6 @@ async fn the_key_of_heads_is_sealed_anew_with_the_others_and_is_never_replaced()
         program_with("new", &[new]).args(["audit", "verify", "--signer", "signer-1", "--public-key", &key]).output();
     let verify = verify.unwrap();
     assert_eq!(verify.status.code(), Some(0), "{verify:?}");
-}
-
-/// Says that a test is left out; with `CI=true` or `BULLA_TEST_ENGINES=required` that is a failure.
-#[expect(clippy::disallowed_methods, reason = "whether a test may be left out is no configuration of the program")]
-fn left_out(why: &str) {
-    let is = |name, wanted| std::env::var(name).is_ok_and(|value| value == wanted);
-    assert!(!is("CI", "true") && !is("BULLA_TEST_ENGINES", "required"), "{why}");
-    println!("left out: {why}");
 }
 
 /// A small disk of its own; `None` where this account may not mount one.

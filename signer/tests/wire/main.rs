@@ -9,6 +9,7 @@ mod captures;
 mod clients;
 mod deadly;
 mod keys;
+mod left_out;
 mod life;
 mod memory;
 mod pki;
@@ -24,5 +25,6 @@ mod signer;
 #[path = "../../src/seal/vault/stand_in.rs"]
 #[expect(dead_code, reason = "the tests of the client use all of it")]
 mod stand_in;
+mod swapped;
 mod taken_over;
 mod wrapping;
