@@ -13,6 +13,6 @@ mod verified;
 
 pub use authority::Authority;
 pub use current::{Current, Floor, StaleError};
-pub use pin::{Expected, Found, Pin, PinError};
+pub use pin::{Expected, Found, Pin, PinError, PinMismatch};
 pub use root::{FirstRootError, RootError, follow, trust_first};
 pub use verified::{SignatureError, Verified};

@@ -50,24 +50,29 @@ pub enum PinError {
          nothing is pinned for {0}; ask its publisher for what \"bulla pin show {0}\" prints, and pin that"
     )]
     FirstUseOff(Gun),
-    /// No pinned certificate, or none of a pinned authority, signed the root (the reference's words, and the facts).
-    #[error(
-        "could not validate the path to a trusted root: unable to match any certificates to trust_pinning config: {stated} \
-         expects {expected}, version {version} of the root of {gun} has {}; ask its publisher which is right: either \
-         change the pin, or do not trust this server", join(.found)
-    )]
-    Mismatch {
-        /// The repository.
-        gun: Gun,
-        /// The version of the root.
-        version: Version,
-        /// Where the pin is written.
-        stated: String,
-        /// What it asks for.
-        expected: Expected,
-        /// The root's own keys.
-        found: Vec<Found>,
-    },
+    /// No pinned certificate, or none of a pinned authority, signed the root.
+    #[error(transparent)]
+    Mismatch(Box<PinMismatch>),
+}
+
+/// What is pinned and what a root has (the reference's words, and the facts).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "could not validate the path to a trusted root: unable to match any certificates to trust_pinning config: {stated} \
+     expects {expected}, version {version} of the root of {gun} has {}; ask its publisher which is right: either change the \
+     pin, or do not trust this server", join(.found)
+)]
+pub struct PinMismatch {
+    /// The repository.
+    pub gun: Gun,
+    /// The version of the root.
+    pub version: Version,
+    /// Where the pin is written.
+    pub stated: String,
+    /// What it asks for.
+    pub expected: Expected,
+    /// The root's own keys.
+    pub found: Vec<Found>,
 }
 
 /// What a pin asks for.
@@ -131,13 +136,13 @@ impl Pin {
         let unsigned = || Some("it is pinned, and did not sign enough".to_owned());
         let keys = root.claims().keys_of(BaseRole::Root);
         let found = keys.map(|(id, key)| Found { id: id.clone(), why: covered(key).err().unwrap_or_else(unsigned) });
-        Err(PinError::Mismatch {
+        Err(PinError::Mismatch(Box::new(PinMismatch {
             gun: gun.clone(),
             version: root.claims().version,
             stated: stated.clone(),
             expected,
             found: found.collect(),
-        })
+        })))
     }
 
     /// Whether what follows from a root that the pin covers is believed without being covered itself.

@@ -27,8 +27,8 @@ fn root_id(repository: &Repository) -> KeyId {
 
 #[expect(clippy::panic, reason = "a test fails where it stands")]
 fn mismatch(error: &ChainError) -> (u32, Expected, Vec<Found>) {
-    let ChainError::Pin(PinError::Mismatch { version, expected, found, .. }) = error else { panic!("{error}") };
-    (version.number(), expected.clone(), found.clone())
+    let ChainError::Pin(PinError::Mismatch(mismatch)) = error else { panic!("{error}") };
+    (mismatch.version.number(), mismatch.expected.clone(), mismatch.found.clone())
 }
 
 /// A repository whose root was rotated three times; the ids of its root certificates.
