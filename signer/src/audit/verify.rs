@@ -99,7 +99,7 @@ mod tests {
             Self { place, head, key: hex::encode(secret.public().public_bytes()) }
         }
 
-        fn folder(&self) -> PathBuf {
+        pub(super) fn folder(&self) -> PathBuf {
             self.place.path().join("audit/s-1")
         }
 

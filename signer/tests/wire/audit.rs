@@ -134,6 +134,9 @@ async fn every_use_is_in_the_chain_and_each_tampering_is_found() {
     assert!(text.contains("tail cut off: the chain ends with line 7"), "{text}");
     let (status, text) = verify_copy(&directory.join("absent"), &place.path().join("signer-1.heads.jsonl"));
     assert_eq!(status, Some(2), "{text}");
+    // a directory in the place of the file of heads
+    let (status, text) = verify_copy(&directory, place.path());
+    assert!(status == Some(2) && !text.contains("sound"), "{text}");
 }
 
 #[tokio::test]

@@ -86,15 +86,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn hold_against_heads(&mut self, file: &Path, line: u64) -> Result<(), Finding> {
+    fn hold_against_heads(&mut self, file: &Path, line: u64) -> Result<(), VerifyError> {
         for place in &mut self.places {
             while let Some(head) = place.next.take_if(|head| head.tip.count <= self.tip.count) {
                 let (sequence, time) = (head.tip.count, head.time.clone());
                 if let Some(found) = self.chain.clone().filter(|chain| *chain != head.chain) {
-                    return Err(Finding::Exchanged { expected: head.chain, found, time });
+                    return Err(Finding::Exchanged { expected: head.chain, found, time }.into());
                 }
                 if head.tip != self.tip {
-                    return Err(Finding::Rewritten { file: file.to_owned(), line, sequence, time });
+                    return Err(Finding::Rewritten { file: file.to_owned(), line, sequence, time }.into());
                 }
                 self.heads = self.heads.saturating_add(1);
                 self.last_head = Some(head);
