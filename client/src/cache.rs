@@ -122,6 +122,8 @@ pub(crate) fn move_private(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn 
 
 fn write(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> io::Result<()> {
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    // A bare name lies in the current directory.
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     make_directories(staging)?;
     make_directories(parent)?;
     let mut random = [0_u8; 8];
@@ -151,7 +153,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes a directory with mode 0700 and those above it that are missing.
 pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {

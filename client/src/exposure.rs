@@ -1,15 +1,18 @@
-//! Files and directories of the trust directory that others on this machine can read or change.
+//! Keys, passphrases and directories that others on this machine can read or change.
 //!
 //! Docker makes them private and never looks again. A loose mode is no reason to refuse, as docker works with it, but
 //! its owner should know: whoever can write there chooses what is trusted.
 
 use std::fmt;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::paths::{DockerDirectory, TrustDirectory};
 
 /// Permission bits of group and others: none of them may be set for a private key.
 const ALL_BUT_OWNER: u32 = 0o077;
+/// Permission bits by which anybody but the owner may write.
+const ALL_BUT_OWNER_WRITE: u32 = 0o022;
 /// The permission bit by which everybody on the machine may write.
 const OTHERS_WRITE: u32 = 0o002;
 
@@ -19,6 +22,20 @@ pub struct Exposed {
     path: PathBuf,
     mode: u32,
     wanted: u32,
+}
+
+impl Exposed {
+    /// Its permission bits.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    /// Whether anybody but its owner may change it.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.mode & ALL_BUT_OWNER_WRITE != 0
+    }
 }
 
 impl fmt::Display for Exposed {
@@ -34,6 +51,12 @@ pub fn of_key(path: &Path) -> Option<Exposed> {
     exposed(path, ALL_BUT_OWNER, 0o600)
 }
 
+/// A file that was opened as a secret, if anybody but its owner may read or change it.
+#[must_use]
+pub fn of_secret(path: &Path, file: &File) -> Option<Exposed> {
+    judged(path, &file.metadata().ok()?, ALL_BUT_OWNER, 0o600)
+}
+
 /// Those of docker's directory and the trust directory in which everybody may put, replace and remove files.
 #[must_use]
 pub fn of_directories(docker: &DockerDirectory, trust: &TrustDirectory) -> Vec<Exposed> {
@@ -42,15 +65,19 @@ pub fn of_directories(docker: &DockerDirectory, trust: &TrustDirectory) -> Vec<E
     directories.iter().filter_map(|path| exposed(path, OTHERS_WRITE, 0o700)).collect()
 }
 
-#[cfg(unix)]
 fn exposed(path: &Path, bits: u32, wanted: u32) -> Option<Exposed> {
+    judged(path, &std::fs::metadata(path).ok()?, bits, wanted)
+}
+
+#[cfg(unix)]
+fn judged(path: &Path, metadata: &Metadata, bits: u32, wanted: u32) -> Option<Exposed> {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    let mode = metadata.permissions().mode() & 0o7777;
     (mode & bits != 0).then(|| Exposed { path: path.to_owned(), mode, wanted })
 }
 
 #[cfg(not(unix))]
-fn exposed(_: &Path, _: u32, _: u32) -> Option<Exposed> {
+fn judged(_: &Path, _: &Metadata, _: u32, _: u32) -> Option<Exposed> {
     None
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bulla::config::EnvironmentPassphrases;
-use bulla::keys::file::{public_pem, seal};
-use bulla::keys::{KeyFile, KeyRole, Keyring, OpenError, Passphrases, Prompt};
+use bulla::keys::seal::{public_pem, seal};
+use bulla::keys::{Derivation, KeyFile, KeyRole, Keyring, OpenError, Passphrases, Prompt};
 use bulla::paths::TrustDirectory;
 use ring::rand::SystemRandom;
 use tuf_schema::sign::{Passphrase, SecretKey, SecretKind};
@@ -124,9 +124,10 @@ fn a_wrong_passphrase_is_told_as_such_in_every_encryption() {
 fn a_sealed_key_has_the_form_of_the_reference_and_opens_again() {
     let rng = SystemRandom::new();
     let gun = Gun::parse("registry.test:5000/team/app").unwrap();
-    for kind in [SecretKind::EcdsaP256, SecretKind::EcdsaP384, SecretKind::Ed25519] {
+    for kind in [SecretKind::EcdsaP256, SecretKind::EcdsaP384, SecretKind::EcdsaP521, SecretKind::Ed25519] {
         let key = SecretKey::generate(kind, &rng).unwrap();
-        let text = seal(&key, &KeyRole::Targets, Some(&gun), &passphrase("a passphrase"), &rng).unwrap();
+        let text = seal(&key, &KeyRole::Targets, Some(&gun), &passphrase("a passphrase"), Derivation::Compatible, &rng)
+            .unwrap();
         let file = KeyFile::parse_all(&text).remove(0);
         assert_eq!((file.role(), file.gun()), (Some(KeyRole::Targets), Some(gun.clone())));
         assert_eq!(file.open(Some(&passphrase("a passphrase"))).unwrap().public().id(), key.public().id());
@@ -134,7 +135,7 @@ fn a_sealed_key_has_the_form_of_the_reference_and_opens_again() {
     }
     // The same lines as a file of the reference, up to the random bytes: headers, lengths of lines, parameters.
     let key = SecretKey::generate(SecretKind::EcdsaP256, &rng).unwrap();
-    let ours = seal(&key, &KeyRole::Root, None, &passphrase("a passphrase"), &rng).unwrap();
+    let ours = seal(&key, &KeyRole::Root, None, &passphrase("a passphrase"), Derivation::Compatible, &rng).unwrap();
     let theirs = std::fs::read_to_string(fixtures("keys/genkey-key.pem")).unwrap();
     let lengths = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
     assert_eq!(lengths(&ours), lengths(&theirs));
@@ -147,7 +148,7 @@ fn a_sealed_key_has_the_form_of_the_reference_and_opens_again() {
 fn an_empty_passphrase_writes_the_key_in_the_clear() {
     let rng = SystemRandom::new();
     let key = SecretKey::generate(SecretKind::EcdsaP256, &rng).unwrap();
-    let text = seal(&key, &KeyRole::Signer("bob".into()), None, &passphrase(""), &rng).unwrap();
+    let text = seal(&key, &KeyRole::Signer("bob".into()), None, &passphrase(""), Derivation::Compatible, &rng).unwrap();
     assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\nrole: bob\n\n"));
     let file = KeyFile::parse_all(&text).remove(0);
     assert!(!file.is_encrypted());

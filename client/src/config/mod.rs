@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use tuf_schema::Gun;
 
 mod notary_file;
-mod passphrases;
 
-pub use passphrases::EnvironmentPassphrases;
+pub use crate::keys::passphrase::EnvironmentPassphrases;
 
 use crate::image::{DOCKER_HUB, registry_of};
 use crate::paths::{DockerDirectory, TrustDirectory};

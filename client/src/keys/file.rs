@@ -1,44 +1,27 @@
-//! Key files as docker and notary keep them: read in every form they read, written in the one they write.
-
-use std::fmt;
+//! Key files as docker and notary keep them, and as other tools write them: what they say, and the key in them.
 
 use pkcs8::EncryptedPrivateKeyInfoRef;
-use pkcs8::der::asn1::OctetStringRef;
-use pkcs8::der::{Decode as _, Encode as _};
-use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Kdf, Parameters, Pbkdf2Params, Pbkdf2Prf, Salt};
+use pkcs8::der::Decode as _;
+use pkcs8::pkcs5::pbes2::Kdf;
 use pkcs8::pkcs5::{EncryptionScheme, Error as DecryptError};
-use ring::rand::SecureRandom;
 use tuf_schema::sign::{Passphrase, SecretKey, SecretKeyError};
-use tuf_schema::{Gun, PublicKey};
+use tuf_schema::{Gun, KeyId};
 use zeroize::Zeroizing;
 
 use super::pem::Block;
+use super::role::KeyRole;
 use super::traditional;
 
-/// PBKDF2 rounds of a new file: what the reference writes, and the only count that old clients were tried with.
-const ROUNDS: u32 = 2048;
 /// The most PBKDF2 rounds that a key file may ask for; some seconds of work.
 const MAX_ROUNDS: u32 = 10_000_000;
 /// The most memory that scrypt may ask for, in bytes: 128·r·(N+p).
 const MAX_SCRYPT_BYTES: u64 = 256 << 20;
 /// The most passes over that memory that scrypt may ask for (its p).
 const MAX_SCRYPT_PASSES: u16 = 16;
-const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
-
-/// What a private key is for, as the header `role` of its file says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyRole {
-    /// Root of trust; not bound to a repository.
-    Root,
-    /// Signed tags of one repository.
-    Targets,
-    /// Snapshots of one repository.
-    Snapshot,
-    /// Timestamps of one repository; clients normally hold none.
-    Timestamp,
-    /// A person or machine that signs into delegations, by the name under which the key was made.
-    Signer(String),
-}
+/// The length of a key id, in hexadecimal digits.
+const KEY_ID_DIGITS: usize = 64;
+/// The label of an encrypted PKCS #8 key.
+pub(super) const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 /// One private key in a file.
 pub struct KeyFile {
@@ -71,46 +54,6 @@ pub enum OpenError {
     Key(#[from] SecretKeyError),
 }
 
-/// Why a key cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// The source of randomness gave none.
-    #[error("no randomness to seal the key with")]
-    Randomness,
-    /// Encoding or encrypting failed.
-    #[error("the key cannot be encrypted")]
-    Encrypt,
-    /// The key has no PKCS #8 form.
-    #[error(transparent)]
-    Key(#[from] SecretKeyError),
-}
-
-impl KeyRole {
-    /// Reads the text of a header.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "root" => Self::Root,
-            "targets" => Self::Targets,
-            "snapshot" => Self::Snapshot,
-            "timestamp" => Self::Timestamp,
-            name => Self::Signer(name.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for KeyRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Root => "root",
-            Self::Targets => "targets",
-            Self::Snapshot => "snapshot",
-            Self::Timestamp => "timestamp",
-            Self::Signer(name) => name,
-        })
-    }
-}
-
 impl KeyFile {
     /// Every private key of a file.
     #[must_use]
@@ -122,13 +65,40 @@ impl KeyFile {
     /// What the key is for, if the file says so.
     #[must_use]
     pub fn role(&self) -> Option<KeyRole> {
-        self.block.header("role").map(KeyRole::parse)
+        self.block.header("role").filter(|text| !text.is_empty()).map(KeyRole::parse)
     }
 
     /// The repository it is for, if the file names one.
     #[must_use]
     pub fn gun(&self) -> Option<Gun> {
         self.block.header("gun").and_then(|text| Gun::parse(text).ok())
+    }
+
+    /// The id under which the key was exported, if the file says so; nothing but an opened key proves it.
+    #[must_use]
+    pub fn exported_id(&self) -> Option<KeyId> {
+        let path = self.block.header("path")?;
+        // Before 0.4 the path was that of the old layout: `tuf_keys/GUN/ID_ROLE`.
+        let name = path.rsplit('/').next().unwrap_or(path);
+        key_id(name.split_once('_').map_or(name, |(id, _)| id))
+    }
+
+    /// The same block, still sealed, in the form of a key file: of this role and repository, and at no other place.
+    pub(super) fn kept_as(&self, role: &KeyRole, gun: Option<&Gun>) -> Zeroizing<String> {
+        self.with_headers([("role", Some(role.to_string())), ("gun", gun.map(Gun::to_string)), ("path", None)])
+    }
+
+    /// The same block, still sealed, in the form of an export.
+    pub(super) fn exported_as(&self, role: &KeyRole, gun: Option<&Gun>, id: &KeyId) -> Zeroizing<String> {
+        let path = Some(id.to_string());
+        self.with_headers([("role", Some(role.to_string())), ("gun", gun.map(Gun::to_string)), ("path", path)])
+    }
+
+    fn with_headers(&self, set: [(&str, Option<String>); 3]) -> Zeroizing<String> {
+        let mut headers = self.block.headers.clone();
+        headers.retain(|(name, _)| set.iter().all(|(changed, _)| name != changed));
+        headers.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        Block { label: self.block.label.clone(), headers, content: self.block.content.clone() }.encode()
     }
 
     /// Whether a passphrase is needed.
@@ -176,6 +146,13 @@ impl KeyFile {
     }
 }
 
+/// The id that a text is, if it can be one: 64 lower-case hexadecimal digits.
+#[must_use]
+pub fn key_id(text: &str) -> Option<KeyId> {
+    let digits = text.len() == KEY_ID_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    digits.then(|| KeyId::from_wire(text))
+}
+
 /// Refuses what costs too much before anything is derived: anybody may put a file among the keys.
 fn affordable(scheme: &EncryptionScheme) -> Result<(), OpenError> {
     let fits = match scheme.pbes2().map(|parameters| &parameters.kdf) {
@@ -191,62 +168,10 @@ fn affordable(scheme: &EncryptionScheme) -> Result<(), OpenError> {
     if fits { Ok(()) } else { Err(OpenError::TooMuchWork) }
 }
 
-/// Writes a key as the reference does: PBES2 with PBKDF2-HMAC-SHA-1 of 2048 rounds and AES-256-CBC, headers before it.
-///
-/// An empty passphrase writes the key in the clear, as the reference does.
-///
-/// # Errors
-/// [`SealError`].
-pub fn seal(
-    key: &SecretKey,
-    role: &KeyRole,
-    gun: Option<&Gun>,
-    passphrase: &Passphrase,
-    rng: &dyn SecureRandom,
-) -> Result<Zeroizing<String>, SealError> {
-    let clear = key.to_pkcs8_der()?;
-    let mut headers = vec![("role".to_owned(), role.to_string())];
-    headers.extend(gun.map(|gun| ("gun".to_owned(), gun.to_string())));
-    let block = if passphrase.is_empty() {
-        Block { label: "PRIVATE KEY".to_owned(), headers, content: clear }
-    } else {
-        Block { label: ENCRYPTED.to_owned(), headers, content: encrypt(&clear, passphrase, rng)?.into() }
-    };
-    Ok(block.encode())
-}
-
-/// A public key as docker writes it for handing out: PEM with the header `role`.
-#[must_use]
-pub fn public_pem(key: &PublicKey, name: &str) -> String {
-    let block = Block {
-        label: "PUBLIC KEY".to_owned(),
-        headers: vec![("role".to_owned(), name.to_owned())],
-        content: Zeroizing::new(key.public_bytes().to_vec()),
-    };
-    block.encode().to_string()
-}
-
-fn encrypt(clear: &[u8], passphrase: &Passphrase, rng: &dyn SecureRandom) -> Result<Vec<u8>, SealError> {
-    let (mut salt, mut iv) = ([0_u8; 8], [0_u8; 16]);
-    rng.fill(&mut salt).and_then(|()| rng.fill(&mut iv)).map_err(|_| SealError::Randomness)?;
-    let kdf = Kdf::Pbkdf2(Pbkdf2Params {
-        salt: Salt::new(salt).map_err(|_| SealError::Encrypt)?,
-        iteration_count: ROUNDS,
-        key_length: None,
-        prf: Pbkdf2Prf::HmacWithSha1,
-    });
-    let parameters = Parameters { kdf, encryption: Cipher::Aes256Cbc { iv } };
-    let encrypted = parameters.encrypt(passphrase.expose(), clear).map_err(|_| SealError::Encrypt)?;
-    let info = EncryptedPrivateKeyInfoRef {
-        encryption_algorithm: EncryptionScheme::Pbes2(parameters),
-        encrypted_data: OctetStringRef::new(&encrypted).map_err(|_| SealError::Encrypt)?,
-    };
-    info.to_der().map_err(|_| SealError::Encrypt)
-}
-
 #[cfg(test)]
 mod tests {
-    use pkcs8::pkcs5::pbes2::ScryptParams;
+    use pkcs8::der::Encode as _;
+    use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Parameters, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams};
 
     use super::*;
 
@@ -267,7 +192,7 @@ mod tests {
         let prf = Pbkdf2Prf::HmacWithSha1;
         let rounds =
             |iteration_count| fits(Kdf::Pbkdf2(Pbkdf2Params { salt: salt(), iteration_count, key_length: None, prf }));
-        assert!(rounds(ROUNDS) && rounds(MAX_ROUNDS) && !rounds(MAX_ROUNDS + 1) && !rounds(u32::MAX));
+        assert!(rounds(2048) && rounds(MAX_ROUNDS) && !rounds(MAX_ROUNDS + 1) && !rounds(u32::MAX));
         let scrypt = |cost_parameter, block_size, parallelization| {
             let salt = salt();
             fits(Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length: None }))

@@ -1,33 +1,43 @@
 //! People's private keys, in the files that docker and notary share with us.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SecureRandom;
 use tuf_schema::sign::{SecretKey, SecretKeyError, SecretKind};
 use tuf_schema::{Gun, KeyId, SigningKey as _};
+use zeroize::Zeroizing;
 
+mod directory;
 pub mod file;
+pub mod import;
+pub mod new_file;
 pub mod passphrase;
 mod pem;
 pub mod public_file;
+mod role;
+pub mod seal;
 mod traditional;
 
-pub use file::{KeyFile, KeyRole, OpenError, SealError};
+pub use file::{KeyFile, OpenError, key_id};
+pub use import::{Fallback, ImportError};
 pub use passphrase::{PassphraseError, Passphrases, Prompt};
+pub use role::{KeyRole, RoleNameError};
+pub use seal::{Derivation, SealError};
 
 use crate::cache::{FileError, write_private};
 use crate::exposure;
 use crate::paths::TrustDirectory;
-
-/// The largest key file that is read, in bytes.
-const MAX_KEY_FILE: u64 = 1 << 20;
+use directory::Found;
+use new_file::{NewFileError, write_new};
+use passphrase::KeyName;
 
 /// The private keys of a trust directory, opened at most once each.
 pub struct Keyring {
     directory: TrustDirectory,
     passphrases: Passphrases,
+    derivation: Derivation,
     opened: BTreeMap<KeyId, SecretKey>,
 }
 
@@ -41,6 +51,15 @@ pub struct StoredKey {
     /// The repository it is for, if it is for one only.
     pub gun: Option<Gun>,
     path: PathBuf,
+}
+
+/// A key that was to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The key as it is stored now.
+    pub key: StoredKey,
+    /// Whether it was not there before. What was there is left as it is, with its role and its passphrase.
+    pub is_new: bool,
 }
 
 /// Why a key cannot be had.
@@ -60,6 +79,20 @@ pub enum KeyringError {
         /// The key in it.
         found: KeyId,
     },
+    /// A file is where the key's should be, or cannot be written.
+    #[error(transparent)]
+    New(#[from] NewFileError),
+    /// There is no such key (notary's words).
+    #[error("No key with ID {0} found")]
+    Unknown(KeyId),
+    /// A file could not be removed.
+    #[error("cannot remove {path}", path = path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// No passphrase opens the key.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
@@ -74,25 +107,53 @@ pub enum KeyringError {
     Make(#[from] SecretKeyError),
 }
 
+impl StoredKey {
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl Keyring {
     /// The keys in `directory`.
     #[must_use]
     pub fn new(directory: TrustDirectory, passphrases: Passphrases) -> Self {
-        Self { directory, passphrases, opened: BTreeMap::new() }
+        Self { directory, passphrases, derivation: Derivation::Compatible, opened: BTreeMap::new() }
     }
 
-    /// All private keys, by id. Files that hold none are passed over.
-    ///
-    /// The layout of clients before 0.4 is read too: `root_keys/ID_root.key`, `tuf_keys/GUN/ID_ROLE.key`.
+    /// The same, with what is written from now on sealed in another way than docker's.
+    #[must_use]
+    pub fn with_derivation(self, derivation: Derivation) -> Self {
+        Self { derivation, ..self }
+    }
+
+    /// All private keys, by id, each once. Files that hold none are passed over: see [`Keyring::damaged`].
     ///
     /// # Errors
     /// [`KeyringError::File`].
     pub fn list(&self) -> Result<Vec<StoredKey>, KeyringError> {
-        let mut found = Vec::new();
-        collect(&self.directory.private(), &self.directory.private(), &mut found)?;
-        found.sort();
-        found.dedup_by(|a, b| a.id == b.id);
-        Ok(found)
+        let mut keys = self.files()?;
+        keys.dedup_by(|a, b| a.id == b.id);
+        Ok(keys)
+    }
+
+    /// The files that are named as keys and hold none that can be read.
+    ///
+    /// # Errors
+    /// [`KeyringError::File`].
+    pub fn damaged(&self) -> Result<Vec<PathBuf>, KeyringError> {
+        let found = directory::list(&self.directory)?.into_iter();
+        Ok(found.filter_map(|found| if let Found::NoKey(path) = found { Some(path) } else { None }).collect())
+    }
+
+    /// The key of an id.
+    ///
+    /// # Errors
+    /// [`KeyringError::Unknown`] when it is not here, [`KeyringError::File`].
+    pub fn find(&self, id: &KeyId) -> Result<StoredKey, KeyringError> {
+        let found = self.list()?.into_iter().find(|key| &key.id == id);
+        found.ok_or_else(|| KeyringError::Unknown(id.clone()))
     }
 
     /// Reads the key into memory, asking for its passphrase if it is not there yet.
@@ -101,17 +162,11 @@ impl Keyring {
     /// [`KeyringError`].
     pub fn open(&mut self, key: &StoredKey) -> Result<&SecretKey, KeyringError> {
         if !self.opened.contains_key(&key.id) {
-            let text = read(&key.path)?.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
-            let file = KeyFile::parse_all(&text).into_iter().next();
-            let file = file.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
+            let file = directory::read_key(&key.path)?;
             if let Some(exposed) = exposure::of_key(&key.path) {
                 self.passphrases.warn(&exposed);
             }
-            let secret = if file.is_encrypted() {
-                self.passphrases.unlock(&key.role, &key.id, |passphrase| file.open(Some(passphrase)))?
-            } else {
-                file.open(None)?
-            };
+            let secret = self.open_file(&file, &key.role, &KeyName::Id(&key.id))?;
             let found = secret.public().id().clone();
             if found != key.id {
                 return Err(KeyringError::WrongName { path: key.path.clone(), found });
@@ -131,57 +186,124 @@ impl Keyring {
         gun: Option<&Gun>,
         rng: &dyn SecureRandom,
     ) -> Result<StoredKey, KeyringError> {
-        let secret = SecretKey::generate(SecretKind::EcdsaP256, rng)?;
-        let id = secret.public().id().clone();
-        let sealed = self.passphrases.for_new(&role, &id, |p| file::seal(&secret, &role, gun, p, rng))??;
-        let path = self.directory.private_key(&id);
-        write_private(&path, sealed.as_bytes(), rng)?;
-        self.opened.insert(id.clone(), secret);
-        Ok(StoredKey { id, role, gun: gun.cloned(), path })
+        self.create_of_kind(SecretKind::EcdsaP256, role, gun, rng)
     }
-}
 
-fn collect(top: &Path, directory: &Path, found: &mut Vec<StoredKey>) -> Result<(), KeyringError> {
-    let unreadable = |source| FileError::Read { path: directory.to_owned(), source };
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(unreadable(e).into()),
-    };
-    for entry in entries {
-        let entry = entry.map_err(unreadable)?;
-        let path = entry.path();
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            collect(top, &path, found)?;
-        } else if path.extension().is_some_and(|e| e == "key") {
-            found.extend(describe(top, &path)?);
+    /// Makes a key of any kind that can be made, and seals it on disk before anything uses it.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn create_of_kind(
+        &mut self,
+        kind: SecretKind,
+        role: KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<StoredKey, KeyringError> {
+        self.store(SecretKey::generate(kind, rng)?, role, gun, rng)
+    }
+
+    /// Stores a key that was made elsewhere under the passphrase of its role; one that is here already stays as it is.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn import(
+        &mut self,
+        secret: SecretKey,
+        role: KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<Imported, KeyringError> {
+        match self.find(secret.public().id()) {
+            Ok(key) => Ok(Imported { key, is_new: false }),
+            Err(KeyringError::Unknown(_)) => Ok(Imported { key: self.store(secret, role, gun, rng)?, is_new: true }),
+            Err(e) => Err(e),
         }
     }
-    Ok(())
-}
 
-/// What a key file says of itself; in the old layout the path says it.
-fn describe(top: &Path, path: &Path) -> Result<Option<StoredKey>, KeyringError> {
-    let Some(text) = read(path)? else { return Ok(None) };
-    let Some(file) = KeyFile::parse_all(&text).into_iter().next() else { return Ok(None) };
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let (id, old_role) = stem.split_once('_').map_or((stem.as_str(), None), |(id, role)| (id, Some(role)));
-    let old_gun = || {
-        let directory = path.parent()?.strip_prefix(top.join("tuf_keys")).ok()?;
-        Gun::parse(directory.to_str()?).ok()
-    };
-    let role = file.role().or_else(|| old_role.map(KeyRole::parse));
-    let role = role.unwrap_or_else(|| KeyRole::Signer(String::new()));
-    Ok(Some(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path: path.to_owned() }))
-}
+    /// The text of a new key for a file of its own: sealed as in the trust directory, and not stored there.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn sealed(
+        &self,
+        secret: &SecretKey,
+        role: &KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<Zeroizing<String>, KeyringError> {
+        let seal = |passphrase: &_| seal::seal(secret, role, gun, passphrase, self.derivation, rng);
+        Ok(self.passphrases.for_new(role, secret.public().id(), seal)??)
+    }
 
-/// The text of a key file; `None` when it is gone, too large, or no text.
-fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, FileError> {
-    use std::io::Read as _;
-    let mut text = zeroize::Zeroizing::new(String::new());
-    match std::fs::File::open(path).and_then(|file| file.take(MAX_KEY_FILE).read_to_string(&mut text)) {
-        Ok(_) => Ok(Some(text)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Ok(None),
-        Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
+    /// Seals a key under another passphrase, in its own file.
+    ///
+    /// # Errors
+    /// [`KeyringError`]; the file is then as it was.
+    pub fn change_passphrase(&mut self, key: &StoredKey, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
+        let derivation = self.derivation;
+        self.open(key)?;
+        let secret = self.opened.get(&key.id).ok_or_else(|| KeyringError::Unknown(key.id.clone()))?;
+        let seal = |passphrase: &_| seal::seal(secret, &key.role, key.gun.as_ref(), passphrase, derivation, rng);
+        let text = self.passphrases.in_place_of_old(&key.role, &key.id, seal)??;
+        write_private(&key.path, text.as_bytes(), rng)?;
+        Ok(())
+    }
+
+    /// A key as notary exports it: the block of its file, still sealed, with `path: ID`.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn exported(&self, key: &StoredKey) -> Result<Zeroizing<String>, KeyringError> {
+        Ok(directory::read_key(&key.path)?.exported_as(&key.role, key.gun.as_ref(), &key.id))
+    }
+
+    /// Removes every file of a key.
+    ///
+    /// # Errors
+    /// [`KeyringError::Unknown`] when there is none, [`KeyringError::Remove`], [`KeyringError::File`].
+    pub fn remove(&mut self, key: &StoredKey) -> Result<(), KeyringError> {
+        let files: Vec<_> = self.files()?.into_iter().filter(|file| file.id == key.id).collect();
+        if files.is_empty() {
+            return Err(KeyringError::Unknown(key.id.clone()));
+        }
+        self.opened.remove(&key.id);
+        for StoredKey { path, .. } in files {
+            fs::remove_file(&path).map_err(|source| KeyringError::Remove { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Every file of a key, by id.
+    fn files(&self) -> Result<Vec<StoredKey>, KeyringError> {
+        let found = directory::list(&self.directory)?.into_iter();
+        let keys = found.filter_map(|found| if let Found::Key(key) = found { Some(key) } else { None });
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// The key in a file, which need not lie in the trust directory, opened with the passphrases of a role.
+    fn open_file(&self, file: &KeyFile, role: &KeyRole, name: &KeyName<'_>) -> Result<SecretKey, KeyringError> {
+        if file.is_encrypted() {
+            Ok(self.passphrases.unlock(role, name, |passphrase| file.open(Some(passphrase)))?)
+        } else {
+            Ok(file.open(None)?)
+        }
+    }
+
+    fn store(
+        &mut self,
+        secret: SecretKey,
+        role: KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<StoredKey, KeyringError> {
+        let sealed = self.sealed(&secret, &role, gun, rng)?;
+        let id = secret.public().id().clone();
+        let path = self.directory.private_key(&id);
+        write_new(&path, &sealed, rng)?;
+        self.opened.insert(id.clone(), secret);
+        Ok(StoredKey { id, role, gun: gun.cloned(), path })
     }
 }

@@ -27,16 +27,27 @@ impl Block {
 
     /// Every block of a text; what stands between blocks is skipped, and so is a block that is cut or mismatched.
     pub(crate) fn parse_all(text: &str) -> Vec<Self> {
+        Self::parse_each(text).into_iter().filter_map(Result::ok).collect()
+    }
+
+    /// Every block of a text, or the label of one that is cut or mismatched.
+    pub(crate) fn parse_each(text: &str) -> Vec<Result<Self, String>> {
         let mut blocks = Vec::new();
-        let mut lines = text.lines().map(str::trim_end);
-        while let Some(line) = lines.next() {
-            let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
-                continue;
-            };
-            let end = format!("-----END {label}-----");
-            let body: Vec<_> = lines.by_ref().take_while(|line| *line != end).collect();
-            blocks.extend(Self::parse_body(label, &body));
+        let mut begun: Option<(&str, Vec<&str>)> = None;
+        for line in text.lines().map(str::trim_end) {
+            if let Some(label) = mark(line, "-----BEGIN ") {
+                blocks.extend(begun.replace((label, Vec::new())).map(|(cut, _)| Err(cut.to_owned())));
+            } else if let Some(end) = mark(line, "-----END ") {
+                let ended = begun.take().map(|(label, body)| {
+                    let block = if label == end { Self::parse_body(label, &body) } else { None };
+                    block.ok_or_else(|| label.to_owned())
+                });
+                blocks.extend(ended);
+            } else if let Some((_, body)) = &mut begun {
+                body.push(line);
+            }
         }
+        blocks.extend(begun.map(|(cut, _)| Err(cut.to_owned())));
         blocks
     }
 
@@ -51,12 +62,15 @@ impl Block {
         Some(Self { label: label.to_owned(), headers, content })
     }
 
-    /// The block as text. Headers are sorted by name, as Go sorts them.
+    /// The block as text. Headers are sorted by name, the one that says how it is encrypted first, as Go sorts them.
     pub(crate) fn encode(&self) -> Zeroizing<String> {
         let mut headers = self.headers.clone();
-        headers.sort();
+        headers.sort_by_key(|(name, value)| (name != "Proc-Type", name.clone(), value.clone()));
         let base64 = Zeroizing::new(STANDARD.encode(self.content.as_slice()));
-        let mut text = Zeroizing::new(String::with_capacity(base64.len().saturating_mul(2)));
+        let around: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 3).sum();
+        let around = around.saturating_add(self.label.len().saturating_mul(2)).saturating_add(64);
+        // Large enough at once: where it grew from would not be wiped.
+        let mut text = Zeroizing::new(String::with_capacity(base64.len().saturating_mul(2).saturating_add(around)));
         text.push_str(&format!("-----BEGIN {}-----\n", self.label));
         for (name, value) in &headers {
             text.push_str(&format!("{name}: {value}\n"));
@@ -74,6 +88,11 @@ impl Block {
         text.push_str(&format!("-----END {}-----\n", self.label));
         text
     }
+}
+
+/// The label of a line that begins or ends a block.
+fn mark<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
+    line.strip_prefix(begin)?.strip_suffix("-----")
 }
 
 #[cfg(test)]
@@ -134,5 +153,28 @@ mod tests {
             -----BEGIN C-----\nA\n";
         let labels: Vec<_> = Block::parse_all(text).into_iter().map(|b| (b.label, b.content.to_vec())).collect();
         assert_eq!(labels, [("A".to_owned(), vec![1]), ("B".to_owned(), vec![2])]);
+    }
+
+    #[test]
+    fn a_cut_block_is_told_and_takes_no_other_with_it() {
+        let whole = "-----BEGIN A-----\nAQ==\n-----END A-----\n";
+        let labels = |text: &str| -> Vec<_> {
+            Block::parse_each(text).into_iter().map(|block| block.map(|block| block.label)).collect()
+        };
+        for (cut, told) in [
+            ("-----BEGIN A-----\nAQ==\n", "A"),
+            ("-----BEGIN B-----\nAQ==\n-----END A-----\n", "B"),
+            ("-----BEGIN B-----\nAQ=\n-----END B-----\n", "B"),
+        ] {
+            assert_eq!(labels(&format!("{cut}{whole}")), [Err(told.to_owned()), Ok("A".to_owned())], "{cut}");
+            assert_eq!(labels(&format!("{whole}{cut}")), [Ok("A".to_owned()), Err(told.to_owned())], "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_header_that_says_how_a_block_is_encrypted_comes_first() {
+        let headers = ["role", "Proc-Type", "DEK-Info"].map(|name| (name.to_owned(), "x".to_owned())).to_vec();
+        let block = Block { label: "X".into(), headers, content: Zeroizing::new(vec![1]) };
+        assert!(block.encode().starts_with("-----BEGIN X-----\nProc-Type: x\nDEK-Info: x\nrole: x\n\n"));
     }
 }

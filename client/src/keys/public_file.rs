@@ -14,7 +14,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const CERTIFICATE: &str = "CERTIFICATE";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 /// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
-const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub(super) const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Why a file gives no public key.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ mod tests {
     use tuf_schema::sign::{SecretKey, SecretKind};
 
     use super::*;
-    use crate::keys::file::public_pem;
+    use crate::keys::seal::public_pem;
 
     fn now() -> UtcTime {
         UtcTime::parse("2026-11-22T00:00:00Z").unwrap()

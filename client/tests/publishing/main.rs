@@ -4,8 +4,8 @@
 
 mod editing;
 mod hostile;
-mod mending;
 mod listing;
+mod mending;
 mod overtaken;
 mod resuming;
 mod root_age;

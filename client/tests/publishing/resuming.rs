@@ -1,6 +1,6 @@
 //! A first publish that never reached the server: its root is kept, the server answers 404.
 
-use bulla::keys::KeyRole;
+use bulla::keys::{Derivation, KeyRole};
 use bulla::publish::{PublishError, Published};
 use bulla::trust::{Offline, UpdateError, released, update};
 use ring::rand::SystemRandom;
@@ -31,7 +31,9 @@ fn forget(server: &Server) {
 
 pub(crate) fn hold(person: &Person, key: &SecretKey, role: &KeyRole) {
     let passphrase = Passphrase::from_text("repository passphrase".into());
-    let text = bulla::keys::file::seal(key, role, Some(&gun()), &passphrase, &SystemRandom::new()).unwrap();
+    let text =
+        bulla::keys::seal::seal(key, role, Some(&gun()), &passphrase, Derivation::Compatible, &SystemRandom::new())
+            .unwrap();
     std::fs::write(person.directory().private_key(key.public().id()), text.as_bytes()).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Signing: what is sent, with which keys, and what happens when others are faster.
 
 use bulla::config::EnvironmentPassphrases;
-use bulla::keys::{KeyRole, Keyring, Passphrases};
+use bulla::keys::{Derivation, KeyRole, Keyring, Passphrases};
 use bulla::publish::{EditError, MAX_ATTEMPTS, PublishError, Published};
 use bulla::remote::{Part, RemoteError};
 use bulla::trust::{Offline, Report, UpdateError, released, update};
@@ -157,11 +157,12 @@ async fn a_snapshot_key_of_our_own_signs_the_snapshot() {
     owner.sign(&server, "1", b"one").await.unwrap();
     // The server's snapshot key in our hands, as after `notary init`.
     let rng = SystemRandom::new();
-    let text = bulla::keys::file::seal(
+    let text = bulla::keys::seal::seal(
         &server.snapshot,
         &KeyRole::Snapshot,
         Some(&gun()),
         &Passphrase::from_text("repository passphrase".into()),
+        Derivation::Compatible,
         &rng,
     );
     let path = owner.directory().private_key(server.snapshot.public().id());

@@ -1,7 +1,8 @@
 //! What every command needs: settings, the time, randomness, a place to write to.
 
-use bulla::config::{Config, EnvironmentPassphrases, Flags, process_variable};
+use bulla::config::{Config, Flags, process_variable};
 use bulla::exposure;
+use bulla::keys::passphrase::{Descriptor, Sources};
 use bulla::keys::{Keyring, Passphrases};
 use ring::rand::SystemRandom;
 use tuf_schema::UtcTime;
@@ -17,11 +18,13 @@ pub(crate) struct Context {
     pub(crate) now: UtcTime,
     pub(crate) rng: SystemRandom,
     pub(crate) out: Output,
+    /// Where the command line says that passphrases are.
+    descriptors: Vec<Descriptor>,
 }
 
 impl Context {
     /// Reads what the command line names, the environment and the clock.
-    pub(crate) fn from_process(flags: &Flags, out: Output) -> Result<Self, CliError> {
+    pub(crate) fn from_process(flags: &Flags, descriptors: Vec<Descriptor>, out: Output) -> Result<Self, CliError> {
         let config = Config::from_process(flags)?;
         for warning in &config.warnings {
             out.warn(warning);
@@ -29,14 +32,19 @@ impl Context {
         for exposed in exposure::of_directories(&config.docker, &config.trust) {
             out.warn(&exposed.to_string());
         }
-        Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out })
+        Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out, descriptors })
     }
 
     /// The keys of the trust directory.
     pub(crate) fn keyring(&self) -> Result<Keyring, CliError> {
+        Ok(self.keyring_with(None))
+    }
+
+    /// The same, with a descriptor for the passphrase that keys are sealed with anew.
+    pub(crate) fn keyring_with(&self, new: Option<u32>) -> Keyring {
         // Read here rather than kept: passphrases are not to be copied about.
-        let environment = EnvironmentPassphrases::from_variables(process_variable);
-        let passphrases = Passphrases::new(environment, Box::new(Terminal(self.out)));
-        Ok(Keyring::new(self.config.trust.clone(), passphrases))
+        let sources = Sources::from_variables(process_variable);
+        let sources = sources.with_descriptors(&self.descriptors).with_new_descriptor(new);
+        Keyring::new(self.config.trust.clone(), Passphrases::new(sources, Box::new(Terminal(self.out))))
     }
 }

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use bulla::config::ConfigError;
 use bulla::image::ImageError;
-use bulla::keys::KeyringError;
+use bulla::keys::new_file::NewFileError;
+use bulla::keys::{ImportError, KeyringError};
 use bulla::publish::PublishError;
 use bulla::session::SessionError;
 use bulla::trust::UpdateError;
 use tuf_schema::Sha256;
 use tuf_schema::verify::chain::Skipped;
+
+use crate::cmd::key::KeyError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,38 @@ pub(crate) enum CliError {
         /// Why.
         source: KeyringError,
     },
+    /// A verb of `bulla key` failed.
+    #[error(transparent)]
+    KeyVerb(#[from] KeyError),
+    /// A private key could not be loaded (docker's words).
+    #[error("error importing key from {path}", path = path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<ImportError>,
+    },
+    /// A file holds no private key (docker's words).
+    #[error(
+        "error importing key from {path}: provided file {path} is not a supported private key - to add a signer's public \
+         key use docker trust signer add",
+        path = .0.display()
+    )]
+    NotPrivate(PathBuf),
+    /// A private key that others may read is not loaded (docker's words).
+    #[error(
+        "refusing to load key from {path}: private key file {path} must not be readable or writable by others",
+        path = .0.display()
+    )]
+    LooseKey(PathBuf),
+    /// There is no such file (docker's words).
+    #[error("refusing to load key from {path}: {source}", path = path.display())]
+    NoKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A name that no key may have (docker's words).
     #[error(
         "key name \"{0}\" must start with lowercase alphanumeric characters and can include \"-\" or \"_\" after the first \
@@ -95,7 +130,7 @@ pub(crate) enum CliError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: NewFileError,
     },
     /// Standard output could not be written.
     #[error("cannot write to standard output")]

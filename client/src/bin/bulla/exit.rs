@@ -1,6 +1,6 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
-use bulla::keys::KeyringError;
+use bulla::keys::{ImportError, KeyringError};
 use bulla::lock::LockError;
 use bulla::publish::{EditError, PublishError};
 use bulla::registry::RegistryError;
@@ -9,6 +9,7 @@ use bulla::session::SessionError;
 use bulla::trust::UpdateError;
 use tuf_schema::verify::chain::ChainError;
 
+use crate::cmd::key::KeyError;
 use crate::error::CliError;
 
 /// What `--help` says about exit codes.
@@ -122,6 +123,9 @@ impl Code {
             CliError::Update { source, .. } => Self::of_update(source),
             CliError::Sign { source, .. } => Self::of_publish(source),
             CliError::Key { source, .. } => Self::of_keyring(source),
+            CliError::KeyVerb(e) => Self::of_key_verb(e),
+            CliError::Load { source, .. } => Self::of_import(source),
+            CliError::NotPrivate(_) => Self::Key,
             CliError::Config(_)
             | CliError::Image(_)
             | CliError::NoTag(_)
@@ -129,6 +133,8 @@ impl Code {
             | CliError::KeyName(_) => Self::Invalid,
             CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
+            | CliError::LooseKey(_)
+            | CliError::NoKeyFile { .. }
             | CliError::WritePublicKey { .. }
             | CliError::Output(_) => Self::File,
         }
@@ -196,10 +202,34 @@ impl Code {
         }
     }
 
+    fn of_key_verb(error: &KeyError) -> Self {
+        match error {
+            KeyError::Keyring(e) => Self::of_keyring(e),
+            KeyError::Import(e) => Self::of_import(e),
+            KeyError::NewFile(_) | KeyError::NoDirectory(_) => Self::File,
+            KeyError::NoKeyOf { .. } | KeyError::NoKeys(_) => Self::NoKey,
+            KeyError::NoId(_)
+            | KeyError::GunNeeded(_)
+            | KeyError::NoRootKind(_)
+            | KeyError::RootKey(_)
+            | KeyError::NotAnswered(_) => Self::Invalid,
+        }
+    }
+
+    fn of_import(error: &ImportError) -> Self {
+        match error {
+            ImportError::File(_) | ImportError::NotRead(_) => Self::File,
+            ImportError::NoKey(_) | ImportError::Damaged { .. } => Self::Key,
+            ImportError::GunNeeded { .. } => Self::Invalid,
+            ImportError::Key { source, .. } => Self::of_keyring(source),
+        }
+    }
+
     fn of_keyring(error: &KeyringError) -> Self {
         match error {
             KeyringError::Passphrase(_) => Self::Passphrase,
-            KeyringError::File(_) => Self::File,
+            KeyringError::File(_) | KeyringError::New(_) | KeyringError::Remove { .. } => Self::File,
+            KeyringError::Unknown(_) => Self::NoKey,
             KeyringError::NotAKey(_)
             | KeyringError::WrongName { .. }
             | KeyringError::Open(_)

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use bulla::config::Flags;
+use bulla::keys::passphrase::Descriptor;
 use clap::{Args, Parser, Subcommand};
 
 mod clock;
@@ -58,6 +59,10 @@ struct Global {
     /// Key of that certificate
     #[arg(long, global = true, value_name = "FILE")]
     tlskey: Option<PathBuf>,
+    /// File descriptor whose first line is the passphrase of all keys, or of those of one role: root, targets,
+    /// snapshot or delegation
+    #[arg(long, global = true, value_name = "[ROLE=]N")]
+    passphrase_fd: Vec<Descriptor>,
 }
 
 impl Global {
@@ -79,6 +84,9 @@ enum Command {
     /// Manage trust on images
     #[command(subcommand)]
     Trust(cmd::trust::Command),
+    /// Operate on private keys
+    #[command(subcommand)]
+    Key(cmd::key::Command),
 }
 
 #[tokio::main]
@@ -98,9 +106,10 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(arguments.global.output, may_colour());
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match Context::from_process(&arguments.global.flags(), output) {
+    let outcome = match Context::from_process(&arguments.global.flags(), arguments.global.passphrase_fd, output) {
         Ok(context) => match arguments.command {
             Command::Trust(command) => cmd::trust::run(command, &context).await,
+            Command::Key(command) => cmd::key::run(command, &context),
         },
         Err(e) => Err(e),
     };

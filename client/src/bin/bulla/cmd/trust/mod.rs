@@ -32,7 +32,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Sign(arguments) => sign::run(&arguments, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await,
         Command::Verify(arguments) => verify::run(&arguments, context).await,
-        Command::Key(key::Command::Generate(arguments)) => key::generate(&arguments, context),
+        Command::Key(command) => key::run(&command, context),
     }
 }
 

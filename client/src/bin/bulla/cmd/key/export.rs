@@ -1,0 +1,88 @@
+//! `bulla key export`: private keys as they lie in the trust directory, for a copy or another machine.
+
+use std::path::PathBuf;
+
+use bulla::keys::new_file::write_new;
+use bulla::keys::{Keyring, StoredKey};
+use clap::Args;
+use serde::Serialize;
+use tuf_schema::Gun;
+use zeroize::Zeroizing;
+
+use super::{KeyError, Row};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Show;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Ids of keys
+    #[arg(long, value_delimiter = ',', value_name = "KEY_ID", conflicts_with = "gun")]
+    key: Vec<String>,
+    /// Repositories whose keys to export
+    #[arg(long, value_delimiter = ',', value_parser = super::gun)]
+    gun: Vec<Gun>,
+    /// File to write, mode 0600; standard output without it
+    #[arg(short = 'o', value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// The keys, and their blocks unless those went into a file.
+#[derive(Serialize)]
+struct Exported {
+    keys: Vec<Row>,
+    file: Option<PathBuf>,
+    pem: Option<Zeroizing<String>>,
+}
+
+impl Show for Exported {
+    fn text(&self) -> String {
+        self.pem.as_ref().map(|pem| pem.trim_end().to_owned()).unwrap_or_default()
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let keys = context.keyring()?;
+    let selected = select(&keys, arguments, context)?;
+    let mut pem = Zeroizing::new(String::new());
+    for key in &selected {
+        let block = keys.exported(key).map_err(KeyError::from)?;
+        // Large enough at once: where it grew from would not be wiped.
+        let mut longer = Zeroizing::new(String::with_capacity(pem.len().saturating_add(block.len())));
+        longer.push_str(&pem);
+        longer.push_str(&block);
+        pem = longer;
+    }
+    let pem = match &arguments.file {
+        Some(file) => {
+            super::expect_directory(file)?;
+            write_new(file, &pem, &context.rng).map_err(KeyError::from)?;
+            None
+        }
+        None => Some(pem),
+    };
+    let keys = selected.iter().map(Row::of).collect();
+    context.out.show(&Exported { keys, file: arguments.file.clone(), pem })?;
+    Ok(Exit::Success)
+}
+
+/// The keys that were asked for: all of them without a selection. That one is missing is an error: an export is a copy
+/// that somebody relies on.
+fn select(keys: &Keyring, arguments: &Arguments, context: &Context) -> Result<Vec<StoredKey>, KeyError> {
+    let directory = || super::directory(context);
+    if !arguments.key.is_empty() {
+        return arguments.key.iter().map(|text| Ok(keys.find(&super::id(text)?)?)).collect();
+    }
+    let all = keys.list()?;
+    if arguments.gun.is_empty() {
+        return if all.is_empty() { Err(KeyError::NoKeys(directory())) } else { Ok(all) };
+    }
+    for gun in &arguments.gun {
+        if all.iter().all(|key| key.gun.as_ref() != Some(gun)) {
+            return Err(KeyError::NoKeyOf { gun: gun.clone(), directory: directory() });
+        }
+    }
+    let of = |gun: &Gun| all.iter().filter(|key| key.gun.as_ref() == Some(gun)).cloned().collect::<Vec<_>>();
+    Ok(arguments.gun.iter().flat_map(of).collect())
+}

@@ -1,0 +1,94 @@
+//! The files of private keys in a trust directory, found in both of its layouts.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use tuf_schema::{Gun, KeyId};
+use zeroize::Zeroizing;
+
+use super::file::KeyFile;
+use super::role::KeyRole;
+use super::{KeyringError, StoredKey};
+use crate::cache::FileError;
+use crate::paths::TrustDirectory;
+
+/// The largest key file that is read, in bytes.
+pub(super) const MAX_KEY_FILE: u64 = 1 << 20;
+
+/// A file among the keys.
+pub(super) enum Found {
+    /// A private key, by what its file says.
+    Key(StoredKey),
+    /// A file that is named as one and holds none that can be read.
+    NoKey(PathBuf),
+}
+
+/// Every key file, sorted by its path.
+///
+/// The layout of clients before 0.4 is read too: `root_keys/ID_root.key`, `tuf_keys/GUN/ID_ROLE.key`.
+pub(super) fn list(directory: &TrustDirectory) -> Result<Vec<Found>, FileError> {
+    let top = directory.private();
+    let mut paths = Vec::new();
+    collect(&top, &mut paths)?;
+    paths.sort();
+    paths.into_iter().map(|path| describe(&top, path)).collect()
+}
+
+/// The first private key of a file.
+pub(super) fn read_key(path: &Path) -> Result<KeyFile, KeyringError> {
+    let file = read(path)?.and_then(|text| KeyFile::parse_all(&text).into_iter().next());
+    file.ok_or_else(|| KeyringError::NotAKey(path.to_owned()))
+}
+
+/// The text of a file; `None` when it is gone, too large, or no text.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let limit = MAX_KEY_FILE.saturating_add(1);
+    let sized = |file: fs::File| {
+        // At once of its size: where it grew from would not be wiped.
+        let size = file.metadata()?.len().min(limit).saturating_add(1);
+        bytes.reserve_exact(usize::try_from(size).unwrap_or_default());
+        file.take(limit).read_to_end(&mut bytes)
+    };
+    match fs::File::open(path).and_then(sized) {
+        Ok(_) if bytes.len() as u64 > MAX_KEY_FILE => Ok(None),
+        Ok(_) => Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
+    let unreadable = |source| FileError::Read { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(unreadable(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            collect(&path, found)?;
+        } else if path.extension().is_some_and(|e| e == "key") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What a key file says of itself; in the old layout the path says it.
+fn describe(top: &Path, path: PathBuf) -> Result<Found, FileError> {
+    let Some(text) = read(&path)? else { return Ok(Found::NoKey(path)) };
+    let Some(file) = KeyFile::parse_all(&text).into_iter().next() else { return Ok(Found::NoKey(path)) };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (id, old_role) = stem.split_once('_').map_or((stem.as_str(), None), |(id, role)| (id, Some(role)));
+    let old_gun = || {
+        let directory = path.parent()?.strip_prefix(top.join("tuf_keys")).ok()?;
+        Gun::parse(directory.to_str()?).ok()
+    };
+    let role = file.role().or_else(|| old_role.map(KeyRole::parse));
+    let role = role.unwrap_or_else(|| KeyRole::Signer(String::new()));
+    Ok(Found::Key(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path }))
+}

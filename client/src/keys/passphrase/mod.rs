@@ -1,0 +1,347 @@
+//! Where passphrases come from, in one order: the command line, the environment, files, and whoever can be asked.
+
+use tuf_schema::KeyId;
+use tuf_schema::sign::Passphrase;
+
+use super::file::OpenError;
+use super::role::KeyRole;
+use crate::exposure::Exposed;
+
+mod askpass;
+mod place;
+mod secret_line;
+mod sources;
+
+pub use place::{Fault, Place};
+pub use secret_line::MAX_BYTES;
+pub use sources::{Descriptor, DescriptorError, EnvironmentPassphrases, KeyKind, Sources};
+
+/// The fewest characters of a new passphrase that is typed in (the reference's rule).
+pub const MIN_TYPED_CHARACTERS: usize = 8;
+/// How often a typed passphrase may be wrong.
+const ATTEMPTS: usize = 3;
+/// How many characters of a key id a prompt shows (docker).
+const SHOWN_ID_CHARACTERS: usize = 7;
+
+/// Asks a person for a secret, without echo.
+pub trait Prompt: Send + Sync {
+    /// Shows `text` and reads one line.
+    ///
+    /// # Errors
+    /// When there is nobody to ask.
+    fn secret(&self, text: &str) -> std::io::Result<Passphrase>;
+
+    /// Says something between two questions.
+    fn say(&self, text: &str);
+
+    /// Says what somebody should look at.
+    fn warn(&self, text: &str) {
+        self.say(&format!("Warning: {text}"));
+    }
+}
+
+/// Where passphrases come from.
+pub struct Passphrases {
+    sources: Sources,
+    prompt: Box<dyn Prompt>,
+}
+
+/// Why there is no passphrase.
+#[derive(Debug, thiserror::Error)]
+pub enum PassphraseError {
+    /// None is given, and there is nobody to ask.
+    #[error(
+        "no passphrase for the {what}: set {variable} or {file_variable}, use --passphrase-fd, or run at a terminal"
+    )]
+    NobodyToAsk {
+        /// Which key.
+        what: String,
+        /// The variable that would help.
+        variable: &'static str,
+        /// The variable that would help by naming a file.
+        file_variable: &'static str,
+        /// Why asking failed.
+        source: std::io::Error,
+    },
+    /// None for a key that is to be sealed anew, and there is nobody to ask.
+    #[error(
+        "no new passphrase for the {what}: set BULLA_NEW_PASSPHRASE_FILE, use --new-passphrase-fd, or run at a terminal"
+    )]
+    NobodyToAskAnew {
+        /// Which key.
+        what: String,
+        /// Why asking failed.
+        source: std::io::Error,
+    },
+    /// A place that was named gives none.
+    #[error("cannot take the passphrase for the {what} from {place}")]
+    Source {
+        /// Which key.
+        what: String,
+        /// Where it should have come from.
+        place: Place,
+        /// Why it did not.
+        source: Fault,
+    },
+    /// What is given does not fit.
+    #[error("the passphrase in {} does not open the {what}: mend it, or leave it out to be asked", list(tried))]
+    Wrong {
+        /// Which key.
+        what: String,
+        /// Where passphrases were found.
+        tried: Vec<Place>,
+    },
+    /// Nothing that was typed fits, or the two texts typed never were the same.
+    #[error("no usable passphrase for the {what} after {ATTEMPTS} attempts")]
+    GaveUp {
+        /// Which key.
+        what: String,
+    },
+    /// The key cannot be opened whatever the passphrase.
+    #[error(transparent)]
+    Open(OpenError),
+}
+
+impl Passphrases {
+    /// Passphrases from `sources`, and from `prompt` for the rest.
+    #[must_use]
+    pub fn new(sources: impl Into<Sources>, prompt: Box<dyn Prompt>) -> Self {
+        Self { sources: sources.into(), prompt }
+    }
+
+    /// Tries passphrases on an existing key until `open` succeeds: those that are given, or else some that are asked for.
+    ///
+    /// # Errors
+    /// [`PassphraseError`]; an error other than a wrong passphrase ends the attempts.
+    pub fn unlock<T>(
+        &self,
+        role: &KeyRole,
+        key: &KeyName<'_>,
+        mut open: impl FnMut(&Passphrase) -> Result<T, OpenError>,
+    ) -> Result<T, PassphraseError> {
+        let what = describe(role, key);
+        let mut tried = Vec::new();
+        for source in self.sources.given(KeyKind::of(role)) {
+            match open(self.text(source, &what)?) {
+                Err(OpenError::WrongPassphrase) => tried.push(source.place.clone()),
+                other => return other.map_err(PassphraseError::Open),
+            }
+        }
+        if !tried.is_empty() {
+            return Err(PassphraseError::Wrong { what, tried });
+        }
+        let [variable, file_variable] = KeyKind::of(role).variables();
+        for _ in 0..ATTEMPTS {
+            let nobody = |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source };
+            let passphrase = self.ask(&what, &format!("Enter passphrase for {what}: "), nobody)?;
+            match open(&passphrase) {
+                Err(OpenError::WrongPassphrase) => self.prompt.say("Passphrase incorrect. Please retry."),
+                other => return other.map_err(PassphraseError::Open),
+            }
+        }
+        Err(PassphraseError::GaveUp { what })
+    }
+
+    /// Hands `seal` the passphrase for a new key: the first one given, else one that is asked for twice.
+    ///
+    /// # Errors
+    /// [`PassphraseError`].
+    pub fn for_new<T>(
+        &self,
+        role: &KeyRole,
+        id: &KeyId,
+        seal: impl FnOnce(&Passphrase) -> T,
+    ) -> Result<T, PassphraseError> {
+        let what = format!("new {}", describe(role, &KeyName::Id(id)));
+        if let Some(source) = self.sources.given(KeyKind::of(role)).next() {
+            return Ok(seal(self.text(source, &what)?));
+        }
+        let [variable, file_variable] = KeyKind::of(role).variables();
+        let nobody = |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source };
+        self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase))
+    }
+
+    /// Hands `seal` what an existing key is to be sealed with from now on: what is given for that, else what is asked for
+    /// twice. What opens the key today is no answer.
+    ///
+    /// # Errors
+    /// [`PassphraseError`].
+    pub fn in_place_of_old<T>(
+        &self,
+        role: &KeyRole,
+        id: &KeyId,
+        seal: impl FnOnce(&Passphrase) -> T,
+    ) -> Result<T, PassphraseError> {
+        // The reference, too, asks for it as for that of a new key.
+        let what = format!("new {}", describe(role, &KeyName::Id(id)));
+        if let Some(source) = self.sources.replacing().next() {
+            return Ok(seal(self.text(source, &what)?));
+        }
+        let nobody = |what, source| PassphraseError::NobodyToAskAnew { what, source };
+        self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase))
+    }
+
+    /// Says what somebody should look at.
+    pub(super) fn warn(&self, exposed: &Exposed) {
+        self.prompt.warn(&exposed.to_string());
+    }
+
+    fn text<'a>(&self, source: &'a sources::Source, what: &str) -> Result<&'a Passphrase, PassphraseError> {
+        source.text(|exposed| self.warn(exposed)).map_err(|fault| at(what, source.place.clone(), fault))
+    }
+
+    fn ask_twice(
+        &self,
+        what: String,
+        nobody: impl Fn(String, std::io::Error) -> PassphraseError,
+    ) -> Result<Passphrase, PassphraseError> {
+        for _ in 0..ATTEMPTS {
+            let first = self.ask(&what, &format!("Enter passphrase for {what}: "), &nobody)?;
+            let characters = std::str::from_utf8(first.expose()).unwrap_or_default().chars().count();
+            if characters < MIN_TYPED_CHARACTERS {
+                self.prompt.say(
+                    "Passphrase is too short. Please use a password manager to generate and store a good random passphrase.",
+                );
+                continue;
+            }
+            let second = self.ask(&what, &format!("Repeat passphrase for {what}: "), &nobody)?;
+            if first.expose() == second.expose() {
+                return Ok(first);
+            }
+            self.prompt.say("Passphrases do not match. Please retry.");
+        }
+        Err(PassphraseError::GaveUp { what })
+    }
+
+    /// Asks through the command that is named for it, else at the terminal.
+    fn ask(
+        &self,
+        what: &str,
+        text: &str,
+        nobody: impl Fn(String, std::io::Error) -> PassphraseError,
+    ) -> Result<Passphrase, PassphraseError> {
+        let (place, answer) = match &self.sources.askpass {
+            Some(command) => (Place::Askpass(command.clone()), askpass::ask(command, text)),
+            None => (Place::Terminal, Ok(self.prompt.secret(text).map_err(|e| nobody(what.to_owned(), e))?)),
+        };
+        answer.and_then(secret_line::within_bounds).map_err(|fault| at(what, place, fault))
+    }
+}
+
+/// How a key is named that a passphrase is asked for.
+pub enum KeyName<'a> {
+    /// By its id.
+    Id(&'a KeyId),
+    /// By the file that it is in, as long as nobody knows its id.
+    File(&'a std::path::Path),
+}
+
+fn at(what: &str, place: Place, source: Fault) -> PassphraseError {
+    PassphraseError::Source { what: what.to_owned(), place, source }
+}
+
+/// As docker's prompts name a key.
+fn describe(role: &KeyRole, key: &KeyName<'_>) -> String {
+    let alias = match role {
+        KeyRole::Targets | KeyRole::Snapshot => "repository".to_owned(),
+        other => other.to_string(),
+    };
+    match key {
+        KeyName::Id(id) => {
+            let id: String = id.as_str().chars().take(SHOWN_ID_CHARACTERS).collect();
+            format!("{alias} key with ID {id}")
+        }
+        KeyName::File(path) => format!("{alias} key in {}", path.display()),
+    }
+}
+
+fn list(places: &[Place]) -> String {
+    places.iter().map(Place::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Types these lines, one for each question, and keeps what was asked and said.
+    struct Typist(Mutex<(Vec<&'static str>, Vec<String>)>);
+
+    impl Prompt for &'static Typist {
+        fn secret(&self, text: &str) -> std::io::Result<Passphrase> {
+            let mut state = self.0.lock().unwrap();
+            state.1.push(text.to_owned());
+            let line = state.0.pop().ok_or(std::io::ErrorKind::UnexpectedEof)?;
+            Ok(Passphrase::from_text(line.to_owned()))
+        }
+
+        fn say(&self, text: &str) {
+            self.0.lock().unwrap().1.push(text.to_owned());
+        }
+    }
+
+    fn typing(lines: &[&'static str]) -> (Passphrases, &'static Typist) {
+        let lines = lines.iter().rev().copied().collect();
+        let typist: &'static Typist = Box::leak(Box::new(Typist(Mutex::new((lines, Vec::new())))));
+        (Passphrases::new(EnvironmentPassphrases::default(), Box::new(typist)), typist)
+    }
+
+    fn id() -> KeyId {
+        KeyId::from_wire("0123456789abcdef")
+    }
+
+    fn expect(right: &str) -> impl Fn(&Passphrase) -> Result<(), OpenError> {
+        move |p| if p.expose() == right.as_bytes() { Ok(()) } else { Err(OpenError::WrongPassphrase) }
+    }
+
+    #[test]
+    fn a_wrong_passphrase_may_be_typed_again() {
+        let (passphrases, typist) = typing(&["wrong", "right"]);
+        passphrases.unlock(&KeyRole::Targets, &KeyName::Id(&id()), expect("right")).unwrap();
+        let said = typist.0.lock().unwrap().1.clone();
+        let question = "Enter passphrase for repository key with ID 0123456: ";
+        assert_eq!(said, [question, "Passphrase incorrect. Please retry.", question]);
+    }
+
+    #[test]
+    fn a_new_passphrase_is_long_enough_and_typed_twice() {
+        let (passphrases, typist) = typing(&["short", "long enough", "long enouhg", "long enough", "long enough"]);
+        let used = passphrases.for_new(&KeyRole::Root, &id(), |p| p.expose().to_vec()).unwrap();
+        assert_eq!(used, b"long enough");
+        let said = typist.0.lock().unwrap().1.clone();
+        assert!(said[1].starts_with("Passphrase is too short."), "{said:?}");
+        assert_eq!(said[3], "Repeat passphrase for new root key with ID 0123456: ");
+        assert_eq!(said[4], "Passphrases do not match. Please retry.");
+    }
+
+    #[test]
+    fn attempts_are_bounded() {
+        let (passphrases, _) = typing(&["a", "b", "c", "right"]);
+        let error = passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("right")).unwrap_err();
+        assert!(matches!(error, PassphraseError::GaveUp { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_passphrase_in_the_environment_is_an_error_and_no_question() {
+        let set = vec![Passphrase::from_text("one".into()), Passphrase::from_text("two".into())];
+        let environment = EnvironmentPassphrases { root: set, ..Default::default() };
+        let (_, typist) = typing(&["right"]);
+        let passphrases = Passphrases::new(environment, Box::new(typist));
+        passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("two")).unwrap();
+        let error = passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("right")).unwrap_err();
+        assert!(matches!(error, PassphraseError::Wrong { .. }), "{error}");
+        assert!(typist.0.lock().unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn without_anybody_to_ask_the_variable_is_named() {
+        let (passphrases, _) = typing(&[]);
+        let error = passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("x")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no passphrase for the root key with ID 0123456: set DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE or \
+             BULLA_ROOT_PASSPHRASE_FILE, use --passphrase-fd, or run at a terminal"
+        );
+    }
+}
