@@ -48,7 +48,7 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	@for engine in postgres mariadb; do \
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
-	@$(phase) "tests that must notice a check taken out" tests/mutations/run.py
+	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
 
 test-ha: binaries ## replicas on one PostgreSQL, one MariaDB and two Galera nodes (ROUNDS publishes on each)
 	@$(phase) "replicas on one database" tests/replicas/run.sh

@@ -132,10 +132,14 @@ mapfile -t pins < <(look_raw '`' '^docs/(compatibility|security-tests)\.md$' | g
 tests=$(select_files "$rust" | xargs -r -d '\n' grep -ohE 'fn [a-z0-9_]+\(' | sed 's/fn //; s/(//' | sort -u)
 [ ${#pins[@]} = 0 ] || printf '%s\n' "${pins[@]}" | comm -23 - <(printf '%s\n' "$tests") |
   breaks PINNED "docs/compatibility.md and docs/security-tests.md name tests that exist"
-# ids stand in the first column, several with commas between; the third is the server's
-look_raw '^\|' '^docs/security-tests\.md$' | cut -d: -f3- | awk -F ' *[|] *' '$4 ~ /^yes/ { gsub(/, /, "\n", $2); print $2 }' | sort -u |
-  comm -23 - <(look_raw '^row = ' '^tests/mutations/server\.toml$' | sed 's/.*row = "\(.*\)"$/\1/; s/, /\n/g' | sort -u) |
-  breaks MUTATED "what applies to the server in docs/security-tests.md is taken out once by tests/mutations/server.toml"
+# ids stand in the first column, several with commas between; the third is the server's, the fourth the signer's
+for part in 'server 4 ^yes' 'signer 5 `[a-z0-9]+_[a-z0-9]+_[a-z0-9]+_'; do
+  read -r program column applies <<<"$part"
+  look_raw '^\|' '^docs/security-tests\.md$' | cut -d: -f3- |
+    awk -F ' *[|] *' -v column="$column" -v applies="$applies" '$column ~ applies { gsub(/, /, "\n", $2); print $2 }' | sort -u |
+    comm -23 - <(look_raw '^row = ' "^tests/mutations/$program\.toml\$" | sed 's/.*row = "\(.*\)"$/\1/; s/, /\n/g' | sort -u) |
+    breaks MUTATED "what applies to the $program in docs/security-tests.md is taken out once by tests/mutations/$program.toml"
+done
 # no tags without .git, nor where a copy brings only files
 { [ ! -e .git ] || git tag --list 'v*'; } | while IFS= read -r tag; do
   [ -n "$(select_files "^tests/fixtures/upgrade/${tag//./\\.}/" | head -n 1)" ] || echo "$tag"

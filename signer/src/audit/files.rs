@@ -340,6 +340,20 @@ pub(super) mod tests {
         assert!(matches!(refusal, OpenChainError::CutOff { count: 0, expected: 4, .. }), "{refusal}");
     }
 
+    /// The null device takes every byte and brings none to a disk.
+    #[test]
+    fn an_entry_counts_when_the_disk_has_it_unless_that_is_relaxed() {
+        for is_synced in [true, false] {
+            let place = tempfile::tempdir().unwrap();
+            let mut files = open(place.path());
+            files.file = File::options().write(true).open("/dev/null").unwrap();
+            files.manner.is_synced = is_synced;
+            let before = files.tip();
+            let appended = files.append(&mut [entry(1)].iter(), now());
+            assert_eq!((appended.is_err(), files.tip() == before), (is_synced, is_synced));
+        }
+    }
+
     #[test]
     fn an_edited_line_is_refused_by_file_and_line() {
         let place = tempfile::tempdir().unwrap();

@@ -11,9 +11,11 @@ use tuf_schema::Gun;
 use tuf_schema::signature::Signature;
 
 use super::*;
+use crate::audit::name::SignerName;
+use crate::audit::{Materials, Trail};
 use crate::backend::{OpenedKeys, SoftwareKeys};
 use crate::clock::{SystemClock, TestClock};
-use crate::config::Environment;
+use crate::config::{AuditSettings, Environment};
 use crate::metrics::Metrics;
 use crate::rate::CallerRates;
 use crate::rights::{GunPrefix, Rights, SERVED};
@@ -292,6 +294,45 @@ async fn no_signature_is_given_before_the_first_use_is_stored() {
     store.failing.store(false, Ordering::SeqCst);
     sign(&keyring, &key, TIMESTAMP).await.unwrap();
     assert_eq!(store.marks.load(Ordering::SeqCst), 1);
+}
+
+/// The directory of the chain is taken away: each line would begin a file in it.
+#[tokio::test]
+async fn nothing_is_answered_that_is_not_on_record() {
+    let (store, folder) = (Arc::new(Watched::default()), tempfile::tempdir().unwrap());
+    let directory = folder.path().join("audit");
+    let settings = AuditSettings {
+        directory: directory.clone(),
+        signer: SignerName::parse("signer-1").unwrap(),
+        second_place: None,
+        is_synced: true,
+        file_bytes: 1,
+        head_interval: Duration::from_secs(1),
+    };
+    let materials = Materials {
+        store: Arc::new(MemoryKeyStore::default()),
+        keys: software("right"),
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRandom::new()),
+    };
+    let trail = Trail::open(&settings, None, materials).await.unwrap();
+    let keyring = Arc::into_inner(keyring(&store, "right")).unwrap();
+    let audit = Audit::new(Arc::new(Metrics::new(false))).with_trail(trail);
+    let keyring = Arc::new(Keyring { audit, ..keyring });
+    let key = create(&keyring, Role::Timestamp).await.unwrap();
+    sign(&keyring, &key, TIMESTAMP).await.unwrap();
+
+    std::fs::remove_dir_all(&directory).unwrap();
+    let answers = [
+        sign(&keyring, &key, TIMESTAMP).await.map(|_| ()),
+        sign(&keyring, &key, SNAPSHOT).await.map(|_| ()),
+        create(&keyring, Role::Snapshot).await.map(|_| ()),
+        keyring.delete(&Caller::for_test(), key.id()).await,
+    ];
+    for answer in answers {
+        assert!(matches!(answer, Err(KeyringError::Audit(AuditError::Write(_)))), "{answer:?}");
+    }
+    assert!(store.find(key.id()).await.unwrap().is_some(), "it was not deleted");
 }
 
 #[tokio::test]

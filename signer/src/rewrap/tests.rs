@@ -1,5 +1,8 @@
 //! What sealing anew does to keys, and what stops it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
 use ring::rand::SystemRandom;
 use tuf_schema::UtcTime;
 
@@ -9,6 +12,7 @@ use crate::backend::KeyBackend as _;
 use crate::clock::SystemClock;
 use crate::config::Environment;
 use crate::seal::passphrase::Passphrases;
+use crate::seal::{ContentKey, KeyWrap, OpenError, WrappedKey, Wrapping};
 use crate::store::heads::HeadStore as _;
 use crate::store::memory::MemoryKeyStore;
 use crate::store::wrapped::WrappedKeys as _;
@@ -164,6 +168,51 @@ async fn nothing_is_sealed_under_an_alias_that_does_not_open_what_is_there() {
         assert!(matches!(&ended, Err(RewrapError::To { alias: of, .. }) if *of == alias("new")), "{ended:?}");
         assert_eq!(under(&store, &old).await, old);
     }
+}
+
+/// A provider that is sound when it is looked at, and from then on wraps what it unwraps to something else.
+struct GoesWrong {
+    wrapped: AtomicU32,
+}
+
+#[async_trait]
+impl Wrapping for GoesWrong {
+    fn method(&self) -> KeyWrap {
+        KeyWrap::Vault
+    }
+    fn key_name(&self) -> Option<&str> {
+        Some("bulla")
+    }
+    fn may_be_away(&self) -> bool {
+        false
+    }
+    async fn wrap(&self, content_key: &ContentKey, _key: &KeyId) -> Result<WrappedKey, SealError> {
+        let is_sound = self.wrapped.fetch_add(1, Ordering::SeqCst) == 0;
+        let bytes = if is_sound { *content_key.expose() } else { [0; 32] };
+        Ok(WrappedKey::Vault { key_name: "bulla".to_owned(), ciphertext: hex::encode(bytes) })
+    }
+    async fn unwrap(&self, wrapped: WrappedKey, _key: &KeyId) -> Result<ContentKey, OpenError> {
+        let WrappedKey::Vault { ciphertext, .. } = wrapped else { panic!("asked for another method") };
+        Ok(ContentKey::from_bytes(&hex::decode(ciphertext).unwrap()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_would_not_open_under_its_new_alias_stays_under_the_old_one() {
+    let store = MemoryKeyStore::default();
+    let old = stored(&store, "old", Algorithm::Ed25519).await;
+    let environment = Environment::new([("NOTARY_SIGNER_OLD".to_owned(), "one".to_owned())]);
+    let wrong = Arc::new(GoesWrong { wrapped: AtomicU32::new(0) });
+    let configured = [(alias("new"), wrong as Arc<dyn Wrapping>)].into();
+    let passphrases = Passphrases::from_environment(environment, &[]);
+    let sealing = Sealing::new(passphrases, configured, Arc::new(SystemRandom::new()));
+    sealing.prove(&alias("new")).await.unwrap();
+    let (audit, request) = (Audit::of_operator(), to_new());
+    let work =
+        Rewrap { store: &store, sealing: &sealing, audit: &audit, clock: &SystemClock, request: &request, tokens: &[] };
+    let stop = work.run(&mut |_| (), &mut 0).await.unwrap_err();
+    assert!(matches!(stop, Stop::Opening(BackendError::Damaged { .. })), "{stop}");
+    assert_eq!(under(&store, &old).await, old);
 }
 
 #[tokio::test]
