@@ -516,6 +516,8 @@ async fn a_caller_uses_keys_within_its_rights_only_and_learns_nothing_of_others(
         let refusals = [
             keyring.describe(&stranger, key.id()).await.map(|_| ()),
             keyring.sign(&stranger, key.id(), None, TIMESTAMP).await.map(|_| ()),
+            // what the key would sign is not told either
+            keyring.sign(&stranger, key.id(), None, SNAPSHOT).await.map(|_| ()),
             keyring.delete(&stranger, key.id()).await,
         ];
         for refusal in refusals {
