@@ -291,6 +291,34 @@ async fn a_damaged_row_is_told_from_an_absent_one() {
     }
 }
 
+/// Each damage leaves the row among those that wait to be handed out.
+#[tokio::test]
+async fn no_key_takes_the_place_of_a_damaged_row_that_never_signed() {
+    for (_place, store) in stores_with_one_key().await {
+        let id = store.as_store().sealed_under(&alias(), 1).await.unwrap().remove(0).key.id().clone();
+        let other = record("registry.test/app", Role::Timestamp);
+        for (column, damage) in
+            [("public", "''"), ("encryption_alg", "'A128GCM'"), ("keywrap_alg", "'dir'"), ("passphrase_alias", "''")]
+        {
+            store.run(&format!("CREATE TABLE kept AS SELECT {column} AS was FROM private_keys")).await;
+            store.run(&format!("UPDATE private_keys SET {column} = {damage}")).await;
+            let keys = store.as_store();
+            let waiting = keys.pending(&other.purpose, &KeyKind::Software(Algorithm::Ed25519)).await;
+            let inserted = keys.insert_unless_pending(&other, time(2)).await;
+            for refusal in [waiting, inserted] {
+                assert!(
+                    matches!(&refusal, Err(StoreError::Damaged { key, .. }) if *key == id),
+                    "{column}: {refusal:?}"
+                );
+            }
+            assert_eq!(keys.find(other.key.id()).await.unwrap(), None, "{column}");
+            store.run(&format!("UPDATE private_keys SET {column} = (SELECT was FROM kept)")).await;
+            store.run("DROP TABLE kept").await;
+        }
+        assert_eq!(store.as_store().find(&id).await.unwrap().unwrap().key.id(), &id);
+    }
+}
+
 #[tokio::test]
 async fn a_table_that_is_not_the_reference_s_is_named() {
     let table = "CREATE TABLE private_keys (id int, key_id varchar(255))";
