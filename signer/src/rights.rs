@@ -207,7 +207,13 @@ mod tests {
     proptest! {
         /// For a fuzz target: a prefix reads back as itself and covers nothing that does not begin with it.
         #[test]
-        fn a_prefix_covers_only_what_begins_with_it(prefix in "[a-c/.]{1,8}", gun in "[a-c/.]{1,12}") {
+        fn a_prefix_covers_only_what_begins_with_it(
+            stem in "[a-c/.]{1,8}",
+            end in "/?",
+            rest in "[a-c/.]{0,12}",
+            goes_on in any::<bool>(),
+        ) {
+            let (prefix, gun) = (stem.clone() + &end, if goes_on { stem + &rest } else { rest });
             let (Ok(prefix), Ok(gun)) = (GunPrefix::parse(&prefix), Gun::parse(&gun)) else { return Ok(()) };
             prop_assert_eq!(GunPrefix::parse(&prefix.to_string()), Ok(prefix.clone()));
             if prefix.covers(&gun) {
