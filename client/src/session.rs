@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError};
 use crate::credentials::{Credentials, CredentialsError};
 use crate::image::{ImageName, Tag, registry_of};
 use crate::paths::system_registry_certificates;
-use crate::registry::{self, Manifest, RegistryError};
+use crate::registry::{Manifest, Reference, Registry, RegistryError};
 use crate::remote::{Action, HttpRemote, Remote, RemoteError, TrustServer};
 use crate::tls::{self, Scheme, Sources, TlsError};
 use crate::trust::{Offline, UpdateError, Updated, update};
@@ -97,15 +97,24 @@ impl From<NoConnection> for RemoteError {
     }
 }
 
-/// The manifest that `tag` names in the registry of `image` now.
+/// The repository of `image` in its registry.
 ///
 /// # Errors
 /// [`SessionError`].
-pub async fn resolve(config: &Config, image: &ImageName, tag: &Tag) -> Result<Manifest, SessionError> {
+pub async fn registry(config: &Config, image: &ImageName, action: Action) -> Result<Registry, SessionError> {
     let directories = vec![config.docker.tls(image.domain()), system_registry_certificates(image.domain())];
     let sources = Sources { directories, ..Sources::default() };
     let scheme = if image.is_loopback_registry() { Scheme::PlainOnLoopback } else { Scheme::HttpsOnly };
     let client = tls::client(&sources, scheme, &config.proxies)?;
     let credentials = Credentials::stored(&config.docker.config_file(), image.domain()).await?;
-    Ok(registry::resolve(&client, image, tag, &credentials).await?)
+    Ok(Registry::new(client, image, credentials, action))
+}
+
+/// The manifest that `tag` names in the registry of `image` now.
+///
+/// # Errors
+/// [`SessionError`].
+pub async fn resolve(config: &Config, image: &ImageName, tag: &Tag) -> Result<Manifest, SessionError> {
+    let registry = registry(config, image, Action::Pull).await?;
+    Ok(registry.read(&Reference::Tag(tag.clone())).await?.manifest)
 }

@@ -166,7 +166,7 @@ pub(crate) async fn read_capped(response: Response, authority: &str, cap: u64) -
 }
 
 /// Reads at most `limit` bytes of a body and leaves the rest.
-async fn read_start(mut response: Response, authority: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
+pub(crate) async fn read_start(mut response: Response, authority: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| classify(authority, &e))? {

@@ -147,7 +147,9 @@ impl Code {
                 RegistryError::Remote(e) => Self::of_remote(e),
                 RegistryError::NoManifest(_)
                 | RegistryError::DigestMismatch { .. }
+                | RegistryError::OtherDigest { .. }
                 | RegistryError::NoManifestType(_) => Self::Manifest,
+                RegistryError::TagRefused { .. } => Self::Rejected,
             },
             SessionError::Config(_) => Self::Invalid,
             SessionError::Credentials(_) => Self::Unauthorized,
