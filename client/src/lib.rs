@@ -12,11 +12,14 @@ pub mod image;
 pub mod keys;
 pub mod lock;
 pub mod paths;
+pub mod progress;
 pub mod proxy;
 pub mod publish;
+pub mod push_tag;
 pub mod registry;
 pub mod remote;
 pub mod session;
+pub mod signing;
 #[cfg(test)]
 mod testing;
 pub mod tls;

@@ -125,7 +125,7 @@ impl Registry {
     }
 
     /// The image as a person would write it.
-    fn name(&self, reference: &Reference) -> String {
+    pub(crate) fn name(&self, reference: &Reference) -> String {
         let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
         format!("{}{separator}{reference}", self.image.repository())
     }

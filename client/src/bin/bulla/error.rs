@@ -7,7 +7,9 @@ use bulla::image::ImageError;
 use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::publish::PublishError;
+use bulla::push_tag::NotMoved;
 use bulla::session::SessionError;
+use bulla::signing::{ListError, WantedError};
 use bulla::trust::UpdateError;
 use tuf_schema::Sha256;
 use tuf_schema::verify::chain::Skipped;
@@ -72,6 +74,36 @@ pub(crate) enum CliError {
         /// Why.
         source: Box<PublishError>,
     },
+    /// The images to be signed make no sense.
+    #[error(transparent)]
+    Wanted(#[from] WantedError),
+    /// The list of images cannot be read.
+    #[error("cannot read {path}", path = path.display())]
+    ReadList {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The list of images is not understood.
+    #[error("{path}", path = path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ListError,
+    },
+    /// A tag is signed, and was not moved.
+    #[error(transparent)]
+    NotMoved(Box<NotMoved>),
+    /// What failed for one of several things.
+    #[error("{what}")]
+    Named {
+        /// The thing.
+        what: String,
+        /// What failed.
+        source: Box<Self>,
+    },
     /// A key could not be made.
     #[error("failed to generate key for {name}")]
     Key {
@@ -135,4 +167,14 @@ pub(crate) enum CliError {
     /// Standard output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The error with the thing that it is about, unless it names it.
+    pub(crate) fn named(what: &str, error: Self) -> Self {
+        match error {
+            Self::Session(_) => Self::Named { what: what.to_owned(), source: Box::new(error) },
+            other => other,
+        }
+    }
 }

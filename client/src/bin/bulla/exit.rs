@@ -121,6 +121,8 @@ impl Code {
             CliError::Overwritten { .. } => Self::Changed,
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
+            CliError::NotMoved(e) => Self::of_registry(&e.source),
+            CliError::Named { source, .. } => Self::of(source),
             CliError::Sign { source, .. } => Self::of_publish(source),
             CliError::Key { source, .. } => Self::of_keyring(source),
             CliError::KeyVerb(e) => Self::of_key_verb(e),
@@ -129,9 +131,12 @@ impl Code {
             CliError::Config(_)
             | CliError::Image(_)
             | CliError::NoTag(_)
+            | CliError::Wanted(_)
+            | CliError::List { .. }
             | CliError::DigestReference
             | CliError::KeyName(_) => Self::Invalid,
-            CliError::NoDirectory(_)
+            CliError::ReadList { .. }
+            | CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
             | CliError::LooseKey(_)
             | CliError::NoKeyFile { .. }
@@ -140,20 +145,33 @@ impl Code {
         }
     }
 
+    /// What a run is called of which several things failed: what all of them are called, if nothing else was done.
+    pub(crate) fn of_several(errors: &[CliError], some_done: bool) -> Self {
+        let mut codes = errors.iter().map(Self::of);
+        match codes.next() {
+            Some(first) if !some_done && codes.all(|code| code == first) => first,
+            _ => Self::Partial,
+        }
+    }
+
     fn of_session(error: &SessionError) -> Self {
         match error {
             SessionError::Remote(e) => Self::of_remote(e),
-            SessionError::Registry(e) => match e {
-                RegistryError::Remote(e) => Self::of_remote(e),
-                RegistryError::NoManifest(_)
-                | RegistryError::DigestMismatch { .. }
-                | RegistryError::OtherDigest { .. }
-                | RegistryError::NoManifestType(_) => Self::Manifest,
-                RegistryError::TagRefused { .. } => Self::Rejected,
-            },
+            SessionError::Registry(e) => Self::of_registry(e),
             SessionError::Config(_) => Self::Invalid,
             SessionError::Credentials(_) => Self::Unauthorized,
             SessionError::Tls(_) => Self::File,
+        }
+    }
+
+    fn of_registry(error: &RegistryError) -> Self {
+        match error {
+            RegistryError::Remote(e) => Self::of_remote(e),
+            RegistryError::NoManifest(_)
+            | RegistryError::DigestMismatch { .. }
+            | RegistryError::OtherDigest { .. }
+            | RegistryError::NoManifestType(_) => Self::Manifest,
+            RegistryError::TagRefused { .. } => Self::Rejected,
         }
     }
 

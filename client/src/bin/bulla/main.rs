@@ -19,7 +19,7 @@ mod terminal;
 
 use context::Context;
 use exit::{Code, Exit};
-use output::{Format, Output};
+use output::{Format, Output, Watcher};
 
 /// Sign image tags, see who signed them, and verify them before a pull.
 ///
@@ -94,7 +94,7 @@ async fn main() -> std::process::ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) if e.use_stderr() => {
-            Output::new(format_of_unread(), false).failed(Code::Usage, e.render().to_string().trim_end());
+            Output::new(format_of_unread(), Watcher::Nobody).failed(Code::Usage, e.render().to_string().trim_end());
             return Code::Usage.exit().into();
         }
         // Help, or the version.
@@ -103,7 +103,7 @@ async fn main() -> std::process::ExitCode {
             return Exit::Success.into();
         }
     };
-    let output = Output::new(arguments.global.output, may_colour());
+    let output = Output::new(arguments.global.output, watcher());
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match Context::from_process(&arguments.global.flags(), arguments.global.passphrase_fd, output) {
@@ -131,8 +131,14 @@ fn format_of_unread() -> Format {
     }
 }
 
-/// Whether somebody looks at standard error who did not ask for plain text (no-color.org).
-fn may_colour() -> bool {
+/// Who looks at standard error, and whether he asked for plain text (no-color.org).
+fn watcher() -> Watcher {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").as_deref() != Some(OsStr::new("dumb"))
+    if !std::io::stderr().is_terminal() || set("TERM").as_deref() == Some(OsStr::new("dumb")) {
+        Watcher::Nobody
+    } else if set("NO_COLOR").is_some() {
+        Watcher::Plain
+    } else {
+        Watcher::Coloured
+    }
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::io::{self, Write as _};
 
+use bulla::progress::Progress;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -33,9 +34,22 @@ pub(crate) trait Show: Serialize {
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     format: Format,
-    /// Whether the beginning of a line on standard error may be coloured.
-    colour: bool,
+    watcher: Watcher,
 }
+
+/// Who watches standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    /// Nobody, or somebody with a terminal that can do nothing: a file, a pipe.
+    Nobody,
+    /// Somebody at a terminal who wants no colours.
+    Plain,
+    /// Somebody at a terminal.
+    Coloured,
+}
+
+/// Brings a terminal back to the beginning of its line, which is then empty.
+const CLEAR_LINE: &str = "\r\u{1b}[2K";
 
 /// A line of standard error for a program.
 #[derive(Serialize)]
@@ -48,8 +62,9 @@ enum Line<'a> {
 
 impl Output {
     /// This process' standard streams.
-    pub(crate) fn new(format: Format, colour: bool) -> Self {
-        Self { format, colour: colour && format == Format::Text }
+    pub(crate) fn new(format: Format, watcher: Watcher) -> Self {
+        // Programs read JSON, whoever looks on.
+        Self { format, watcher: if format == Format::Text { watcher } else { Watcher::Nobody } }
     }
 
     /// Writes what was asked for, in the form that was asked for.
@@ -65,6 +80,7 @@ impl Output {
 
     /// Writes text as it is to be read: [`Output::show`] is for what a verb found.
     pub(crate) fn data(self, text: &str) -> io::Result<()> {
+        self.clear();
         let mut stdout = io::stdout().lock();
         stdout.write_all(printable::lines(text).as_bytes())?;
         stdout.write_all(b"\n")?;
@@ -74,16 +90,16 @@ impl Output {
     /// Says something by the way, in one line. That nobody listens is no reason to stop.
     pub(crate) fn note(self, text: &str) {
         match self.format {
-            Format::Text => say(&printable::line(text)),
-            Format::Json => say_json(&Line::Note(text)),
+            Format::Text => self.say(&printable::line(text)),
+            Format::Json => self.say_json(&Line::Note(text)),
         }
     }
 
     /// Says what somebody should look at, in one line.
     pub(crate) fn warn(self, text: &str) {
         match self.format {
-            Format::Text => say(&format!("{} {}", self.coloured("33", "Warning:"), printable::line(text))),
-            Format::Json => say_json(&Line::Warning(text)),
+            Format::Text => self.say(&format!("{} {}", self.coloured("33", "Warning:"), printable::line(text))),
+            Format::Json => self.say_json(&Line::Warning(text)),
         }
     }
 
@@ -91,15 +107,23 @@ impl Output {
     pub(crate) fn error(self, error: &CliError) {
         let message = chain(error);
         match self.format {
-            Format::Text => say(&format!("{} {}", self.coloured("31", "Error:"), printable::line(&message))),
+            Format::Text => self.say(&format!("{} {}", self.coloured("31", "Error:"), printable::line(&message))),
             Format::Json => self.failed(Code::of(error), &message),
         }
     }
 
-    /// Says what failed of several things, each in a line.
+    /// Says why several things failed, each in a line.
+    pub(crate) fn errors(self, code: Code, errors: &[CliError]) {
+        match self.format {
+            Format::Text => errors.iter().for_each(|error| self.error(error)),
+            Format::Json => self.failed(code, &errors.iter().map(|e| chain(e)).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    /// Says what failed of several things in words of others, each in a line.
     pub(crate) fn failures(self, code: Code, messages: &[String]) {
         match self.format {
-            Format::Text => messages.iter().for_each(|message| say(&printable::line(message))),
+            Format::Text => messages.iter().for_each(|message| self.say(&printable::line(message))),
             Format::Json => self.failed(code, &messages.join("; ")),
         }
     }
@@ -107,13 +131,38 @@ impl Output {
     /// Says why a run failed in words of others, which may be several lines.
     pub(crate) fn failed(self, code: Code, message: &str) {
         match self.format {
-            Format::Text => say(&printable::lines(message)),
-            Format::Json => say_json(&Line::Error { code: code.name(), message }),
+            Format::Text => self.say(&printable::lines(message)),
+            Format::Json => self.say_json(&Line::Error { code: code.name(), message }),
         }
     }
 
+    /// Takes away what tells the progress.
+    pub(crate) fn clear(self) {
+        if self.watcher != Watcher::Nobody {
+            let _ = write!(io::stderr().lock(), "{CLEAR_LINE}");
+        }
+    }
+
+    fn say(self, text: &str) {
+        self.clear();
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    fn say_json(self, line: &Line<'_>) {
+        self.say(&printable::json(&serde_json::to_string(line).unwrap_or_default()));
+    }
+
     fn coloured(self, colour: &str, word: &str) -> String {
-        if self.colour { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() }
+        if self.watcher == Watcher::Coloured { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() }
+    }
+}
+
+impl Progress for Output {
+    /// A line that the next one takes the place of; only for somebody who watches, and where there is more than one step.
+    fn at(&self, done: usize, all: usize, what: &str) {
+        if self.watcher != Watcher::Nobody && all > 1 {
+            let _ = write!(io::stderr().lock(), "{CLEAR_LINE}{done}/{all} {}", printable::line(what));
+        }
     }
 }
 
@@ -140,14 +189,6 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-fn say_json(line: &Line<'_>) {
-    say(&printable::json(&serde_json::to_string(line).unwrap_or_default()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,8 +203,11 @@ mod tests {
 
     #[test]
     fn only_text_for_people_is_coloured() {
-        assert_eq!(Output::new(Format::Text, true).coloured("31", "x"), "\u{1b}[31mx\u{1b}[0m");
-        assert_eq!(Output::new(Format::Text, false).coloured("31", "x"), "x");
-        assert_eq!(Output::new(Format::Json, true).coloured("31", "x"), "x");
+        assert_eq!(Output::new(Format::Text, Watcher::Coloured).coloured("31", "x"), "\u{1b}[31mx\u{1b}[0m");
+        for (format, watcher) in
+            [(Format::Text, Watcher::Plain), (Format::Text, Watcher::Nobody), (Format::Json, Watcher::Coloured)]
+        {
+            assert_eq!(Output::new(format, watcher).coloured("31", "x"), "x", "{format:?} {watcher:?}");
+        }
     }
 }

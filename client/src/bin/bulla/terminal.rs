@@ -16,6 +16,7 @@ pub(crate) struct Terminal(pub(crate) Output);
 
 impl Prompt for Terminal {
     fn secret(&self, text: &str) -> std::io::Result<Passphrase> {
+        self.0.clear();
         rpassword::prompt_password(printable::line(text)).map(Passphrase::from_text)
     }
 

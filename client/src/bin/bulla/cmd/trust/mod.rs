@@ -1,10 +1,14 @@
 //! `bulla trust`: docker's verbs, and `verify`.
 
 use bulla::image::{ImageName, Tag};
+use bulla::signing::{Source, Wanted};
 use clap::Subcommand;
+use tuf_schema::Sha256;
 
 mod inspect;
 mod key;
+mod push_tag;
+mod root_notice;
 mod sign;
 mod table;
 mod verify;
@@ -15,8 +19,10 @@ use crate::exit::Exit;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Sign an image
+    /// Sign images
     Sign(sign::Arguments),
+    /// Move a tag to another manifest after signing that
+    PushTag(push_tag::Arguments),
     /// Return low-level information about keys and signatures
     Inspect(inspect::Arguments),
     /// Print the signed digest of a tag, to be used for the pull
@@ -30,6 +36,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Sign(arguments) => sign::run(&arguments, context).await,
+        Command::PushTag(arguments) => push_tag::run(&arguments, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await,
         Command::Verify(arguments) => verify::run(&arguments, context).await,
         Command::Key(command) => key::run(&command, context),
@@ -39,4 +46,19 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
 /// The tag of `image`, which must not name a digest.
 fn tag(image: &ImageName) -> Result<Option<&Tag>, CliError> {
     if image.digest().is_some() { Err(CliError::DigestReference) } else { Ok(image.tag()) }
+}
+
+/// The tag that `name` means, which is said if it names none.
+fn wanted(name: &str, source: Source, context: &Context) -> Result<Wanted, CliError> {
+    let wanted = Wanted::parse(name, source)?;
+    if wanted.image.tag().is_none() {
+        context.out.note(&format!("Using default tag: {}", wanted.tag));
+    }
+    Ok(wanted)
+}
+
+/// A digest as an argument.
+fn digest(text: &str) -> Result<Sha256, String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    Sha256::from_hex(hex).ok_or_else(|| "expected sha256: and 64 lower-case hexadecimal digits".to_owned())
 }

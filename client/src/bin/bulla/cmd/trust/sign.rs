@@ -1,121 +1,191 @@
-//! `bulla trust sign`: signs what the registry has under a tag now.
+//! `bulla trust sign`: signs what the registry has under tags now, or manifests by their digests.
 
-use bulla::image::{ImageName, Tag};
-use bulla::publish::{PublishError, Publisher, RealTime, RootNotice, SignTags};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
 use bulla::registry::Manifest;
-use bulla::remote::Action;
-use bulla::session::{self, Session};
+use bulla::signing::{Batch, Outcome, Signer, Source, Wanted, batches, parse_list};
 use clap::Args;
 use serde::Serialize;
-use tuf_schema::{Gun, Sha256};
+use tuf_schema::Sha256;
 
+use super::root_notice;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
-use crate::output::Show;
+use crate::exit::{Code, Exit};
+use crate::output::{Show, chain};
+
+/// The largest list of images that is read, in bytes.
+const MAX_LIST: u64 = 16 << 20;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Image to sign; without a tag, `latest`
-    #[arg(value_name = "IMAGE[:TAG]")]
-    image: String,
-    /// Sign this manifest digest instead of asking the registry
-    #[arg(long, value_name = "sha256:HEX", requires = "length", value_parser = digest)]
+    /// Images to sign; without a tag, `latest`
+    #[arg(value_name = "IMAGE[:TAG]", required_unless_present = "from")]
+    images: Vec<String>,
+    /// Sign the images of this file, too: one a line, perhaps with a blank and sha256:HEX; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Sign the manifest with this digest, whatever the tag names
+    #[arg(long, value_name = "sha256:HEX", conflicts_with = "from", value_parser = super::digest)]
     digest: Option<Sha256>,
-    /// Length of that manifest in bytes
+    /// Length of that manifest in bytes; then the registry is not asked
     #[arg(long, value_name = "BYTES", requires = "digest")]
     length: Option<u64>,
 }
 
+/// What was signed, and what was not.
+#[derive(Default, Serialize)]
+struct Signed {
+    signed: Vec<SignedTag>,
+    failed: Vec<Failed>,
+}
+
 /// A tag that is signed now.
 #[derive(Serialize)]
-struct Signed {
+struct SignedTag {
     image: String,
     tag: String,
     digest: String,
-    /// What was signed for it; nothing if it was signed with this digest already.
+    /// What was signed for its repository; nothing if all of it was signed already.
     roles: Vec<String>,
+    /// Whether the repository was made.
     initialized: bool,
+}
+
+/// A tag that could not be signed.
+#[derive(Serialize)]
+struct Failed {
+    image: String,
+    tag: String,
+    code: &'static str,
+    message: String,
 }
 
 impl Show for Signed {
     fn text(&self) -> String {
-        format!("Successfully signed {}:{}", self.image, self.tag)
+        let lines = self.signed.iter().map(|tag| format!("Successfully signed {}:{}", tag.image, tag.tag));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Runs the verb.
+/// Runs the verb. What can be signed is; what cannot is named at the end.
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let image = ImageName::parse(&arguments.image)?;
-    let tag = match super::tag(&image)? {
-        Some(tag) => tag.clone(),
-        None => {
-            context.out.note("Using default tag: latest");
-            Tag::parse("latest")?
-        }
-    };
-    let manifest = match (arguments.digest, arguments.length) {
-        (Some(digest), Some(length)) => Manifest { digest, length },
-        _ => session::resolve(&context.config, &image, &tag).await?,
-    };
-    let name = format!("{}:{tag}", image.repository());
-    context.out.note(&format!("Signing and pushing trust metadata for {name} (sha256:{})", manifest.digest));
-    let failed = |source| CliError::Sign { image: name.clone(), source: Box::new(source) };
-
-    let session = Session::open(&context.config, image.gun(), Action::PullAndPush).await?;
-    let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
+    let batches = batches(wanted(arguments, context)?)?;
     let mut keys = context.keyring()?;
-    let mut publisher = Publisher {
-        gun: &session.gun,
-        remote: &remote,
-        cache: &session.cache,
-        keys: &mut keys,
-        now: context.now,
-        rng: &context.rng,
-        pacing: &RealTime,
-    };
-    let published = publisher.publish(&SignTags::new([(tag.clone(), manifest)])).await.map_err(failed)?;
-    if published.initialised {
-        context.out.note(&format!("Finished initializing \"{}\"", session.gun));
+    let (config, now, rng, progress) = (&context.config, context.now, &context.rng, &context.out);
+    let mut signer = Signer { config, keys: &mut keys, now, rng, progress };
+    let (mut shown, mut errors) = (Signed::default(), Vec::new());
+    for batch in &batches {
+        for wanted in &batch.wanted {
+            context.out.note(&format!("Signing and pushing trust metadata for {}", wanted.name()));
+        }
+        let failed = match signer.sign(batch).await {
+            Ok(outcome) => tell(batch, outcome, &mut shown.signed, context),
+            Err(e) => vec![(batch.wanted.clone(), CliError::Session(e))],
+        };
+        for (wanted, error) in failed {
+            shown.failed.extend(wanted.iter().map(|wanted| Failed::new(wanted, &error)));
+            errors.push(CliError::named(&names(&wanted), error));
+        }
     }
-    if published.roles.is_empty() {
-        context.out.note(&format!("{name} was signed with this digest already"));
+    // One thing that failed is an error like any other.
+    let count = batches.iter().map(|batch| batch.wanted.len()).sum::<usize>();
+    if count == 1
+        && let Some(error) = errors.pop()
+    {
+        return Err(error);
+    }
+    context.out.show(&shown)?;
+    if errors.is_empty() {
+        return Ok(Exit::Success);
+    }
+    let code = Code::of_several(&errors, !shown.signed.is_empty());
+    context.out.errors(code, &errors);
+    Ok(code.exit())
+}
+
+/// What the arguments and the list name.
+fn wanted(arguments: &Arguments, context: &Context) -> Result<Vec<Wanted>, CliError> {
+    let source = match (arguments.digest, arguments.length) {
+        (Some(digest), Some(length)) => Source::Known(Manifest { digest, length }),
+        (Some(digest), None) => Source::Digest(digest),
+        (None, _) => Source::Registry,
+    };
+    let mut wanted = Vec::new();
+    for name in &arguments.images {
+        wanted.push(super::wanted(name, source, context)?);
+    }
+    if let Some(path) = &arguments.from {
+        let text = read(path).map_err(|source| CliError::ReadList { path: path.clone(), source })?;
+        let list = parse_list(&text).map_err(|source| CliError::List { path: path.clone(), source })?;
+        wanted.extend(list);
+    }
+    Ok(wanted)
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let mut source: Box<dyn std::io::Read> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ => Box::new(std::fs::File::open(path)?),
+    };
+    let length = source.by_ref().take(MAX_LIST.saturating_add(1)).read_to_string(&mut text)?;
+    if length as u64 > MAX_LIST { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+/// Says what became of one repository; what failed comes back, with the tags that it concerns.
+fn tell(
+    batch: &Batch,
+    outcome: Outcome,
+    signed: &mut Vec<SignedTag>,
+    context: &Context,
+) -> Vec<(Vec<Wanted>, CliError)> {
+    let mut failed: Vec<_> =
+        outcome.unresolved.into_iter().map(|(wanted, e)| (vec![wanted], CliError::Session(e.into()))).collect();
+    let published = match outcome.published {
+        None => return failed,
+        Some(Err(e)) => {
+            let wanted: Vec<_> = outcome.resolved.into_iter().map(|(wanted, _)| wanted).collect();
+            let error = CliError::Sign { image: names(&wanted), source: Box::new(e) };
+            failed.push((wanted, error));
+            return failed;
+        }
+        Some(Ok(published)) => published,
+    };
+    if published.initialised {
+        context.out.note(&format!("Finished initializing \"{}\"", batch.gun));
     }
     for notice in &published.root {
-        tell(&session.gun, notice, context);
+        root_notice::tell(&batch.gun, notice, context);
     }
-    context.out.show(&Signed {
-        image: image.repository().to_owned(),
-        tag: tag.to_string(),
-        digest: format!("sha256:{}", manifest.digest),
-        roles: published.roles.iter().map(ToString::to_string).collect(),
-        initialized: published.initialised,
-    })?;
-    Ok(Exit::Success)
+    for (wanted, manifest) in &outcome.resolved {
+        if published.roles.is_empty() {
+            context.out.note(&format!("{} was signed with this digest already", wanted.name()));
+        }
+        signed.push(SignedTag {
+            image: wanted.image.repository().to_owned(),
+            tag: wanted.tag.to_string(),
+            digest: format!("sha256:{}", manifest.digest),
+            roles: published.roles.iter().map(ToString::to_string).collect(),
+            initialized: published.initialised,
+        });
+    }
+    failed
 }
 
-/// Says what there is to say about a root that ends soon.
-fn tell(gun: &Gun, notice: &RootNotice, context: &Context) {
-    let warning = match notice {
-        RootNotice::Renewed { until } => {
-            return context.out.note(&format!("The root of {gun} was about to end; it was signed anew, until {until}"));
-        }
-        RootNotice::KeyElsewhere { expires } => format!(
-            "the root of {gun} ends on {expires}, and nobody will trust the repository after that; whoever \
-             holds the root key should publish before, which signs it anew (bulla trust sign, or notary publish)"
-        ),
-        RootNotice::NotRenewed { expires, why } => {
-            format!("the root of {gun} ends on {expires} and could not be signed anew: {why}")
-        }
-        RootNotice::CertificateEnds { expires } => format!(
-            "the certificate in the root of {gun} ends on {expires}, and new readers will refuse the root \
-             after that; rotate the root key before (notary key rotate {gun} root)"
-        ),
-    };
-    context.out.warn(&warning);
+impl Failed {
+    fn new(wanted: &Wanted, error: &CliError) -> Self {
+        let (image, tag) = (wanted.image.repository().to_owned(), wanted.tag.to_string());
+        Self { image, tag, code: Code::of(error).name(), message: chain(error) }
+    }
 }
 
-fn digest(text: &str) -> Result<Sha256, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    Sha256::from_hex(hex).ok_or_else(|| "expected sha256: and 64 lower-case hexadecimal digits".to_owned())
+/// How a few tags of one repository are named in one line.
+fn names(wanted: &[Wanted]) -> String {
+    match wanted {
+        [one] => one.name(),
+        [first, ..] => format!("{} tags of {}", wanted.len(), first.image.repository()),
+        [] => String::new(),
+    }
 }
