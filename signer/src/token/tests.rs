@@ -249,7 +249,7 @@ async fn callers_beyond_the_bound_are_told_that_the_token_has_too_much_to_do() {
 #[tokio::test]
 async fn a_token_that_does_not_answer_is_given_up() {
     let Some(scratch) = ScratchToken::new("slow") else { return };
-    let settings = TokenSettings { patience: Duration::from_millis(1), ..scratch.settings.clone() };
+    let settings = TokenSettings { sessions: 1, patience: Duration::from_millis(1), ..scratch.settings.clone() };
     let token = Token::new(settings, Arc::clone(&scratch.clock) as Arc<dyn Clock>).unwrap();
     let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
     let may_go_on = Mutex::new(may_go_on);
@@ -259,6 +259,38 @@ async fn a_token_that_does_not_answer_is_given_up() {
     });
     assert!(matches!(stuck.await, Err(TokenError::Slow { .. })));
     go_on.send(()).unwrap();
+    // what logs in still writes to the folder that goes with the test
+    token.ask_within(Duration::from_secs(60), |_| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_was_waited_for_in_vain_is_not_made_when_the_token_answers_again() {
+    const LONG: Duration = Duration::from_secs(60);
+    let Some(scratch) = ScratchToken::new("late") else { return };
+    let settings = TokenSettings { sessions: 1, patience: Duration::from_millis(50), ..scratch.settings.clone() };
+    let token = Token::new(settings, Arc::clone(&scratch.clock) as Arc<dyn Clock>).unwrap();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let hanging = token.ask_within(LONG, move |_| {
+        begun.send(()).unwrap();
+        let _ = may_go_on.lock().unwrap().recv();
+        Ok(())
+    });
+    let mut hanging = std::pin::pin!(hanging);
+    assert!(at_once(hanging.as_mut()).await.is_none());
+    has_begun.recv().unwrap();
+    let late = token.make(KeyShape::Ecdsa(Curve::P256), id(), "late".to_owned()).await;
+    assert!(matches!(late, Err(TokenError::Slow { .. })), "{late:?}");
+    go_on.send(()).unwrap();
+    hanging.await.unwrap();
+    // behind it in the queue
+    token.ask_within(LONG, |open| open.probe()).await.unwrap();
+    assert_eq!(scratch.token().list().await.unwrap().len(), 0);
+    // and in time it is made
+    let token = scratch.token();
+    token.make(KeyShape::Ecdsa(Curve::P256), id(), "in time".to_owned()).await.unwrap();
+    assert_eq!(token.list().await.unwrap().len(), 1);
 }
 
 /// What a future gives at once, if anything.
