@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ring::rand::SecureRandom;
+use tuf_schema::verify::Pin;
 use tuf_schema::{Gun, Role, UtcTime};
 
 use crate::paths::TrustDirectory;
@@ -12,10 +13,11 @@ use crate::paths::TrustDirectory;
 /// The largest cached document that is read, in bytes; more than the update would ever have fetched.
 const MAX_DOCUMENT: u64 = 100 << 20;
 
-/// The cache of one repository.
+/// The cache of one repository, and what is pinned for it: both say where trust begins.
 pub struct Cache {
     directory: TrustDirectory,
     gun: Gun,
+    pin: Pin,
 }
 
 /// Why a file of the trust directory could not be read or written.
@@ -40,10 +42,22 @@ pub enum FileError {
 }
 
 impl Cache {
-    /// The cache of `gun` in `directory`.
+    /// The cache of `gun` in `directory`, with nothing pinned: see [`crate::config::Config::cache`].
     #[must_use]
     pub fn new(directory: TrustDirectory, gun: Gun) -> Self {
-        Self { directory, gun }
+        Self { directory, gun, pin: Pin::FirstUse }
+    }
+
+    /// The same with what is pinned.
+    #[must_use]
+    pub fn pinned(self, pin: Pin) -> Self {
+        Self { pin, ..self }
+    }
+
+    /// What must vouch for the roots of the repository.
+    #[must_use]
+    pub fn pin(&self) -> &Pin {
+        &self.pin
     }
 
     /// The cached document of `role`.

@@ -63,6 +63,12 @@ impl TrustDirectory {
         &self.0
     }
 
+    /// Our own file: pins.
+    #[must_use]
+    pub fn own_file(&self) -> PathBuf {
+        self.0.join("bulla.json")
+    }
+
     /// The directory of private keys.
     #[must_use]
     pub fn private(&self) -> PathBuf {

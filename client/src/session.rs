@@ -70,7 +70,7 @@ impl Session {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
             other => Ok(other?),
         };
-        let cache = Cache::new(config.trust.clone(), gun.clone());
+        let cache = config.cache(gun)?;
         Ok(Self { gun: gun.clone(), server, remote, cache })
     }
 

@@ -7,16 +7,22 @@ use std::path::{Path, PathBuf};
 
 use tuf_schema::Gun;
 
+mod document;
 mod notary_file;
+mod own_file;
+mod pins;
 
 pub use crate::keys::passphrase::EnvironmentPassphrases;
+pub use pins::Pins;
 
+use crate::cache::Cache;
 use crate::image::{DOCKER_HUB, registry_of};
 use crate::paths::{DockerDirectory, TrustDirectory};
 use crate::proxy::Proxies;
 use crate::remote::TrustServer;
 use crate::tls::{ClientCertificate, Sources};
 use notary_file::NotaryFile;
+use own_file::OwnFile;
 
 /// Docker's trust server for its own registry.
 const DOCKER_HUB_TRUST_SERVER: &str = "https://notary.docker.io";
@@ -49,6 +55,10 @@ pub struct Config {
     trust_server: Option<String>,
     authority: Option<PathBuf>,
     certificate: Option<ClientCertificate>,
+    /// What must vouch for the roots of repositories.
+    pub pins: Pins,
+    /// Whether cached trust data may do where the trust server cannot be reached.
+    pub allow_cached: bool,
     /// Proxies on the way to others.
     pub proxies: Proxies,
     /// What the user should know of the settings.
@@ -81,6 +91,14 @@ pub enum ConfigError {
     /// A file is not what it should be.
     #[error("the configuration {path} cannot be used: {why}", path = path.display())]
     Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The file of a pinned authority cannot be used (the reference's words).
+    #[error("could not load root cert from CA path {path}: {why}; put the authority's certificate there, or change the pin", path = path.display())]
+    PinnedAuthority {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -123,8 +141,12 @@ impl Config {
             None => pair(notary.certificate, notary.key)?,
         };
         let text = |name: &str| text(&variable, name);
+        let trust = trust_directory.map_or_else(|| docker.trust(), TrustDirectory::new);
+        let own = OwnFile::read(&trust.own_file())?;
         Ok(Self {
-            trust: trust_directory.map_or_else(|| docker.trust(), TrustDirectory::new),
+            pins: Pins::new(own.pins.into_iter().chain(notary.pins)),
+            allow_cached: own.allow_cached,
+            trust,
             docker,
             trust_server: flags.server.clone().or_else(|| text("DOCKER_CONTENT_TRUST_SERVER")).or(notary.server),
             authority,
@@ -147,6 +169,14 @@ impl Config {
             (None, None) => return Err(ConfigError::NoTrustServer(gun.clone())),
         };
         TrustServer::parse(&url).ok_or(ConfigError::TrustServer(url))
+    }
+
+    /// The cache of `gun` with what is pinned for it.
+    ///
+    /// # Errors
+    /// [`ConfigError::PinnedAuthority`].
+    pub fn cache(&self, gun: &Gun) -> Result<Cache, ConfigError> {
+        Ok(Cache::new(self.trust.clone(), gun.clone()).pinned(self.pins.of(gun)?))
     }
 
     /// Where the TLS material for a trust server is: what flags or notary's file name, else docker's directory for it.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ConfigError;
+use super::document::read;
+use super::pins::{PinsOfFile, WrittenPins};
 
-/// The largest configuration that is read, in bytes.
-const MAX_BYTES: usize = 1 << 20;
 /// Members that notary's other programs or its log read, and a client need not.
 const WITHOUT_EFFECT: [&str; 2] = ["logging", "reporting"];
 
@@ -26,6 +26,8 @@ pub(super) struct NotaryFile {
     pub(super) certificate: Option<PathBuf>,
     /// Its key.
     pub(super) key: Option<PathBuf>,
+    /// Its pins.
+    pub(super) pins: Option<PinsOfFile>,
     /// Members that have no effect, with what should be known of them.
     pub(super) warnings: Vec<String>,
 }
@@ -35,6 +37,7 @@ struct Members {
     trust_dir: Option<String>,
     #[serde(default)]
     remote_server: RemoteServer,
+    trust_pinning: Option<WrittenPins>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
@@ -54,27 +57,22 @@ struct RemoteServer {
 impl NotaryFile {
     /// Reads the file at `path`, `None` if there is none; a leading `~/` in it stands for `home`.
     pub(super) fn read(path: &Path, home: Option<&Path>) -> Result<Option<Self>, ConfigError> {
-        match std::fs::read(path) {
-            Ok(bytes) => Self::parse(&bytes, path, home).map(Some),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(ConfigError::Unreadable { path: path.to_owned(), why: e.to_string() }),
-        }
+        read(path)?.map(|members| Self::of(members, path, home)).transpose()
     }
 
-    /// Reads the text of the file at `path`.
-    fn parse(bytes: &[u8], path: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
-        let malformed = |why: String| ConfigError::Malformed { path: path.to_owned(), why };
-        if bytes.len() > MAX_BYTES {
-            return Err(malformed(format!("it has more than {MAX_BYTES} bytes")));
-        }
-        let members: Members = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
+    /// What the members of the file at `path` say.
+    fn of(members: Members, path: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
         let set = |text: Option<String>| text.filter(|text| !text.is_empty());
         let below_home = |text: &str| match (text.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(text),
         };
         let directory = path.parent().unwrap_or(Path::new(""));
-        let beside = |text: Option<String>| set(text).map(|text| directory.join(below_home(&text)));
+        let place = |text: &str| directory.join(below_home(text));
+        let beside = |text: Option<String>| set(text).map(|text| place(&text));
+        let pins = members.trust_pinning.map(|written| {
+            PinsOfFile::new(path, "trust_pinning", written, |file| file.to_str().map_or_else(|| file.to_owned(), place))
+        });
         let server = members.remote_server;
         let mut warnings = Vec::new();
         if server.skip_tls_verify {
@@ -93,6 +91,7 @@ impl NotaryFile {
             authority: beside(server.root_ca),
             certificate: beside(server.tls_client_cert),
             key: beside(server.tls_client_key),
+            pins: pins.transpose()?,
             warnings,
         })
     }
@@ -105,7 +104,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<NotaryFile, ConfigError> {
-        NotaryFile::parse(text.as_bytes(), Path::new("/etc/notary/config.json"), Some(Path::new("/h")))
+        let path = Path::new("/etc/notary/config.json");
+        NotaryFile::of(super::super::document::parse(text.as_bytes(), path)?, path, Some(Path::new("/h")))
     }
 
     #[test]
@@ -118,6 +118,7 @@ mod tests {
             authority: Some("/etc/notary/ca.pem".into()),
             certificate: Some("/c/me.pem".into()),
             key: Some("/h/me.key".into()),
+            pins: None,
             warnings: Vec::new(),
         };
         assert_eq!(parse(text).unwrap(), expected);
@@ -146,10 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_a_mebibyte_and_not_one_byte_more() {
-        let text = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
-        assert!(parse(&text(MAX_BYTES)).is_ok());
-        assert!(matches!(parse(&text(MAX_BYTES + 1)), Err(ConfigError::Malformed { .. })));
+    fn a_pin_that_is_not_understood_is_an_error_and_not_passed_over() {
+        assert!(parse(r#"{"trust_pinning": {"disable_tofu": true}}"#).unwrap().pins.is_some());
+        for text in [r#"{"trust_pinning": {"cert": {}}}"#, r#"{"trust_pinning": {"certs": {"a*b": []}}}"#] {
+            let error = parse(text).unwrap_err();
+            assert!(matches!(error, ConfigError::Malformed { .. }), "{text}: {error}");
+        }
     }
 
     proptest! {

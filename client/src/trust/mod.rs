@@ -1,9 +1,11 @@
 //! Trust in a repository: brought up to date, and read.
 
 mod allowance;
+mod anchors;
 pub mod collection;
 mod report;
 mod update;
 
+pub use anchors::{Anchor, AuthorityCertificate, anchors};
 pub use report::{Chunk, ReleasedTag, Report, Signer, natural, released};
 pub use update::{Offline, UpdateError, Updated, for_renewal, update};

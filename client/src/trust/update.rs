@@ -91,7 +91,7 @@ pub async fn update(
     now: UtcTime,
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
-    let mut chain = Chain::new(gun.clone(), now);
+    let mut chain = Chain::new(gun.clone(), now).pinned(cache.pin().clone());
     let outcome = drive_within(DEADLINE, gun, &mut chain, remote, cache, offline).await;
     let mut not_kept = None;
     if let Some(root) = chain.newer_root() {
@@ -122,7 +122,7 @@ pub async fn for_renewal(
     cache: &Cache,
     now: UtcTime,
 ) -> Result<Renewable, UpdateError> {
-    let mut chain = Chain::for_renewal(gun.clone(), now);
+    let mut chain = Chain::for_renewal(gun.clone(), now).pinned(cache.pin().clone());
     drive_within(DEADLINE, gun, &mut chain, Ok(remote), cache, Offline::Refuse).await?;
     chain.finish_renewal().ok_or_else(|| ChainError::NoTrustData(gun.clone()).into())
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod listing;
 mod mending;
 mod overtaken;
+mod pinned;
 mod resuming;
 mod root_age;
 mod signing;

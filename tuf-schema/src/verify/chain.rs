@@ -25,7 +25,7 @@ use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
-use crate::verify::{Authority, Floor, Pin, PinError, StaleError, Verified};
+use crate::verify::{Authority, Floor, Pin, PinMismatch, StaleError, Verified};
 use crate::version::Version;
 
 mod error;
@@ -57,7 +57,7 @@ pub struct Chain {
     /// Whether the pin does not let the root be used, which only introduces the next one.
     uncovered: bool,
     /// How the trusted root differs from the pin that the roots before it lead to.
-    outgrown: Option<PinError>,
+    outgrown: Option<Box<PinMismatch>>,
     /// Why a newer root is looked for; once per update.
     stumbled: Option<ChainError>,
     refreshed: bool,
@@ -91,7 +91,7 @@ enum State {
     NewestRoot,
     PinnedRoot {
         way: Way,
-        mismatch: PinError,
+        mismatch: Box<PinMismatch>,
     },
     RootStep {
         way: Way,

@@ -52,7 +52,7 @@ pub enum PinError {
     FirstUseOff(Gun),
     /// No pinned certificate, or none of a pinned authority, signed the root.
     #[error(transparent)]
-    Mismatch(Box<PinMismatch>),
+    Mismatch(#[from] Box<PinMismatch>),
 }
 
 /// What is pinned and what a root has (the reference's words, and the facts).
@@ -109,8 +109,14 @@ impl Pin {
     /// pinned authority counts though it has ended, if it was good in its last second.
     ///
     /// # Errors
-    /// [`PinError::Mismatch`].
-    pub fn check(&self, root: &Unverified<Root>, gun: &Gun, now: UtcTime, dates: Expiry) -> Result<(), PinError> {
+    /// [`PinMismatch`].
+    pub fn check(
+        &self,
+        root: &Unverified<Root>,
+        gun: &Gun,
+        now: UtcTime,
+        dates: Expiry,
+    ) -> Result<(), Box<PinMismatch>> {
         let covered = |key: &PublicKey| match self {
             Self::FirstUse | Self::NoFirstUse => Ok(()),
             Self::Certificates { ids, .. } if ids.contains(key.id()) => Ok(()),
@@ -136,13 +142,13 @@ impl Pin {
         let unsigned = || Some("it is pinned, and did not sign enough".to_owned());
         let keys = root.claims().keys_of(BaseRole::Root);
         let found = keys.map(|(id, key)| Found { id: id.clone(), why: covered(key).err().unwrap_or_else(unsigned) });
-        Err(PinError::Mismatch(Box::new(PinMismatch {
+        Err(Box::new(PinMismatch {
             gun: gun.clone(),
             version: root.claims().version,
             stated: stated.clone(),
             expected,
             found: found.collect(),
-        })))
+        }))
     }
 
     /// Whether what follows from a root that the pin covers is believed without being covered itself.
@@ -152,6 +158,19 @@ impl Pin {
             Self::Certificates { .. } => true,
             Self::FirstUse | Self::NoFirstUse | Self::Authorities { .. } => false,
         }
+    }
+}
+
+impl PinMismatch {
+    /// What should be pinned instead, where the roots before this one lead to it from a pinned one.
+    #[must_use]
+    pub fn outgrown(&self) -> String {
+        let Self { gun, version, stated, expected, found } = self;
+        format!(
+            "{stated} expects {expected}, whose key was rotated: version {version} of the root of {gun} has {}; replace the \
+             pin (bulla pin show {gun})",
+            join(found)
+        )
     }
 }
 

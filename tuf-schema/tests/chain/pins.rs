@@ -87,7 +87,7 @@ fn a_rotated_root_is_believed_where_signatures_lead_to_it_from_a_pinned_one() {
         for _ in 0..2 {
             let trusted = world.update().unwrap();
             assert_eq!(trusted.root().model().version, version(4));
-            let outgrown = trusted.outgrown_pin().map(|e| mismatch(&ChainError::Pin(e.clone())));
+            let outgrown = trusted.outgrown_pin().map(|found| mismatch(&Box::new(found.clone()).into()));
             let found = vec![Found { id: ids[3].clone(), why: None }];
             let expected = Expected::Certificates(BTreeSet::from([ids[pinned].clone()]));
             assert_eq!(outgrown, (pinned < 3).then_some((4, expected, found)));

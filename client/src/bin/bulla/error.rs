@@ -12,6 +12,7 @@ use bulla::session::SessionError;
 use bulla::signing::{ListError, WantedError};
 use bulla::trust::UpdateError;
 use tuf_schema::Sha256;
+use tuf_schema::gun::GunError;
 use tuf_schema::verify::chain::Skipped;
 
 use crate::cmd::key::KeyError;
@@ -25,6 +26,9 @@ pub(crate) enum CliError {
     /// An argument names no image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// An argument is no name of trust data.
+    #[error(transparent)]
+    Gun(#[from] GunError),
     /// A tag is needed (docker's words).
     #[error("no tag specified for {0}")]
     NoTag(String),

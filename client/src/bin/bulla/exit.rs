@@ -130,6 +130,7 @@ impl Code {
             CliError::NotPrivate(_) => Self::Key,
             CliError::Config(_)
             | CliError::Image(_)
+            | CliError::Gun(_)
             | CliError::NoTag(_)
             | CliError::Wanted(_)
             | CliError::List { .. }

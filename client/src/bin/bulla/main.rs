@@ -87,6 +87,9 @@ enum Command {
     /// Operate on private keys
     #[command(subcommand)]
     Key(cmd::key::Command),
+    /// See what to pin of repositories
+    #[command(subcommand)]
+    Pin(cmd::pin::Command),
 }
 
 #[tokio::main]
@@ -110,6 +113,7 @@ async fn main() -> std::process::ExitCode {
         Ok(context) => match arguments.command {
             Command::Trust(command) => cmd::trust::run(command, &context).await,
             Command::Key(command) => cmd::key::run(command, &context),
+            Command::Pin(command) => cmd::pin::run(command, &context).await,
         },
         Err(e) => Err(e),
     };

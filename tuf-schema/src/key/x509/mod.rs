@@ -178,6 +178,12 @@ impl Leaf {
         &self.certificate
     }
 
+    /// The authorities that the key's bundle has above it.
+    #[must_use]
+    pub fn authorities(&self) -> &[CertificateDer<'static>] {
+        &self.authorities
+    }
+
     /// The name it is issued to: the GUN, or a prefix of it before a `*`.
     #[must_use]
     pub fn common_name(&self) -> &str {
@@ -201,6 +207,13 @@ impl Leaf {
         chain::verify(&self.certificate, &self.authorities, anchors, now)
             .map_err(|reason| CertificateError::NoChain { common_name: self.common_name.clone(), reason })
     }
+}
+
+/// The names that a certificate is issued to and by; `None` if it is none.
+#[must_use]
+pub fn names(certificate: &CertificateDer<'_>) -> Option<(String, String)> {
+    let parsed = bundle::parse(certificate).ok()?;
+    Some((parsed.subject().to_string(), parsed.issuer().to_string()))
 }
 
 /// Whether a certificate for `common_name` may be a root of `gun`: a `*` at the end stands for any rest.
@@ -326,7 +339,9 @@ mod tests {
         assert_eq!(found.certificate().as_ref(), leaf);
         assert_eq!(found.common_name(), GUN);
         assert_eq!(found.not_after(), at(1000));
-        assert_eq!(found.authorities.len(), 2);
+        assert_eq!(found.authorities().len(), 2);
+        assert_eq!(names(found.certificate()), Some((format!("CN={GUN}"), format!("CN={GUN}"))));
+        assert_eq!(names(&found.authorities()[1]), Some(("CN=two".into(), "CN=two".into())));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::envelope::EnvelopeError;
 use crate::gun::Gun;
 use crate::role::Role;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_ROOT_STEPS};
-use crate::verify::{FirstRootError, PinError, RootError, SignatureError, StaleError};
+use crate::verify::{FirstRootError, PinError, PinMismatch, RootError, SignatureError, StaleError};
 use crate::version::Version;
 
 /// Why an update did not end with usable metadata.
@@ -71,4 +71,10 @@ pub enum ChainError {
     /// More delegated roles than anyone uses.
     #[error("more than {MAX_DELEGATED_ROLES} delegated roles")]
     TooManyRoles,
+}
+
+impl From<Box<PinMismatch>> for ChainError {
+    fn from(mismatch: Box<PinMismatch>) -> Self {
+        Self::Pin(mismatch.into())
+    }
 }

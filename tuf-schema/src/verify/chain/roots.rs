@@ -11,7 +11,7 @@ use crate::model::Root;
 use crate::role::Role;
 use crate::verify::limits::MAX_ROOT_STEPS;
 use crate::verify::root::follow_with as follow;
-use crate::verify::{PinError, Verified, trust_first};
+use crate::verify::{PinMismatch, Verified, trust_first};
 use crate::version::Version;
 
 /// The way from root to root, up to one that was offered.
@@ -109,7 +109,12 @@ impl Chain {
     }
 
     /// Looks for a root that the pin covers, from the first one on, to go on from there to the one that was offered.
-    fn seek_pinned(&mut self, offered: Unverified<Root>, goal: Goal, mismatch: PinError) -> Result<(), ChainError> {
+    fn seek_pinned(
+        &mut self,
+        offered: Unverified<Root>,
+        goal: Goal,
+        mismatch: Box<PinMismatch>,
+    ) -> Result<(), ChainError> {
         if offered.claims().version <= Version::FIRST {
             return Err(mismatch.into());
         }
@@ -117,7 +122,12 @@ impl Chain {
         Ok(())
     }
 
-    pub(super) fn pinned_root(&mut self, answer: Answer, mut way: Way, mismatch: PinError) -> Result<(), ChainError> {
+    pub(super) fn pinned_root(
+        &mut self,
+        answer: Answer,
+        mut way: Way,
+        mismatch: Box<PinMismatch>,
+    ) -> Result<(), ChainError> {
         let anchor = match answer {
             Answer::Bytes(bytes) => {
                 let document: Unverified<Root> = numbered(bytes, way.next)?;
@@ -233,7 +243,7 @@ impl Chain {
         Ok(())
     }
 
-    fn check_pin(&self, root: &Unverified<Root>) -> Result<(), PinError> {
+    fn check_pin(&self, root: &Unverified<Root>) -> Result<(), Box<PinMismatch>> {
         self.pin.check(root, &self.gun, self.now, self.certificates())
     }
 

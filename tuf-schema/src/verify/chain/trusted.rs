@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{ChainError, PassedOver};
 use crate::model::{Root, Snapshot, Target, Targets, Timestamp};
 use crate::role::Role;
-use crate::verify::{Current, PinError};
+use crate::verify::{Current, PinMismatch};
 
 /// Metadata that may be used now.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Trusted {
     pub(super) passed_over: BTreeMap<Role, PassedOver>,
     pub(super) fetched: BTreeSet<Role>,
     pub(super) reach: Reach,
-    pub(super) outgrown: Option<PinError>,
+    pub(super) outgrown: Option<Box<PinMismatch>>,
 }
 
 /// Where the newest metadata came from.
@@ -98,8 +98,8 @@ impl Trusted {
     /// How the root differs from the pin, if it is believed only because the roots before it lead to a pinned one: the pin
     /// should be replaced.
     #[must_use]
-    pub fn outgrown_pin(&self) -> Option<&PinError> {
-        self.outgrown.as_ref()
+    pub fn outgrown_pin(&self) -> Option<&PinMismatch> {
+        self.outgrown.as_deref()
     }
 
     /// The documents that came from the server in this update, byte for byte, to be kept for the next one.

@@ -126,6 +126,9 @@ pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
     for skipped in trusted.skipped() {
         context.out.warn(&format!("{} does not count: {}", skipped.role, skipped.why));
     }
+    if let Some(pin) = trusted.outgrown_pin() {
+        context.out.warn(&pin.outgrown());
+    }
     if let Some(e) = &updated.not_kept {
         context.out.warn(&format!("trust data could not be kept: {}", chain(e)));
     }

@@ -46,7 +46,8 @@ impl Show for Pullable {
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let image = ImageName::parse(&arguments.image)?;
     let tag = super::tag(&image)?.ok_or_else(|| CliError::NoTag(image.original().to_owned()))?;
-    let offline = if arguments.allow_cached { Offline::UseCache } else { Offline::Refuse };
+    let offline =
+        if arguments.allow_cached || context.config.allow_cached { Offline::UseCache } else { Offline::Refuse };
     let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
     let server = session.server.authority().to_owned();
     let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {

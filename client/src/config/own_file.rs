@@ -1,0 +1,88 @@
+//! Our own file beside the keys and metadata, `bulla.json`: pins, and whether cached trust data may do.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::document::read;
+use super::pins::{PinsOfFile, WrittenPins};
+
+/// What the file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnFile {
+    /// Its pins.
+    pub(super) pins: Option<PinsOfFile>,
+    /// Whether cached trust data may do where the trust server cannot be reached.
+    pub(super) allow_cached: bool,
+}
+
+/// An unknown member is an error: what is not understood is not in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    pins: Option<WrittenPins>,
+    #[serde(default)]
+    allow_cached: bool,
+}
+
+impl OwnFile {
+    /// Reads the file at `path`; one that is not there says nothing.
+    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let Some(Members { pins, allow_cached }) = read(path)? else { return Ok(Self::default()) };
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let pins =
+            pins.map(|written| PinsOfFile::new(path, "pins", written, |file| directory.join(file))).transpose()?;
+        Ok(Self { pins, allow_cached })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::Gun;
+    use tuf_schema::verify::Pin;
+
+    use super::super::pins::Pins;
+    use super::*;
+
+    fn parse(text: &str) -> Result<OwnFile, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bulla.json");
+        std::fs::write(&path, text).unwrap();
+        OwnFile::read(&path)
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_says_nothing() {
+        assert_eq!(OwnFile::read(Path::new("/nonexistent/bulla.json")).unwrap(), OwnFile::default());
+        assert_eq!(parse("{}").unwrap(), OwnFile::default());
+        assert!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in [
+            "",
+            "[]",
+            r#"{"pin": {}}"#,
+            r#"{"pins": {"tofu": false}}"#,
+            r#"{"allow_cached": 1}"#,
+            r#"{"pins": {}, "pins": {}}"#,
+            r#"{"pins": {"ca": {"a": "x", "a": "y"}}}"#,
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(matches!(error, ConfigError::Malformed { .. }), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_authority_stands_beside_the_file_that_pins_it() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ca.pem"), include_str!("../../../tests/fixtures/keys/alice.crt"))
+            .unwrap();
+        let path = directory.path().join("bulla.json");
+        std::fs::write(&path, r#"{"pins": {"ca": {"a.test/": "ca.pem"}}}"#).unwrap();
+        let pins = Pins::new(OwnFile::read(&path).unwrap().pins);
+        assert!(matches!(pins.of(&Gun::parse("a.test/b").unwrap()), Ok(Pin::Authorities { .. })));
+    }
+}
