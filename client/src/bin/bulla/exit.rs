@@ -137,6 +137,7 @@ impl Code {
             | CliError::DigestReference
             | CliError::KeyName(_) => Self::Invalid,
             CliError::ReadList { .. }
+            | CliError::WriteManual { .. }
             | CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
             | CliError::LooseKey(_)
