@@ -19,6 +19,7 @@ pub mod push_tag;
 pub mod registry;
 pub mod remote;
 pub mod session;
+pub mod signers;
 pub mod signing;
 #[cfg(test)]
 mod testing;

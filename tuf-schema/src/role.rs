@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub const MAX_DELEGATION_CHARACTERS: usize = 255;
 
 const TARGETS_PREFIX: &str = "targets/";
+const RELEASES: &str = "targets/releases";
 
 /// A role of a repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +130,18 @@ impl DelegationName {
                 && rest.split('/').all(|s| !s.is_empty())
         });
         if fits { Ok(Self(text.into())) } else { Err(RoleError(text.to_owned())) }
+    }
+
+    /// The delegation whose targets docker's clients take for released, beside those of `targets` itself.
+    #[must_use]
+    pub fn releases() -> Self {
+        Self(RELEASES.into())
+    }
+
+    /// Whether it is [that one](Self::releases), which is no signer's.
+    #[must_use]
+    pub fn is_releases(&self) -> bool {
+        self.as_str() == RELEASES
     }
 
     /// The role that may declare this delegation: `targets`, or the delegation one segment up.

@@ -4,6 +4,7 @@ use tuf_schema::verify::chain::ChainError;
 use tuf_schema::{DelegationName, KeyId, Role};
 
 use super::Working;
+use crate::signers::SignersError;
 
 /// A change of a repository's documents.
 ///
@@ -61,6 +62,9 @@ pub enum EditError {
     /// This role lists no targets.
     #[error("{0} lists no targets: choose targets or a delegation")]
     ListsNoTargets(Role),
+    /// The signers, or what they released, are not as the edit needs them.
+    #[error(transparent)]
+    Signers(#[from] SignersError),
     /// No version is left for a role.
     #[error("{0} has reached the last version")]
     VersionsExhausted(Role),

@@ -1,7 +1,7 @@
 //! Publishing: an edit is applied to what is there, what it touched is signed, and all of it goes into one upload.
 
 use ring::rand::SecureRandom;
-use tuf_schema::verify::chain::ChainError;
+use tuf_schema::verify::chain::{ChainError, Trusted};
 use tuf_schema::{Gun, Role, UtcTime};
 
 mod attempts;
@@ -91,6 +91,18 @@ impl Publisher<'_> {
         let mut working = self.current(edit).await?;
         edit.apply(&mut working)?;
         Ok(working)
+    }
+
+    /// What the trust server has of the repository now; `None` if it does not know it.
+    ///
+    /// # Errors
+    /// [`PublishError::Update`].
+    pub async fn look(&mut self) -> Result<Option<Trusted>, PublishError> {
+        match update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
+            Ok(updated) => Ok(Some(updated.trusted)),
+            Err(UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// `anchored` says whether a root was kept here before this run, `founded` is what an attempt before made.

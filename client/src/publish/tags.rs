@@ -6,10 +6,14 @@ use tuf_schema::{Digests, Role};
 use super::{Edit, EditError, Working};
 use crate::image::Tag;
 use crate::registry::Manifest;
+use crate::signers::AddSigner;
 
 /// Tags and what they shall stand for.
 #[derive(Debug, Clone, Default)]
-pub struct SignTags(Vec<(Tag, Target)>);
+pub struct SignTags {
+    tags: Vec<(Tag, Target)>,
+    first_signer: Option<AddSigner>,
+}
 
 impl SignTags {
     /// Signs each manifest as its tag.
@@ -19,13 +23,24 @@ impl SignTags {
             digests: Digests::from_sha256(&manifest.digest),
             custom: None,
         };
-        Self(tags.into_iter().map(|(tag, manifest)| (tag, target(&manifest))).collect())
+        let tags = tags.into_iter().map(|(tag, manifest)| (tag, target(&manifest))).collect();
+        Self { tags, first_signer: None }
+    }
+
+    /// Adds a signer before it signs, if the repository is made by it.
+    #[must_use]
+    pub fn with_first_signer(mut self, signer: Option<AddSigner>) -> Self {
+        self.first_signer = signer;
+        self
     }
 }
 
 impl Edit for SignTags {
     fn apply(&self, working: &mut Working) -> Result<(), EditError> {
-        for (tag, target) in &self.0 {
+        if let Some(signer) = self.first_signer.as_ref().filter(|_| !working.was_published()) {
+            signer.apply(working)?;
+        }
+        for (tag, target) in &self.tags {
             for role in roles_for(working, tag)? {
                 let same = |listed: &Target| listed.length == target.length && listed.digests == target.digests;
                 working.check_readable(&role)?;

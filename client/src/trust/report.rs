@@ -7,9 +7,6 @@ use tuf_schema::{BaseRole, DelegationName, KeyId, Role, Sha256, model};
 
 use crate::image::Tag;
 
-/// The delegation whose tags count as released, beside those of `targets` itself (docker's convention).
-pub(crate) const RELEASES: &str = "targets/releases";
-
 /// What docker tells about a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -77,7 +74,7 @@ pub fn released<'a>(trusted: &'a Trusted, tag: &Tag) -> Result<Option<(&'a Role,
 }
 
 fn is_releases(role: &Role) -> bool {
-    role.as_str() == RELEASES
+    matches!(role, Role::Delegation(name) if name.is_releases())
 }
 
 fn is_released_by(role: &Role) -> bool {
@@ -113,7 +110,7 @@ fn signers(walk: &[Visible<'_>]) -> Vec<Signer> {
     let mut found: BTreeMap<&DelegationName, Signer> = BTreeMap::new();
     for visible in walk {
         let delegations = &visible.document.model().delegations;
-        for role in delegations.roles.iter().filter(|role| role.name.as_str() != RELEASES) {
+        for role in delegations.roles.iter().filter(|role| !role.name.is_releases()) {
             let keys = role.key_ids.iter().filter_map(|id| delegations.keys.get(id));
             let bare = keys.map(|key| key.bare().map_or_else(|| key.id().clone(), |bare| bare.id().clone()));
             let name = role.name.below_targets().to_owned();

@@ -9,6 +9,8 @@ mod mending;
 mod overtaken;
 mod pinned;
 mod resuming;
+mod revoking;
 mod root_age;
+mod signers;
 mod signing;
 mod world;

@@ -10,10 +10,11 @@ use bulla::config::EnvironmentPassphrases;
 use bulla::image::Tag;
 use bulla::keys::{KeyRole, Keyring, Passphrases, Prompt};
 use bulla::paths::TrustDirectory;
-use bulla::publish::{Edit, Pacing, PublishError, Published, Publisher, SignTags};
+use bulla::publish::{Edit, EditError, Pacing, PublishError, Published, Publisher, SignTags};
 use bulla::registry::Manifest;
 use bulla::remote::{Part, Remote, RemoteError};
-use bulla::trust::{Offline, UpdateError, update};
+use bulla::signers::SignersError;
+use bulla::trust::{Offline, UpdateError, released, update};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{DelegatedRole, FileMeta, Snapshot, Targets, Timestamp};
 use tuf_schema::sign::{Passphrase, SecretKey};
@@ -96,6 +97,17 @@ impl Server {
             state.served.insert(format!("{role}.json"), bytes.clone());
             state.served.insert(format!("{role}.{}.json", Sha256::of(bytes)), bytes.clone());
         }
+    }
+
+    /// Stores `targets` as signed by the owner's repository key.
+    pub(crate) fn replace_targets(&self, owner: &Person, targets: &Targets) {
+        let mut keys = owner.keyring();
+        let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets).unwrap();
+        let bytes = signed(targets, &[keys.open(&stored).unwrap()]).to_vec();
+        let parts = vec![Part { role: Role::Targets, bytes }];
+        let mut state = self.state.lock().unwrap();
+        self.store(&mut state, &parts);
+        state.posts.push(parts);
     }
 
     pub(crate) fn posts(&self) -> Vec<BTreeSet<String>> {
@@ -229,6 +241,18 @@ impl Person {
         publisher.publish(edit).await
     }
 
+    /// Works with a publisher beside a publish.
+    pub(crate) fn with_publisher<T>(
+        &self,
+        keys: &mut Keyring,
+        server: &Server,
+        work: impl FnOnce(&mut Publisher<'_>) -> T,
+    ) -> T {
+        let (cache, rng) = (self.cache(), SystemRandom::new());
+        let (gun, now) = (gun(), server.now());
+        work(&mut Publisher { gun: &gun, remote: server, cache: &cache, keys, now, rng: &rng, pacing: &NoPause })
+    }
+
     pub(crate) async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {
         let updated =
             update(&gun(), Ok(server), &self.cache(), Offline::Refuse, server.now(), &SystemRandom::new()).await?;
@@ -238,6 +262,20 @@ impl Person {
 
     pub(crate) fn key_files(&self) -> usize {
         std::fs::read_dir(self.directory().private()).map_or(0, Iterator::count)
+    }
+}
+
+/// Whether a pull by somebody new would find a tag.
+pub(crate) async fn is_released(server: &Server, name: &str) -> bool {
+    let trusted = Person::new().read(server).await.unwrap();
+    released(&trusted, &tag(name)).is_ok_and(|found| found.is_some())
+}
+
+/// What is wrong with the signers, if a publish failed for that.
+pub(crate) fn signers_error(error: &PublishError) -> Option<&SignersError> {
+    match error {
+        PublishError::Edit(EditError::Signers(why)) => Some(why),
+        _ => None,
     }
 }
 
@@ -258,13 +296,7 @@ pub(crate) fn add_signer(person: &Person, owner: &Person, server: &Server, name:
             paths: paths.iter().map(|p| (*p).to_owned()).collect(),
         });
     }
-    let mut keys = owner.keyring();
-    let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets).unwrap();
-    let bytes = signed(&targets, &[keys.open(&stored).unwrap()]).to_vec();
-    let parts = vec![Part { role: Role::Targets, bytes }];
-    let mut state = server.state.lock().unwrap();
-    server.store(&mut state, &parts);
-    state.posts.push(parts);
+    server.replace_targets(owner, &targets);
 }
 
 /// Every file of a person's cache, by name.

@@ -9,11 +9,12 @@ use bulla::keys::{ImportError, KeyringError};
 use bulla::publish::PublishError;
 use bulla::push_tag::NotMoved;
 use bulla::session::SessionError;
+use bulla::signers::NameError;
 use bulla::signing::{ListError, WantedError};
 use bulla::trust::UpdateError;
-use tuf_schema::Sha256;
 use tuf_schema::gun::GunError;
 use tuf_schema::verify::chain::Skipped;
+use tuf_schema::{Gun, Sha256};
 
 use crate::cmd::key::KeyError;
 
@@ -108,6 +109,63 @@ pub(crate) enum CliError {
         /// What failed.
         source: Box<Self>,
     },
+    /// A name that no signer may have.
+    #[error(transparent)]
+    SignerName(#[from] NameError),
+    /// The name of the releases is no signer's (docker's words).
+    #[error("releases is a reserved keyword and cannot be removed")]
+    ReservedSigner,
+    /// A name that no delegation can have is no signer's either (docker's words).
+    #[error("no signer {name} for repository {gun}")]
+    NoSuchSigner {
+        /// The name.
+        name: String,
+        /// The repository.
+        gun: Gun,
+    },
+    /// A signer needs a key (docker's words).
+    #[error("path to a public key must be provided using the `--key` flag")]
+    NoPublicKey,
+    /// A file holds no public key, or cannot be read (docker's words).
+    #[error("{why} public key from file: {path}", path = path.display())]
+    PublicKeyFile {
+        /// What could not be done.
+        why: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A signer could not be added (docker's words).
+    #[error("failed to add signer to: {repository}")]
+    AddSigner {
+        /// The repository, as it was named.
+        repository: String,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// A signer could not be removed (docker's words).
+    #[error("error removing signer from: {repository}")]
+    RemoveSigner {
+        /// The repository, as it was named.
+        repository: String,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// Tags could not be revoked (docker's words).
+    #[error("could not remove signature for {image}")]
+    Revoke {
+        /// The image, as it was named.
+        image: String,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// Nothing was published.
+    #[error(transparent)]
+    Publish(#[from] Box<PublishError>),
+    /// A question that must be answered was not.
+    #[error("nobody answered; say {0} to go on without being asked")]
+    Unanswered(&'static str),
     /// A key could not be made.
     #[error("failed to generate key for {name}")]
     Key {
@@ -167,14 +225,6 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// Why.
         source: NewFileError,
-    },
-    /// A manual page could not be written.
-    #[error("cannot write manual pages to {directory}", directory = directory.display())]
-    WriteManual {
-        /// Where to.
-        directory: PathBuf,
-        /// Why.
-        source: std::io::Error,
     },
     /// Standard output could not be written.
     #[error("cannot write to standard output")]

@@ -6,6 +6,7 @@ use bulla::publish::{EditError, PublishError};
 use bulla::registry::RegistryError;
 use bulla::remote::RemoteError;
 use bulla::session::SessionError;
+use bulla::signers::SignersError;
 use bulla::trust::UpdateError;
 use tuf_schema::verify::chain::ChainError;
 
@@ -124,6 +125,10 @@ impl Code {
             CliError::NotMoved(e) => Self::of_registry(&e.source),
             CliError::Named { source, .. } => Self::of(source),
             CliError::Sign { source, .. } => Self::of_publish(source),
+            CliError::Publish(e) => Self::of_publish(e),
+            CliError::AddSigner { source, .. }
+            | CliError::RemoveSigner { source, .. }
+            | CliError::Revoke { source, .. } => Self::of(source),
             CliError::Key { source, .. } => Self::of_keyring(source),
             CliError::KeyVerb(e) => Self::of_key_verb(e),
             CliError::Load { source, .. } => Self::of_import(source),
@@ -135,9 +140,14 @@ impl Code {
             | CliError::Wanted(_)
             | CliError::List { .. }
             | CliError::DigestReference
+            | CliError::SignerName(_)
+            | CliError::ReservedSigner
+            | CliError::NoSuchSigner { .. }
+            | CliError::NoPublicKey
+            | CliError::Unanswered(_)
             | CliError::KeyName(_) => Self::Invalid,
-            CliError::ReadList { .. }
-            | CliError::WriteManual { .. }
+            CliError::PublicKeyFile { .. }
+            | CliError::ReadList { .. }
             | CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
             | CliError::LooseKey(_)
@@ -193,11 +203,22 @@ impl Code {
             EditError::NoDelegationKey => Self::NoKey,
             EditError::Unreadable { .. } => Self::Untrusted,
             EditError::VersionsExhausted(_) => Self::Key,
+            EditError::Signers(e) => Self::of_signers(e),
             EditError::Undeclared(_)
             | EditError::NeverPublished(_)
             | EditError::WithoutKey(_)
             | EditError::NotAKeyOf { .. }
             | EditError::ListsNoTargets(_) => Self::Invalid,
+        }
+    }
+
+    fn of_signers(error: &SignersError) -> Self {
+        match error {
+            SignersError::NoTag(_) | SignersError::NothingSigned => Self::NotSigned,
+            SignersError::Unsigned { .. } | SignersError::StillReleased { .. } => Self::NoKey,
+            SignersError::NoSigner { .. } | SignersError::LastSigner(_) | SignersError::TooFewKeys { .. } => {
+                Self::Invalid
+            }
         }
     }
 
@@ -240,7 +261,7 @@ impl Code {
 
     fn of_import(error: &ImportError) -> Self {
         match error {
-            ImportError::File(_) | ImportError::Missing(_) | ImportError::NoText(_) => Self::File,
+            ImportError::File(_) | ImportError::NotRead(_) => Self::File,
             ImportError::NoKey(_) | ImportError::Damaged { .. } => Self::Key,
             ImportError::GunNeeded { .. } => Self::Invalid,
             ImportError::Key { source, .. } => Self::of_keyring(source),

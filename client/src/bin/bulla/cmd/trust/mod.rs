@@ -7,9 +7,12 @@ use tuf_schema::Sha256;
 
 mod inspect;
 mod key;
+mod opened;
 mod push_tag;
+mod revoke;
 mod root_notice;
 mod sign;
+mod signer;
 mod table;
 mod verify;
 
@@ -23,10 +26,15 @@ pub(crate) enum Command {
     Sign(sign::Arguments),
     /// Move a tag to another manifest after signing that
     PushTag(push_tag::Arguments),
+    /// Remove trust for an image
+    Revoke(revoke::Arguments),
     /// Return low-level information about keys and signatures
     Inspect(inspect::Arguments),
     /// Print the signed digest of a tag, to be used for the pull
     Verify(verify::Arguments),
+    /// Manage entities who can sign images
+    #[command(subcommand)]
+    Signer(signer::Command),
     /// Manage keys for signing images
     #[command(subcommand)]
     Key(key::Command),
@@ -37,6 +45,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
     match command {
         Command::Sign(arguments) => sign::run(&arguments, context).await,
         Command::PushTag(arguments) => push_tag::run(&arguments, context).await,
+        Command::Revoke(arguments) => revoke::run(&arguments, context).await,
+        Command::Signer(command) => signer::run(&command, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await,
         Command::Verify(arguments) => verify::run(&arguments, context).await,
         Command::Key(command) => key::run(&command, context),

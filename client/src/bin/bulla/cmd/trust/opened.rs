@@ -1,0 +1,62 @@
+//! A repository that a verb publishes to.
+
+use bulla::cache::Cache;
+use bulla::keys::Keyring;
+use bulla::publish::{PublishError, Published, Publisher, RealTime};
+use bulla::remote::{Action, HttpRemote, TrustServer};
+use bulla::session::Session;
+use bulla::trust::UpdateError;
+use tuf_schema::Gun;
+use tuf_schema::verify::chain::ChainError;
+
+use super::root_notice;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// A repository, and its trust server that answered.
+pub(super) struct Opened {
+    gun: Gun,
+    server: TrustServer,
+    remote: HttpRemote,
+    cache: Cache,
+}
+
+impl Opened {
+    /// Connects to the trust server of `gun`.
+    pub(super) async fn at(gun: &Gun, context: &Context) -> Result<Self, CliError> {
+        let Session { gun, server, remote, cache, .. } =
+            Session::open(&context.config, gun, Action::PullAndPush).await?;
+        let remote = remote.map_err(|no| Box::new(PublishError::Remote(no.into())))?;
+        Ok(Self { gun, server, remote, cache })
+    }
+
+    /// What publishes to it with `keys`.
+    pub(super) fn publisher<'a>(&'a self, keys: &'a mut Keyring, context: &'a Context) -> Publisher<'a> {
+        Publisher {
+            gun: &self.gun,
+            remote: &self.remote,
+            cache: &self.cache,
+            keys,
+            now: context.now,
+            rng: &context.rng,
+            pacing: &RealTime,
+        }
+    }
+
+    /// Why nothing was published; that there is no repository in docker's words.
+    pub(super) fn failed(&self, error: PublishError) -> CliError {
+        match error {
+            PublishError::Update(
+                UpdateError::Chain(ChainError::NoTrustData(gun)) | UpdateError::Vanished { gun, .. },
+            ) => CliError::NoTrustData { gun: gun.to_string(), server: self.server.authority().to_owned() },
+            other => Box::new(other).into(),
+        }
+    }
+
+    /// Says what there is to say about a publish beside what came of it.
+    pub(super) fn tell(&self, published: &Published, context: &Context) {
+        for notice in &published.root {
+            root_notice::tell(&self.gun, notice, context);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `bulla trust signer`: who may sign a repository's tags.
+
+use clap::Subcommand;
+
+mod add;
+mod remove;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Code, Exit};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Add a signer
+    Add(add::Arguments),
+    /// Remove a signer
+    Remove(remove::Arguments),
+}
+
+/// Runs a verb.
+pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Add(arguments) => add::run(arguments, context).await,
+        Command::Remove(arguments) => remove::run(arguments, context).await,
+    }
+}
+
+/// How a run over several repositories ended, with what is wrong in those where it failed.
+fn ended(repositories: usize, failures: &[CliError], context: &Context) -> Exit {
+    if failures.is_empty() {
+        return Exit::Success;
+    }
+    let code = Code::of_several(failures, failures.len() < repositories);
+    context.out.errors(code, failures);
+    code.exit()
+}

@@ -1,8 +1,0 @@
-//! `bulla key` and `bulla trust key` as processes: what they print, what they leave behind, how they end.
-
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
-mod moving;
-mod passphrases;
-mod process;
-mod storing;
