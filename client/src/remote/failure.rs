@@ -94,6 +94,27 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn who_answers_and_cannot_prove_who_it_is_does_not_count_as_away() {
+        let client = crate::tls::tests_support::client();
+        let failure = async |address: SocketAddr| {
+            classify("n.test", &client.get(format!("https://{address}/")).send().await.unwrap_err())
+        };
+        // A server that speaks no TLS at all, and one that hangs up at the greeting.
+        let server = crate::testing::Scripted::start(|_| String::new()).await;
+        let error = failure(server.address).await;
+        assert!(matches!(error, RemoteError::Connection { .. }), "{error}");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hangs_up = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let error = failure(address).await;
+        assert!(matches!(error, RemoteError::Connection { .. }), "{error}");
+        hangs_up.abort();
+        let _ = hangs_up.await;
+        let error = failure(address).await;
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error}");
+    }
+
     #[test]
     fn localhost_is_this_machine_whatever_the_resolver_says() {
         let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();

@@ -158,11 +158,11 @@ impl Remote for HttpRemote {
 /// Reads a body that must not be longer than `cap`.
 pub(crate) async fn read_capped(response: Response, authority: &str, cap: u64) -> Result<Vec<u8>, RemoteError> {
     if response.content_length().is_some_and(|length| length > cap) {
-        return Err(RemoteError::BadResponse);
+        return Err(RemoteError::TooLong { most: cap });
     }
     // One byte more than allowed tells a longer body from one that just fits.
     let bytes = read_start(response, authority, cap.saturating_add(1)).await?;
-    if bytes.len() as u64 > cap { Err(RemoteError::BadResponse) } else { Ok(bytes) }
+    if bytes.len() as u64 > cap { Err(RemoteError::TooLong { most: cap }) } else { Ok(bytes) }
 }
 
 /// Reads at most `limit` bytes of a body and leaves the rest.
@@ -318,8 +318,8 @@ mod tests {
         for told in [true, false] {
             let read = async |length| read_capped(answer(length, told), "n.test", 2500).await;
             assert_eq!(read(2500).await.unwrap().len(), 2500);
-            assert!(matches!(read(2501).await, Err(RemoteError::BadResponse)), "{told}");
-            assert!(matches!(read(1_000_000).await, Err(RemoteError::BadResponse)), "{told}");
+            assert!(matches!(read(2501).await, Err(RemoteError::TooLong { most: 2500 })), "{told}");
+            assert!(matches!(read(1_000_000).await, Err(RemoteError::TooLong { most: 2500 })), "{told}");
         }
     }
 

@@ -83,7 +83,13 @@ pub enum RemoteError {
     /// Any other status (docker's words).
     #[error("unable to reach trust server at this time: {0}.")]
     Status(u16),
-    /// More bytes than were asked for, or bytes that cannot be understood (docker's words).
+    /// More bytes than may come (docker's words, and the fact).
+    #[error("trust server returned a bad response. It has more than {most} bytes")]
+    TooLong {
+        /// How many may come.
+        most: u64,
+    },
+    /// Bytes that cannot be understood (docker's words).
     #[error("trust server returned a bad response.")]
     BadResponse,
 }

@@ -69,6 +69,14 @@ pub enum UpdateError {
     /// The trust server could not be asked, or refused.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// A document is longer than what is listed for it, or than any may be (docker's words, and the facts).
+    #[error("trust server returned a bad response. {name} has more than the {most} bytes that it may have")]
+    TooLong {
+        /// The document.
+        name: DocumentName,
+        /// How many bytes were expected at most.
+        most: u64,
+    },
     /// The trust server kept sending, and was not done in time.
     #[error("the update is not complete after {} seconds: the trust server is too slow", .0.as_secs())]
     TooSlow(Duration),
@@ -177,6 +185,9 @@ async fn drive(
                     Err(reason @ RemoteError::Unreachable { .. }) => {
                         down = Some(reason);
                         Answer::Unreachable
+                    }
+                    Err(RemoteError::TooLong { most }) => {
+                        return Err(UpdateError::TooLong { name: name.clone(), most });
                     }
                     Err(e) => return Err(e.into()),
                 }

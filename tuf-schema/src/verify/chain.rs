@@ -421,7 +421,7 @@ impl Chain {
             Err(e) => {
                 let unsigned = decode(&visit.role, bytes).ok().and_then(|document| Unsigned::listed(document, listed));
                 self.passed_over.extend(unsigned.map(|u| (visit.role.clone(), PassedOver::UnderSigned(u))));
-                return Err(e.into());
+                return Err(ChainError::Signature { role: visit.role.clone(), source: e });
             }
         };
         document.check_listed(Floor { version, listed: Some(listed) })?;
@@ -472,7 +472,7 @@ impl Chain {
                 self.targets.insert(visit.role, targets);
             }
             Err(e) if visit.role == Role::Targets => return self.stumble(e),
-            Err(why @ (ChainError::Signature(_) | ChainError::Stale(StaleError::Expired { .. }))) => {
+            Err(why @ (ChainError::Signature { .. } | ChainError::Stale(StaleError::Expired { .. }))) => {
                 self.skipped.push(Skipped { role: visit.role, why });
             }
             Err(e) => return Err(e),
@@ -510,7 +510,8 @@ impl Chain {
 
     fn verify<M: Document>(&self, bytes: Bytes, role: Role, base: BaseRole) -> Result<Verified<M>, ChainError> {
         let authority = Authority::of_base(self.trusted_root()?.model(), base);
-        Ok(decode::<M>(&role, bytes)?.verify(&authority)?)
+        let document = decode::<M>(&role, bytes)?;
+        document.verify(&authority).map_err(|source| ChainError::Signature { role, source })
     }
 }
 

@@ -103,7 +103,7 @@ fn an_expired_or_foreign_delegation_is_passed_over_and_named() {
         assert!(matches!(trusted.skipped()[0].why, ChainError::Stale(StaleError::Expired { .. })));
         assert!(matches!(
             trusted.skipped()[1].why,
-            ChainError::Signature(SignatureError::BelowThreshold { got: 0, .. })
+            ChainError::Signature { source: SignatureError::BelowThreshold { got: 0, .. }, .. }
         ));
         assert_eq!(trusted.walk().len(), 1);
     }

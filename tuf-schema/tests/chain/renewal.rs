@@ -96,7 +96,9 @@ fn an_expired_document_with_a_foreign_signature_is_not_renewed() {
         }
         repository.publish(&mut world);
         let error = world.renew_at(much_later()).unwrap_err();
-        let ChainError::Signature(SignatureError::BelowThreshold { role: refused, got: 0, need: 1 }) = error else {
+        let ChainError::Signature { role: refused, source: SignatureError::BelowThreshold { got: 0, need: 1, .. } } =
+            error
+        else {
             panic!("{error}")
         };
         assert_eq!(refused, role);

@@ -140,7 +140,10 @@ fn one_changed_byte_is_not_what_is_listed() {
         assert_ne!(text, changed);
         broken.served.insert(name, Bytes::from(changed));
         let error = broken.update().unwrap_err();
-        assert!(matches!(error, ChainError::Signature(SignatureError::BelowThreshold { .. })), "{role}: {error}");
+        assert!(
+            matches!(error, ChainError::Signature { source: SignatureError::BelowThreshold { .. }, .. }),
+            "{role}: {error}"
+        );
     }
     // Well signed, but another document than the listed one.
     let mut other = Publisher::new(&gun(), repository.snapshot_key.public(), repository.timestamp_key.public(), now());
@@ -244,10 +247,12 @@ fn a_rotated_snapshot_key_is_found_through_the_root_and_frees_the_version() {
 #[test]
 fn another_root_with_the_trusted_version_is_refused_even_if_well_signed() {
     let (mut repository, mut world) = read_once();
+    let trusted = Sha256::of(&world.served["root.json"]);
     repository.publisher.root.expires = now().plus_seconds(5);
     repository.root = None;
     repository.publish(&mut world);
-    assert_eq!(world.update().unwrap_err(), ChainError::RootReplaced(version(1)));
+    let offered = Sha256::of(&world.served["root.json"]);
+    assert_eq!(world.refused(), ChainError::RootReplaced { version: version(1), trusted, offered });
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl Code {
         match error {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
             UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. } => Self::NoTrustData,
-            UpdateError::Chain(_) | UpdateError::RootLost { .. } => Self::Untrusted,
+            UpdateError::Chain(_) | UpdateError::RootLost { .. } | UpdateError::TooLong { .. } => Self::Untrusted,
             UpdateError::Remote(e) => Self::of_remote(e),
             UpdateError::Cache(_) => Self::File,
             UpdateError::TooSlow(_) => Self::Server,
@@ -286,7 +286,7 @@ impl Code {
         match error {
             RemoteError::Unreachable { .. } => Self::Unreachable,
             // More bytes than trusted metadata allows.
-            RemoteError::BadResponse => Self::Untrusted,
+            RemoteError::TooLong { .. } | RemoteError::BadResponse => Self::Untrusted,
             RemoteError::Connection { .. } => Self::Connection,
             RemoteError::Unauthorized | RemoteError::Token { .. } | RemoteError::Status(403) => Self::Unauthorized,
             RemoteError::VersionConflict => Self::Conflict,

@@ -2,6 +2,7 @@
 
 use super::DocumentName;
 use crate::dialect::DecodeError;
+use crate::digest::Sha256;
 use crate::envelope::EnvelopeError;
 use crate::gun::Gun;
 use crate::role::Role;
@@ -45,8 +46,15 @@ pub enum ChainError {
     #[error(transparent)]
     Pin(#[from] PinError),
     /// A root of a version already trusted has other content.
-    #[error("another root with the trusted version {0} was offered")]
-    RootReplaced(Version),
+    #[error("another root with the trusted version {version} was offered: sha256 {offered} instead of {trusted}")]
+    RootReplaced {
+        /// The version.
+        version: Version,
+        /// The digest of the trusted one.
+        trusted: Sha256,
+        /// The digest of the other.
+        offered: Sha256,
+    },
     /// A root by number has another number.
     #[error("root version {found} was sent for version {asked}")]
     RootNumber {
@@ -59,8 +67,13 @@ pub enum ChainError {
     #[error("more than {MAX_ROOT_STEPS} roots to follow")]
     TooManyRoots,
     /// The signatures do not suffice.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
+    #[error("{}", signature_text(.role, .source))]
+    Signature {
+        /// The role.
+        role: Role,
+        /// What is missing.
+        source: SignatureError,
+    },
     /// Expired, older than known, or not what is listed.
     #[error(transparent)]
     Stale(#[from] StaleError),
@@ -71,6 +84,15 @@ pub enum ChainError {
     /// More delegated roles than anyone uses.
     #[error("more than {MAX_DELEGATED_ROLES} delegated roles")]
     TooManyRoles,
+}
+
+/// The reference's words, with the role where they do not name it.
+fn signature_text(role: &Role, source: &SignatureError) -> String {
+    match source {
+        SignatureError::BelowThreshold { .. } => source.to_string(),
+        SignatureError::KeyIdMismatch(id) => format!("{role}: {source}: {id}"),
+        SignatureError::Unsigned => format!("{role}: {source}"),
+    }
 }
 
 impl From<Box<PinMismatch>> for ChainError {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::{Answer, Chain, ChainError, DocumentName, Purpose, Reach, State, decode};
+use crate::digest::Sha256;
 use crate::envelope::Unverified;
 use crate::key::x509::Expiry;
 use crate::model::Root;
@@ -181,12 +182,13 @@ impl Chain {
                 }
             };
         }
+        let offered = Sha256::of(&bytes);
         let newest: Unverified<Root> = decode(&Role::Root, bytes)?;
         let version = newest.claims().version;
         if version == trusted.model().version {
             // Says first whose it is: a repository made anew under other keys is the usual case.
             follow(&trusted, newest, &self.gun, self.now, self.certificates())?;
-            return Err(ChainError::RootReplaced(version));
+            return Err(ChainError::RootReplaced { version, trusted: Sha256::of(trusted.raw()), offered });
         }
         match trusted.model().version.next() {
             Some(next) if next < version => {

@@ -101,7 +101,7 @@ impl Certificate {
             sha256: anchor.fingerprint.to_string(),
             subject: anchor.subject.clone(),
             issuer: anchor.issuer.clone(),
-            ends: anchor.ends.to_string(),
+            ends: anchor.ends.to_rfc3339(),
             authorities: authorities
                 .map(|a| Authority { subject: a.subject.clone(), sha256: a.fingerprint.to_string() })
                 .collect(),
