@@ -7,6 +7,7 @@ use tuf_schema::sign::SecretKey;
 use tuf_schema::{Gun, KeyId, SigningKey as _};
 use zeroize::Zeroizing;
 
+use super::directory::MAX_KEY_FILE;
 use super::file::{KeyFile, OpenError};
 use super::new_file::write_new;
 use super::passphrase::KeyName;
@@ -30,9 +31,12 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is no such file, or it is no text of a key's size.
-    #[error("{path} is not there, or no key file", path = .0.display())]
-    NotRead(PathBuf),
+    /// There is no such file.
+    #[error("{path} does not exist", path = .0.display())]
+    Missing(PathBuf),
+    /// It cannot be a key file.
+    #[error("{path} is no key file: it is no text, or larger than {MAX_KEY_FILE} bytes", path = .0.display())]
+    NoText(PathBuf),
     /// The file holds no private key (notary's words come first).
     #[error("invalid key pem block: {path} holds no private key", path = .0.display())]
     NoKey(PathBuf),
@@ -179,7 +183,11 @@ impl Keyring {
 
 /// The private keys of a file; certificates and the like beside them are passed over.
 fn private_keys(path: &Path) -> Result<Vec<KeyFile>, ImportError> {
-    let text = directory::read(path)?.ok_or_else(|| ImportError::NotRead(path.to_owned()))?;
+    let text = match directory::read(path)? {
+        Some(text) => text,
+        None if path.exists() => return Err(ImportError::NoText(path.to_owned())),
+        None => return Err(ImportError::Missing(path.to_owned())),
+    };
     let is_private = |label: &str| label.ends_with("PRIVATE KEY");
     let damaged = Block::parse_each(&text).into_iter().filter_map(Result::err).find(|label| is_private(label));
     if let Some(label) = damaged {

@@ -226,6 +226,14 @@ pub(crate) enum CliError {
         /// Why.
         source: NewFileError,
     },
+    /// A manual page could not be written.
+    #[error("cannot write manual pages to {directory}", directory = directory.display())]
+    WriteManual {
+        /// Where to.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Standard output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),

@@ -148,6 +148,7 @@ impl Code {
             | CliError::KeyName(_) => Self::Invalid,
             CliError::PublicKeyFile { .. }
             | CliError::ReadList { .. }
+            | CliError::WriteManual { .. }
             | CliError::NoDirectory(_)
             | CliError::PublicKeyExists(_)
             | CliError::LooseKey(_)
@@ -261,7 +262,7 @@ impl Code {
 
     fn of_import(error: &ImportError) -> Self {
         match error {
-            ImportError::File(_) | ImportError::NotRead(_) => Self::File,
+            ImportError::File(_) | ImportError::Missing(_) | ImportError::NoText(_) => Self::File,
             ImportError::NoKey(_) | ImportError::Damaged { .. } => Self::Key,
             ImportError::GunNeeded { .. } => Self::Invalid,
             ImportError::Key { source, .. } => Self::of_keyring(source),

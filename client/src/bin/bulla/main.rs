@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bulla::config::Flags;
 use bulla::keys::passphrase::Descriptor;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 mod clock;
 mod cmd;
@@ -18,6 +18,7 @@ mod printable;
 mod terminal;
 
 use context::Context;
+use error::CliError;
 use exit::{Code, Exit};
 use output::{Format, Output, Watcher};
 
@@ -37,6 +38,7 @@ struct Arguments {
 
 /// What every verb takes.
 #[derive(Args)]
+#[command(next_help_heading = "Options of every verb")]
 struct Global {
     /// The form of what is printed
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
@@ -90,6 +92,10 @@ enum Command {
     /// See what to pin of repositories
     #[command(subcommand)]
     Pin(cmd::pin::Command),
+    /// Print what a shell needs to complete verbs and options
+    Completions(cmd::completions::Arguments),
+    /// Write manual pages
+    Man(cmd::man::Arguments),
 }
 
 #[tokio::main]
@@ -109,19 +115,24 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(arguments.global.output, watcher());
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match Context::from_process(&arguments.global.flags(), arguments.global.passphrase_fd, output) {
-        Ok(context) => match arguments.command {
-            Command::Trust(command) => cmd::trust::run(command, &context).await,
-            Command::Key(command) => cmd::key::run(command, &context),
-            Command::Pin(command) => cmd::pin::run(command, &context).await,
-        },
-        Err(e) => Err(e),
-    };
-    let exit = outcome.unwrap_or_else(|e| {
+    let exit = run(arguments, output).await.unwrap_or_else(|e| {
         output.error(&e);
         Code::of(&e).exit()
     });
     exit.into()
+}
+
+/// Runs the verb. Those that only tell of the program itself need no directories.
+async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
+    let (flags, descriptors) = (arguments.global.flags(), arguments.global.passphrase_fd);
+    let context = || Context::from_process(&flags, descriptors, output);
+    match arguments.command {
+        Command::Trust(command) => cmd::trust::run(command, &context()?).await,
+        Command::Key(command) => cmd::key::run(command, &context()?),
+        Command::Pin(command) => cmd::pin::run(command, &context()?).await,
+        Command::Completions(arguments) => cmd::completions::run(&arguments, Arguments::command(), output),
+        Command::Man(arguments) => cmd::man::run(&arguments, Arguments::command(), output),
+    }
 }
 
 /// The form that was asked for by arguments that make no sense otherwise.

@@ -316,6 +316,24 @@ mod tests {
     }
 
     #[test]
+    fn a_new_passphrase_has_8_characters_and_no_more_than_4096_bytes() {
+        let new = |text: &'static str| {
+            let (passphrases, _) = typing(&[text, text, text]);
+            passphrases.for_new(&KeyRole::Root, &id(), |p| p.expose().len())
+        };
+        assert_eq!(new("8 chars.").unwrap(), 8);
+        assert_eq!(new("äöüßäöüß").unwrap(), 16);
+        assert!(matches!(new("7 chars"), Err(PassphraseError::GaveUp { .. })));
+        let longest: &'static str = Box::leak("x".repeat(MAX_BYTES).into_boxed_str());
+        assert_eq!(new(longest).unwrap(), MAX_BYTES);
+        let longer: &'static str = Box::leak("x".repeat(MAX_BYTES + 1).into_boxed_str());
+        let error = new(longer).unwrap_err();
+        let PassphraseError::Source { place: Place::Terminal, source: Fault::TooLong, .. } = error else {
+            panic!("{error}")
+        };
+    }
+
+    #[test]
     fn attempts_are_bounded() {
         let (passphrases, _) = typing(&["a", "b", "c", "right"]);
         let error = passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("right")).unwrap_err();
