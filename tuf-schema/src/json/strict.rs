@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// The deepest nesting of arrays and objects; metadata needs 6, `custom` data may be deeper.
@@ -46,9 +47,10 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// Checks the text of a string or member name: no control characters, as they have no wire form.
 fn without_control_characters<E: serde::de::Error>(text: &str) -> Result<(), E> {
-    match text.chars().find(|c| u32::from(*c) < 0x20) {
+    // They are single bytes in UTF-8, and no byte of another character is below 0x80.
+    match text.bytes().find(|byte| *byte < 0x20) {
         None => Ok(()),
-        Some(c) => Err(E::custom(format_args!("control character {:?} in a string", c))),
+        Some(byte) => Err(E::custom(format_args!("control character {:?} in a string", char::from(byte)))),
     }
 }
 
@@ -149,10 +151,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(name) = members.next_key::<String>()? {
             without_control_characters(&name)?;
             let value = members.next_value_seed(inner)?;
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate member {name:?}")));
-            }
-            object.insert(name, value);
+            match object.entry(name) {
+                Entry::Vacant(place) => place.insert(value),
+                Entry::Occupied(place) => {
+                    return Err(A::Error::custom(format_args!("duplicate member {:?}", place.key())));
+                }
+            };
         }
         Ok(Value::Object(object))
     }

@@ -98,6 +98,10 @@ enum Command {
     Man(cmd::man::Arguments),
 }
 
+/// Documents of ten thousand tags are some hundred thousand small pieces of memory, all gone when the command is done.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     let arguments = match Arguments::try_parse() {
