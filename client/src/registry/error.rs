@@ -39,6 +39,30 @@ pub enum RegistryError {
         /// The registry's own words.
         why: String,
     },
+    /// The registry wants other credentials, or more rights.
+    #[error("the registry answered {status} for {image}: log in with docker login, or have the right given to you")]
+    Unauthorized {
+        /// The image.
+        image: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The registry has a difficulty of its own.
+    #[error("the registry answered {status} for {image}")]
+    Status {
+        /// The image.
+        image: String,
+        /// The status.
+        status: u16,
+    },
+    /// More than any manifest has.
+    #[error("the registry sends more than {limit} bytes where the manifest of {image} should be")]
+    TooLong {
+        /// The image.
+        image: String,
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// The registry could not be asked.
     #[error("cannot ask the registry")]
     Remote(#[from] RemoteError),

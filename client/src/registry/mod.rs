@@ -83,8 +83,8 @@ impl Registry {
         match response.status().as_u16() {
             200 => {}
             404 => return Err(RegistryError::NoManifest(self.name(reference))),
-            401 | 403 => return Err(RemoteError::Unauthorized.into()),
-            status => return Err(RemoteError::Status(status).into()),
+            status @ (401 | 403) => return Err(RegistryError::Unauthorized { image: self.name(reference), status }),
+            status => return Err(RegistryError::Status { image: self.name(reference), status }),
         }
         let media_type = header(&response, CONTENT_TYPE.as_str()).unwrap_or_default();
         let named = media_type.split(';').next().unwrap_or_default().trim();
@@ -92,7 +92,11 @@ impl Registry {
             return Err(RegistryError::NoManifestType(media_type));
         }
         let told = told_digest(&response);
-        let bytes = Bytes::from(read_capped(response, self.connection.host(), MAX_MANIFEST).await?);
+        let bytes = read_capped(response, self.connection.host(), MAX_MANIFEST).await.map_err(|e| match e {
+            RemoteError::BadResponse => RegistryError::TooLong { image: self.name(reference), limit: MAX_MANIFEST },
+            other => other.into(),
+        })?;
+        let bytes = Bytes::from(bytes);
         let digest = Sha256::of(&bytes);
         match (told, reference) {
             (Some(told), _) if told != format!("sha256:{digest}") => {
@@ -119,7 +123,7 @@ impl Registry {
                 Err(refused(format!("it took {told}, and sha256:{} was sent", stored.manifest.digest)))
             }
             (201, _) => Ok(()),
-            (401, _) => Err(RemoteError::Unauthorized.into()),
+            (401, _) => Err(RegistryError::Unauthorized { image: self.name(&Reference::Tag(tag.clone())), status }),
             _ => Err(refused(reason(&read_start(response, self.connection.host(), MAX_ERROR).await?))),
         }
     }
@@ -217,7 +221,7 @@ mod tests {
         let location = format!("http://{}/other", other.address);
         let registry = Scripted::start(move |_| answer("307 Temporary Redirect", &[("Location", &location)], "")).await;
         let error = ask(&registry).await.unwrap_err();
-        assert!(matches!(error, RegistryError::Remote(RemoteError::Unauthorized)), "{error:?}");
+        assert!(matches!(error, RegistryError::Unauthorized { status: 401, .. }), "{error:?}");
         assert_eq!((other.requests().len(), realm.requests().len()), (1, 0));
         let error = ask(&other).await.unwrap_err();
         assert!(matches!(error, RegistryError::Remote(RemoteError::Token { .. })), "{error:?}");

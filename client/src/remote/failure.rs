@@ -82,12 +82,16 @@ fn no_connection_came_up(error: &reqwest::Error) -> bool {
 }
 
 /// The cause at the end of the chain, in its own words: the outer ones repeat the URL.
-pub(crate) fn innermost(error: &dyn Error) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut current = error;
     while let Some(source) = current.source() {
         current = source;
     }
-    current.to_string()
+    match current.downcast_ref::<std::io::Error>() {
+        // The TLS library's own words lead to its manual.
+        Some(io) if io.kind() == ErrorKind::UnexpectedEof => "it ended in the middle of an answer".to_owned(),
+        _ => current.to_string(),
+    }
 }
 
 #[cfg(test)]

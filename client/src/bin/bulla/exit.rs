@@ -183,7 +183,10 @@ impl Code {
             RegistryError::NoManifest(_)
             | RegistryError::DigestMismatch { .. }
             | RegistryError::OtherDigest { .. }
+            | RegistryError::TooLong { .. }
             | RegistryError::NoManifestType(_) => Self::Manifest,
+            RegistryError::Unauthorized { .. } => Self::Unauthorized,
+            RegistryError::Status { .. } => Self::Server,
             RegistryError::TagRefused { .. } => Self::Rejected,
         }
     }
