@@ -24,6 +24,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "demonstration without docker's registry" env DEMO_REGISTRY=stand-in demo/run.sh
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
 	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
+	@$(phase) "faults that a client meets" tests/client-faults/run.py
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
 	@$(phase) "acceptance on the pairings" tests/pairing/acceptance.sh
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
@@ -41,6 +42,7 @@ test-full: export RUNS ?= 3
 test-full: export EVERY_PAIR ?= 1
 test-full: export VERDICTS_COUNT ?= 5000
 test-full: export FAULTS ?= all
+test-full: export SLOW ?= 1
 test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_RUNS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
 	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh
 	@REWRAP_KEYS=10000 REWRAP_SIGNING=100 REWRAP_RATE=100 $(phase) "10,000 keys sealed anew under load" \
