@@ -37,9 +37,6 @@ pub enum OpenError {
     /// The key is encrypted and no passphrase was given.
     #[error("the key is encrypted")]
     PassphraseNeeded,
-    /// The block is no private key.
-    #[error("a PEM block {0:?} holds no private key")]
-    NoKey(String),
     /// Encrypted in a way that is not read.
     #[error("the key is encrypted in an unsupported way ({0})")]
     UnsupportedEncryption(String),
@@ -172,8 +169,46 @@ fn affordable(scheme: &EncryptionScheme) -> Result<(), OpenError> {
 mod tests {
     use pkcs8::der::Encode as _;
     use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Parameters, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams};
+    use proptest::prelude::*;
+    use tuf_schema::SigningKey as _;
 
     use super::*;
+
+    const SEALED: &str = include_str!("../../../tests/fixtures/keys/genkey-key.pem");
+
+    /// The key of [`SEALED`] after its block was changed.
+    fn opened(change: impl FnOnce(&mut Vec<u8>)) -> Result<SecretKey, OpenError> {
+        let mut file = KeyFile::parse_all(SEALED).remove(0);
+        change(&mut file.block.content);
+        file.open(Some(&Passphrase::from_text("fixture-delegation-pass".into())))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_changed_byte_never_makes_another_key_of_a_file(place: proptest::sample::Index, bits in 1_u8..) {
+            let whole = opened(|_| {}).unwrap();
+            let changed = opened(|content| {
+                let place = place.index(content.len());
+                content[place] ^= bits;
+            });
+            if let Ok(changed) = changed {
+                prop_assert_eq!(changed.public(), whole.public());
+            }
+        }
+
+        #[test]
+        fn what_stands_in_a_file_says_an_id_or_nothing(path in "([0-9a-f]{62,66}|[A-F0-9]{64}|[a-z./_]{0,9}){1,3}") {
+            let text = SEALED.replace("role: root", &format!("path: {path}"));
+            for file in KeyFile::parse_all(&text) {
+                if let Some(id) = file.exported_id() {
+                    prop_assert!(id.as_str().len() == 64 && path.contains(id.as_str()));
+                }
+                let kept = file.kept_as(&KeyRole::Root, None);
+                prop_assert_eq!(kept.as_str(), SEALED);
+            }
+        }
+    }
 
     /// Whether parameters as they stand in a file are affordable.
     fn fits(kdf: Kdf) -> bool {

@@ -69,7 +69,7 @@ pub enum KeyringError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file of this key holds no private key.
-    #[error("{path} holds no private key", path = .0.display())]
+    #[error("{path} holds no private key that can be read: restore it, or move it away", path = .0.display())]
     NotAKey(PathBuf),
     /// The file holds another key than its name says.
     #[error("{path} holds the key {found}", path = path.display())]
@@ -150,10 +150,15 @@ impl Keyring {
     /// The key of an id.
     ///
     /// # Errors
-    /// [`KeyringError::Unknown`] when it is not here, [`KeyringError::File`].
+    /// [`KeyringError::Unknown`] when it is not here, [`KeyringError::NotAKey`] when its file is damaged,
+    /// [`KeyringError::File`].
     pub fn find(&self, id: &KeyId) -> Result<StoredKey, KeyringError> {
-        let found = self.list()?.into_iter().find(|key| &key.id == id);
-        found.ok_or_else(|| KeyringError::Unknown(id.clone()))
+        let place = self.directory.private_key(id);
+        match self.list()?.into_iter().find(|key| &key.id == id) {
+            Some(key) => Ok(key),
+            None if place.exists() => Err(KeyringError::NotAKey(place)),
+            None => Err(KeyringError::Unknown(id.clone())),
+        }
     }
 
     /// Reads the key into memory, asking for its passphrase if it is not there yet.
@@ -221,19 +226,21 @@ impl Keyring {
         }
     }
 
-    /// The text of a new key for a file of its own: sealed as in the trust directory, and not stored there.
+    /// The text of a new key for a file of its own: sealed as in the trust directory, not stored there, and with its id
+    /// as in an export, for want of which neither docker nor notary imports it.
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub fn sealed(
+    pub fn sealed_for_export(
         &self,
         secret: &SecretKey,
         role: &KeyRole,
         gun: Option<&Gun>,
         rng: &dyn SecureRandom,
     ) -> Result<Zeroizing<String>, KeyringError> {
-        let seal = |passphrase: &_| seal::seal(secret, role, gun, passphrase, self.derivation, rng);
-        Ok(self.passphrases.for_new(role, secret.public().id(), seal)??)
+        let text = self.sealed(secret, role, gun, rng)?;
+        let file = KeyFile::parse_all(&text).into_iter().next().ok_or(SealError::Encrypt)?;
+        Ok(file.exported_as(role, gun, secret.public().id()))
     }
 
     /// Seals a key under another passphrase, in its own file.
@@ -290,6 +297,17 @@ impl Keyring {
         } else {
             Ok(file.open(None)?)
         }
+    }
+
+    fn sealed(
+        &self,
+        secret: &SecretKey,
+        role: &KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<Zeroizing<String>, KeyringError> {
+        let seal = |passphrase: &_| seal::seal(secret, role, gun, passphrase, self.derivation, rng);
+        Ok(self.passphrases.for_new(role, secret.public().id(), seal)??)
     }
 
     fn store(

@@ -17,9 +17,11 @@ use super::role::KeyRole;
 
 /// PBKDF2 rounds of a compatible file: what the reference writes, and the only count that old clients were tried with.
 const COMPATIBLE_ROUNDS: u32 = 2048;
-/// What a strong file costs: with blocks of 1 KiB (r = 8) 128 MiB of memory, some tenths of a second.
-const STRONG_COST: u64 = 1 << 17;
+/// What a strong file costs: 16 MiB of memory (N blocks of 1 KiB, r = 8), gone through five times (p), some tenths of a
+/// second. OWASP's measure for a limit of memory: openssl opens nothing that takes more than 32 MiB.
+const STRONG_COST: u64 = 1 << 14;
 const STRONG_BLOCK: u16 = 8;
+const STRONG_PASSES: u16 = 5;
 
 /// How the key that seals a private key is derived from a passphrase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Derivation {
     /// PBKDF2-HMAC-SHA-1 of 2048 rounds: what docker and notary write, and all that they open.
     #[default]
     Compatible,
-    /// scrypt of 128 MiB, after which neither docker nor notary opens the file.
+    /// scrypt of five times 16 MiB, after which neither docker nor notary opens the file; openssl does.
     Strong,
 }
 
@@ -123,7 +125,7 @@ fn kdf(derivation: Derivation, random: &[u8; 16]) -> Result<Kdf, SealError> {
             salt: Salt::new(random).map_err(|_| SealError::Encrypt)?,
             cost_parameter: STRONG_COST,
             block_size: STRONG_BLOCK,
-            parallelization: 1,
+            parallelization: STRONG_PASSES,
             key_length: None,
         }),
     })

@@ -22,7 +22,7 @@ fn key(person: &Person, role: KeyRole, of: Option<&Gun>, certified: bool) -> Pub
 }
 
 /// Puts another root on the server, signed by the key of the one that is there.
-fn restate(server: &Server, owner: &Person, change: impl FnOnce(&mut Root)) {
+pub(crate) fn restate(server: &Server, owner: &Person, change: impl FnOnce(&mut Root)) {
     let mut root: Root = server.current("root");
     let certificate = root.keys[&root.root.key_ids[0]].clone();
     change(&mut root);

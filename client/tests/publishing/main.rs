@@ -4,6 +4,7 @@
 
 mod editing;
 mod hostile;
+mod kinds;
 mod listing;
 mod mending;
 mod overtaken;

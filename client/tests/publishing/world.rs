@@ -22,7 +22,7 @@ use tuf_schema::testing::{secret_key, signed};
 use tuf_schema::verify::chain::{DocumentName, Trusted};
 use tuf_schema::verify::limits::MAX_DOCUMENT_BYTES;
 use tuf_schema::version::Version;
-use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, Sha256, SigningKey as _, UtcTime};
+use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, PublicKey, Role, Sha256, SigningKey as _, UtcTime};
 
 pub(crate) fn gun() -> Gun {
     Gun::parse("registry.test:5000/team/app").unwrap()
@@ -132,7 +132,7 @@ impl Remote for Server {
         Ok(state.served.get(&name.to_string()).cloned())
     }
 
-    async fn server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
+    async fn server_key(&self, role: BaseRole) -> Result<PublicKey, RemoteError> {
         let key = if role == BaseRole::Snapshot { &self.snapshot } else { &self.timestamp };
         Ok(key.public().clone())
     }
@@ -148,7 +148,7 @@ impl Remote for Server {
         Ok(())
     }
 
-    async fn rotate_server_key(&self, role: BaseRole) -> Result<tuf_schema::PublicKey, RemoteError> {
+    async fn rotate_server_key(&self, role: BaseRole) -> Result<PublicKey, RemoteError> {
         self.server_key(role).await
     }
 
@@ -285,6 +285,11 @@ pub(crate) fn add_signer(person: &Person, owner: &Person, server: &Server, name:
     let mut keys = person.keyring();
     let stored = keys.create(KeyRole::Signer(name.to_owned()), None, &rng).unwrap();
     let public = keys.open(&stored).unwrap().public().clone();
+    delegate(&public, owner, server, name, paths);
+}
+
+/// The same for a key of any kind.
+pub(crate) fn delegate(public: &PublicKey, owner: &Person, server: &Server, name: &str, paths: &[&str]) {
     let mut targets: Targets = server.current("targets");
     targets.version = targets.version.next().unwrap();
     targets.delegations.keys.insert(public.id().clone(), public.clone());

@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliE
     Ok(Exit::Success)
 }
 
-/// Two files as notary writes them; neither takes the place of another.
+/// Two files as notary writes them, and the private one with its id; neither takes the place of another.
 fn write_pair(
     private: &Path,
     public: &Path,
@@ -112,7 +112,7 @@ fn write_pair(
     let gun = arguments.gun.as_ref().filter(|_| role.is_of_one_repository());
     let secret = SecretKey::generate(kind, &context.rng).map_err(bulla::keys::KeyringError::from)?;
     let keys = context.keyring_with(None).with_derivation(arguments.kdf.derivation(context));
-    write_new(private, &keys.sealed(&secret, role, gun, &context.rng)?, &context.rng)?;
+    write_new(private, &keys.sealed_for_export(&secret, role, gun, &context.rng)?, &context.rng)?;
     write_new(public, &seal::public_pem(secret.public(), &role.to_string()), &context.rng)?;
     Ok(secret.public().id().to_string())
 }

@@ -43,7 +43,7 @@ pub(crate) enum Kdf {
     /// As docker and notary do: PBKDF2-HMAC-SHA1, 2048 rounds
     #[default]
     Compatible,
-    /// scrypt with 128 MiB: neither docker nor notary opens such a key
+    /// scrypt, five times 16 MiB: neither docker nor notary opens such a key
     Strong,
 }
 
