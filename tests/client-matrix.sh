@@ -17,7 +17,7 @@ require_peers
 require_bulla bulla
 peer_versions
 export BULLA_CLI=$BULLA_BIN_DIR/bulla E2E_HTTP_LOG=1
-[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 K1 K2 P1 P2 P3 G1 G2 G3 G4
+[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 K1 K2 P1 P2 P3 P4 G1 G2 G3 G4
 
 number=0 failed=0
 set -o pipefail

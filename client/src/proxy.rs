@@ -10,36 +10,58 @@ const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 
 /// The proxies of one run.
 #[derive(Clone, Default)]
-pub struct Proxies(Vec<Proxy>);
+pub struct Proxies {
+    used: Vec<Proxy>,
+    unusable: Vec<&'static str>,
+}
 
 impl Proxies {
     /// The proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` name but for the hosts of `NO_PROXY`, also in small
-    /// letters. One that is no URL is passed over.
+    /// letters. One that is no URL of a proxy that is understood is passed over.
     #[must_use]
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: &str| [name.to_owned(), name.to_lowercase()].iter().find_map(|name| variable(name));
         let exempt = value("NO_PROXY").map_or(THIS_MACHINE.to_owned(), |others| format!("{THIS_MACHINE},{others}"));
         // Under CGI whoever sends a request sets HTTP_PROXY, by a header "Proxy".
         let http = value("HTTP_PROXY").filter(|_| variable("REQUEST_METHOD").is_none());
-        let proxies = [
-            value("HTTPS_PROXY").and_then(|url| Proxy::https(url).ok()),
-            http.and_then(|url| Proxy::http(url).ok()),
-            value("ALL_PROXY").and_then(|url| Proxy::all(url).ok()),
-        ];
-        let exempted = |proxy: Proxy| proxy.no_proxy(NoProxy::from_string(&exempt));
-        Self(proxies.into_iter().flatten().map(exempted).collect())
+        let mut proxies = Self::default();
+        for (name, proxy) in [
+            ("HTTPS_PROXY", value("HTTPS_PROXY").map(Proxy::https)),
+            ("HTTP_PROXY", http.map(Proxy::http)),
+            ("ALL_PROXY", value("ALL_PROXY").map(Proxy::all)),
+        ] {
+            match proxy {
+                Some(Ok(proxy)) if value(name).is_some_and(|url| is_http(&url)) => {
+                    proxies.used.push(proxy.no_proxy(NoProxy::from_string(&exempt)))
+                }
+                Some(_) => proxies.unusable.push(name),
+                None => {}
+            }
+        }
+        proxies
+    }
+
+    /// The variables that name no proxy which is understood.
+    #[must_use]
+    pub fn unusable(&self) -> &[&'static str] {
+        &self.unusable
     }
 
     /// Has a client use these proxies and no others: by itself it would take them from the environment.
     pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
-        self.0.iter().fold(builder.no_proxy(), |builder, proxy| builder.proxy(proxy.clone()))
+        self.used.iter().fold(builder.no_proxy(), |builder, proxy| builder.proxy(proxy.clone()))
     }
+}
+
+/// Whether we can speak to it; without a scheme it is http, as in Go.
+fn is_http(url: &str) -> bool {
+    url.split_once("://").is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
 }
 
 /// How many there are: their URLs may hold passwords.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Proxies").field(&self.0.len()).finish()
+        f.debug_tuple("Proxies").field(&self.used.len()).finish()
     }
 }
 
@@ -69,5 +91,31 @@ mod tests {
             }
             assert_eq!(ask("n.test").await, "proxy", "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_may_be_named_without_its_scheme_and_with_a_password() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxy = Scripted::start(|_| answer("200 OK", &[], "proxy")).await;
+        for prefix in ["", "http://", "http://user:word@"] {
+            let url = format!("{prefix}{}", proxy.address);
+            let proxies = Proxies::from_variables(|name| (name == "http_proxy").then(|| url.clone()));
+            let client = proxies.apply(Client::builder()).build().unwrap();
+            assert_eq!(client.get("http://n.test/").send().await.unwrap().text().await.unwrap(), "proxy", "{url}");
+        }
+        assert!(proxy.full_requests()[2].contains("\r\nproxy-authorization: Basic dXNlcjp3b3Jk\r\n"));
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_understood_is_told_by_its_variable_and_not_by_its_password() {
+        let variable = |name: &str| match name {
+            "HTTPS_PROXY" => Some("socks5://user:c2VjcmV0@n.test".to_owned()),
+            "ALL_PROXY" => Some("http://".to_owned()),
+            "HTTP_PROXY" => Some("http://user:c2VjcmV0@n.test".to_owned()),
+            _ => None,
+        };
+        let proxies = Proxies::from_variables(variable);
+        assert_eq!(proxies.unusable(), ["HTTPS_PROXY", "ALL_PROXY"]);
+        assert!(!format!("{proxies:?}").contains("c2VjcmV0"));
     }
 }

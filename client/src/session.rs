@@ -5,7 +5,7 @@ use tuf_schema::{Gun, UtcTime};
 
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
-use crate::credentials::{Credentials, CredentialsError};
+use crate::credentials::CredentialsError;
 use crate::image::{ImageName, Tag, registry_of};
 use crate::paths::system_registry_certificates;
 use crate::registry::{Manifest, Reference, Registry, RegistryError};
@@ -65,7 +65,7 @@ impl Session {
         let server = config.trust_server(gun)?;
         let client = tls::client(&config.trust_server_tls(&server), Scheme::HttpsOnly, &config.proxies)?;
         let registry = registry_of(gun).unwrap_or(server.authority());
-        let credentials = Credentials::stored(&config.docker.config_file(), registry).await?;
+        let credentials = config.credentials.of_trust_server(registry).await?;
         let remote = match HttpRemote::connect(client, &server, gun, credentials, action).await {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
             other => Ok(other?),
@@ -106,7 +106,7 @@ pub async fn registry(config: &Config, image: &ImageName, action: Action) -> Res
     let sources = Sources { directories, ..Sources::default() };
     let scheme = if image.is_loopback_registry() { Scheme::PlainOnLoopback } else { Scheme::HttpsOnly };
     let client = tls::client(&sources, scheme, &config.proxies)?;
-    let credentials = Credentials::stored(&config.docker.config_file(), image.domain()).await?;
+    let credentials = config.credentials.of_registry(image.domain()).await?;
     Ok(Registry::new(client, image, credentials, action))
 }
 

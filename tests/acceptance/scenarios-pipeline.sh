@@ -115,8 +115,43 @@ p3_many() {
   eq "$(role_json $b targets | jq -r '[.signed.targets[].length]|unique|length')" 1 "lengths of like manifests"
 }
 
+p4_credentials() { # of a helper, docker's variable and notary's
+  [ -n "$TOKEN_URL" ] || skip "needs START_SERVER_CMD (a server with token auth)"
+  local r=$ARP/pipeline/secret bin=$W/helpers one two alice bob
+  new_home p4 >/dev/null; mkdir -p "$bin"
+  cat >"$bin/docker-credential-e2e" <<'H'
+#!/bin/bash
+read -r server
+echo "$1 $server" >>"$(dirname "$0")/asked"
+printf '{"ServerURL":"%s","Username":"alice","Secret":"alice-pw"}\n' "$server"
+H
+  chmod +x "$bin/docker-credential-e2e"
+  echo "{\"credHelpers\": {\"$AREG\": \"e2e\"}, \"credsStore\": \"absent\"}" >"$(home p4)/.docker/config.json"
+  with() { bl p4 PATH="$bin:$PATH" DOCKER_CONTENT_TRUST_SERVER="$TOKEN_URL" "$@"; }
+  auth() { printf '{"auths":{"%s":{"auth":"%s"}}}' "$AREG" "$(printf '%s:%s-pw' "$1" "$1" | base64 -w0)"; }
+  bob=$(auth bob) alice=$(printf alice:alice-pw | base64 -w0)
+  mkimg $r:1 "one"; must tk alice -- push --disable-content-trust $r:1; one=$(digest_of_push)
+  mkimg $r:2 "two"; must tk alice -- push --disable-content-trust $r:2; two=$(digest_of_push)
+  must with -- trust sign $r:1; has "Successfully signed $r:1"
+  grep -qx "get $AREG" "$bin/asked" || reason "the helper was not asked about $AREG"
+  # the variable comes first: bob may pull and not sign
+  must with DOCKER_AUTH_CONFIG="$bob" -- trust verify --check-registry $r:1; has "$r@$one"
+  exits 1 with DOCKER_AUTH_CONFIG="$bob" -- trust sign $r:2 --output json
+  eq "$(grep '"error"' <<<"$OUT" | jq -r .error.code)" unauthorized "code"
+  # notary's is for the trust server: alice signs what bob may pull, and the tag is not bob's to move
+  exits 1 with DOCKER_AUTH_CONFIG="$bob" NOTARY_AUTH="$alice" -- trust push-tag $r:1 --from-tag 2
+  has "$r:1 is signed as $two now, but the registry did not move the tag, which named $one before"
+  has "server returned 401"
+  # a helper that is not there is no anonymous reader
+  rm "$bin/docker-credential-e2e"
+  exits 1 with -- trust verify $r:1; has "cannot run the credential helper docker-credential-e2e"
+  # the helper's secret is nowhere in what was kept
+  ! grep -rqF alice-pw "$(home p4)" || reason "a secret was written down"
+}
+
 run_pipeline() {
   scenario P1 p1_push_tag "push-tag: an index by its digest, byte for byte, and no tag without a signature"
   scenario P2 p2_tag_refused "push-tag against a registry that takes no tags"
   scenario P3 p3_many "many tags of many repositories in one run"
+  scenario P4 p4_credentials "credentials of a helper, of DOCKER_AUTH_CONFIG and of NOTARY_AUTH"
 }

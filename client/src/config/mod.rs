@@ -16,6 +16,7 @@ pub use crate::keys::passphrase::EnvironmentPassphrases;
 pub use pins::Pins;
 
 use crate::cache::Cache;
+use crate::credentials;
 use crate::image::{DOCKER_HUB, registry_of};
 use crate::paths::{DockerDirectory, TrustDirectory};
 use crate::proxy::Proxies;
@@ -59,6 +60,8 @@ pub struct Config {
     pub pins: Pins,
     /// Whether cached trust data may do where the trust server cannot be reached.
     pub allow_cached: bool,
+    /// Where credentials may be.
+    pub credentials: credentials::Sources,
     /// Proxies on the way to others.
     pub proxies: Proxies,
     /// What the user should know of the settings.
@@ -141,6 +144,8 @@ impl Config {
             None => pair(notary.certificate, notary.key)?,
         };
         let text = |name: &str| text(&variable, name);
+        let proxies = Proxies::from_variables(text);
+        let credentials = credentials::Sources::new(docker.config_file(), &variable);
         let trust = trust_directory.map_or_else(|| docker.trust(), TrustDirectory::new);
         let own = OwnFile::read(&trust.own_file())?;
         Ok(Self {
@@ -151,8 +156,9 @@ impl Config {
             trust_server: flags.server.clone().or_else(|| text("DOCKER_CONTENT_TRUST_SERVER")).or(notary.server),
             authority,
             certificate,
-            proxies: Proxies::from_variables(text),
-            warnings: notary.warnings,
+            credentials,
+            warnings: notary.warnings.into_iter().chain(proxies.unusable().iter().map(unusable_proxy)).collect(),
+            proxies,
         })
     }
 
@@ -219,6 +225,10 @@ fn pair(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Cli
         (Some(path), None) | (None, Some(path)) => Err(ConfigError::HalfClientCertificate(path)),
         (None, None) => Ok(None),
     }
+}
+
+fn unusable_proxy(variable: &&'static str) -> String {
+    format!("{variable} names no http or https proxy and is not used: what it is for goes straight")
 }
 
 #[cfg(test)]

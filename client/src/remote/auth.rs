@@ -103,9 +103,12 @@ impl Challenge {
         repository: &str,
         action: Action,
     ) -> Result<Option<HeaderValue>, RemoteError> {
-        match self {
-            Self::Basic => Ok(basic(credentials)),
-            Self::Bearer { realm, service, .. } => {
+        match (self, credentials) {
+            (Self::Basic, _) => Ok(basic(credentials)),
+            (Self::Bearer { .. }, Credentials::RegistryToken(token)) => {
+                Ok(secret_header(&format!("Bearer {}", **token)))
+            }
+            (Self::Bearer { realm, service, .. }, _) => {
                 let scope = format!("repository:{repository}:{}", action.scope());
                 let token = token(client, credentials, realm, service.as_deref(), &scope).await?;
                 Ok(secret_header(&format!("Bearer {}", *token)))
@@ -170,7 +173,7 @@ async fn token(
             let body = form.query().unwrap_or_default().to_owned();
             client.post(url.clone()).header("Content-Type", "application/x-www-form-urlencoded").body(body)
         }
-        Credentials::Anonymous | Credentials::Password { .. } => {
+        Credentials::Anonymous | Credentials::Password { .. } | Credentials::RegistryToken(_) => {
             if let Some(account) = credentials.username() {
                 url.query_pairs_mut().append_pair("account", account);
             }
@@ -225,6 +228,8 @@ fn secret_header(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -262,5 +267,20 @@ mod tests {
             error.to_string(),
             "no token from http://auth.test/token: its URL is not https, so no credentials are shown to it"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_challenge_is_read_or_not(header in "(Bearer |Basic |)([a-z]{1,5}=(\"([^\"]|\\\\.)*\"?|[^,]*),? ?){0,4}") {
+            let _ = Challenge::parse(&header);
+        }
+
+        #[test]
+        fn what_a_server_quotes_is_read_as_it_was_meant(realm in "[ -~]{0,30}", service in "[ -~]{0,30}") {
+            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Bearer realm=\"{}\",service=\"{}\"", quoted(&realm), quoted(&service));
+            let expected = Challenge::Bearer { realm, service: Some(service), insufficient: false };
+            prop_assert_eq!(Challenge::parse(&header), Some(expected));
+        }
     }
 }
