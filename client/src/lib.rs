@@ -18,6 +18,7 @@ pub mod publish;
 pub mod push_tag;
 pub mod registry;
 pub mod remote;
+pub mod removal;
 pub mod session;
 pub mod signers;
 pub mod signing;

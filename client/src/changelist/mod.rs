@@ -12,10 +12,11 @@ use ring::rand::SecureRandom;
 use tuf_schema::{Gun, UtcTime};
 
 mod change;
+pub mod target_file;
 mod wire;
 
 pub use change::{Change, DelegationEdit};
-pub use wire::ChangeFault;
+pub use wire::{ChangeFault, Words};
 
 use crate::cache::{FileError, make_directories, move_private};
 use crate::paths::TrustDirectory;
@@ -174,6 +175,12 @@ impl Changelist {
         self.names()?.iter().try_for_each(|name| self.remove_file(name))
     }
 
+    /// The file that processes of this client lock while they publish what is staged.
+    #[must_use]
+    pub fn publishing_lock(&self) -> PathBuf {
+        self.repository.join(format!("{OURS}staged.lock"))
+    }
+
     /// The names of all changes, sorted.
     fn names(&self) -> Result<Vec<String>, ChangelistError> {
         let unreadable = |source| FileError::Read { path: self.directory.clone(), source };
@@ -243,10 +250,15 @@ impl Changelist {
         }
     }
 
+    /// The file that processes of this client lock while they change the list.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.repository.join(format!("{OURS}changelist.lock"))
+    }
+
     /// Keeps other processes of ours from the list until the file is dropped. It lies beside the list: what lies in it
     /// is a change to docker and notary, which take no lock.
     fn lock(&self) -> Result<File, ChangelistError> {
-        let path = self.repository.join(format!("{OURS}changelist.lock"));
+        let path = self.lock_file();
         let locked = make_directories(&self.repository).and_then(|()| open_lock(&path)).and_then(|file| {
             file.lock()?;
             Ok(file)

@@ -123,44 +123,74 @@ struct WireKeyValue {
 #[derive(Serialize, Deserialize)]
 enum NeverPresent {}
 
+/// What a change is called in the reference's files and tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// `create`, `update` or `delete`.
+    pub action: String,
+    /// The role, or all below one.
+    pub role: String,
+    /// `target`, `delegation` or `witness`.
+    pub kind: String,
+    /// The target's name, or nothing.
+    pub path: String,
+}
+
+impl Change {
+    /// What it is called in the reference's files and tables.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        let WireChange { action, role, kind, path, .. } = head(self);
+        Words { action: word(&action), role, kind: word(&kind), path }
+    }
+}
+
 /// The content of a change's file.
 ///
 /// # Errors
 /// For custom data that JSON cannot hold; there is none.
 pub(super) fn encode(change: &Change) -> Result<Vec<u8>, serde_json::Error> {
-    let wire = match change {
-        Change::AddTarget { role, name, target } => {
+    let data = match change {
+        Change::AddTarget { target, .. } => {
             let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), STANDARD.encode(bytes));
             let hashes = target.digests.by_name().iter().map(hash).collect();
             let data = WireTarget { length: target.length, hashes, custom: target.custom.clone() };
-            wire(Action::Create, Kind::Target, role.to_string(), name, Some(as_go_writes(&data)?))
+            Some(as_go_writes(&data)?)
         }
-        Change::RemoveTarget { role, name } => wire(Action::Delete, Kind::Target, role.to_string(), name, None),
-        Change::GrantDelegation { name, threshold, keys, paths } => {
+        Change::GrantDelegation { threshold, keys, paths, .. } => {
             let add_keys = keys.iter().map(WireKey::of).collect();
             let data =
                 WireDelegation { threshold: *threshold, add_keys, add_paths: paths.clone(), ..Default::default() };
-            wire(Action::Create, Kind::Delegation, name.to_string(), "", Some(as_go_writes(&data)?))
+            Some(as_go_writes(&data)?)
         }
-        Change::EditDelegation { name, edit } => {
-            let data = WireDelegation {
-                threshold: None,
-                add_keys: edit.add_keys.iter().map(WireKey::of).collect(),
-                remove_keys: texts(&edit.remove_keys),
-                add_paths: edit.add_paths.clone(),
-                remove_paths: edit.remove_paths.clone(),
-                clear_paths: edit.clear_paths,
-            };
-            wire(Action::Update, Kind::Delegation, name.to_string(), "", Some(as_go_writes(&data)?))
+        Change::EditDelegation { edit, .. } => Some(as_go_writes(&WireDelegation {
+            threshold: None,
+            add_keys: edit.add_keys.iter().map(WireKey::of).collect(),
+            remove_keys: texts(&edit.remove_keys),
+            add_paths: edit.add_paths.clone(),
+            remove_paths: edit.remove_paths.clone(),
+            clear_paths: edit.clear_paths,
+        })?),
+        Change::PurgeKeys { keys, .. } => {
+            Some(as_go_writes(&WireDelegation { remove_keys: texts(keys), ..Default::default() })?)
         }
-        Change::DeleteDelegation { name } => wire(Action::Delete, Kind::Delegation, name.to_string(), "", None),
-        Change::PurgeKeys { below, keys } => {
-            let data = WireDelegation { remove_keys: texts(keys), ..Default::default() };
-            wire(Action::Update, Kind::Delegation, format!("{below}{ALL_BELOW}"), "", Some(as_go_writes(&data)?))
-        }
-        Change::Witness { role } => wire(Action::Update, Kind::Witness, role.to_string(), "", None),
+        Change::RemoveTarget { .. } | Change::DeleteDelegation { .. } | Change::Witness { .. } => None,
     };
-    as_go_writes(&wire)
+    as_go_writes(&WireChange { data: data.map(|bytes| STANDARD.encode(bytes)), ..head(change) })
+}
+
+/// A change without its data.
+fn head(change: &Change) -> WireChange {
+    let (action, kind, role, path) = match change {
+        Change::AddTarget { role, name, .. } => (Action::Create, Kind::Target, role.to_string(), name.as_str()),
+        Change::RemoveTarget { role, name } => (Action::Delete, Kind::Target, role.to_string(), name.as_str()),
+        Change::GrantDelegation { name, .. } => (Action::Create, Kind::Delegation, name.to_string(), ""),
+        Change::EditDelegation { name, .. } => (Action::Update, Kind::Delegation, name.to_string(), ""),
+        Change::DeleteDelegation { name } => (Action::Delete, Kind::Delegation, name.to_string(), ""),
+        Change::PurgeKeys { below, .. } => (Action::Update, Kind::Delegation, format!("{below}{ALL_BELOW}"), ""),
+        Change::Witness { role } => (Action::Update, Kind::Witness, role.to_string(), ""),
+    };
+    WireChange { action, role, kind, path: path.to_owned(), data: None }
 }
 
 /// The change that a file holds.
@@ -246,10 +276,6 @@ impl WireKey {
         let public = STANDARD.decode(self.keyval.public).map_err(malformed)?;
         Ok(PublicKey::new(KeyType::parse(&self.keytype), public))
     }
-}
-
-fn wire(action: Action, kind: Kind, role: String, path: &str, data: Option<Vec<u8>>) -> WireChange {
-    WireChange { action, role, kind, path: path.to_owned(), data: data.map(|bytes| STANDARD.encode(bytes)) }
 }
 
 fn texts(ids: &[KeyId]) -> Vec<String> {

@@ -26,8 +26,13 @@ impl Edit for Changes {
 fn make(change: &Change, working: &mut Working) -> Result<(), EditError> {
     match change {
         Change::AddTarget { role, name, target } => {
-            working.targets_mut(role)?.targets.insert(name.clone(), target.clone());
-            Ok(())
+            let document = working.targets_mut(role)?;
+            document.targets.insert(name.clone(), target.clone());
+            if working.allows(role, name) {
+                Ok(())
+            } else {
+                Err(EditError::TargetOutside { role: role.clone(), target: name.clone() })
+            }
         }
         Change::RemoveTarget { role, name } => {
             working.targets_mut(role)?.targets.remove(name);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use tuf_schema::model::{DelegatedRole, Delegations};
-use tuf_schema::{DelegationName, KeyId, PublicKey};
+use tuf_schema::{DelegationName, KeyId, PublicKey, Role};
 
 use super::{EditError, Working};
 
@@ -28,10 +28,28 @@ impl Working {
         giver.delegations.role(name).is_some_and(has)
     }
 
+    /// Whether `role` may list a target of this name, by its own paths and those of the roles above it.
+    #[must_use]
+    pub fn allows(&self, role: &Role, target: &str) -> bool {
+        starts_with_any(target, &self.paths_of(role))
+    }
+
+    /// The prefixes of the names that a role may list; the empty one allows all.
+    fn paths_of(&self, role: &Role) -> Vec<String> {
+        match role {
+            Role::Delegation(name) => {
+                let above = self.paths_of(&name.parent());
+                self.delegated(name).map_or_else(Vec::new, |given| given.paths_within(&above))
+            }
+            Role::Root | Role::Targets | Role::Snapshot | Role::Timestamp => vec![String::new()],
+        }
+    }
+
     /// Adds keys and paths to a delegation, which is made if there is none; `threshold` is for one that is made.
     ///
     /// # Errors
-    /// [`EditError::WithoutKey`] for a new one without a key; else as [`targets_mut`](Self::targets_mut).
+    /// [`EditError::WithoutKey`] for a new one without a key, [`EditError::PathOutside`] for a path that the role above
+    /// may not list itself; else as [`targets_mut`](Self::targets_mut).
     pub fn grant(
         &mut self,
         name: &DelegationName,
@@ -39,6 +57,10 @@ impl Working {
         keys: &[PublicKey],
         paths: &[String],
     ) -> Result<(), EditError> {
+        let above = self.paths_of(&name.parent());
+        if let Some(outside) = paths.iter().find(|path| !starts_with_any(path, &above)) {
+            return Err(EditError::PathOutside { name: name.clone(), path: outside.clone() });
+        }
         if self.delegated(name).is_none() {
             if keys.is_empty() {
                 return Err(EditError::WithoutKey(name.clone()));
@@ -61,10 +83,11 @@ impl Working {
         Ok(())
     }
 
-    /// Takes keys from a delegation; they are named by the ids of the bare public keys, or by their own.
+    /// Takes keys from a delegation; they are named by the ids of the bare public keys, or by their own. The last one may
+    /// go, as in the reference: what the delegation lists then counts no more, until it is given another.
     ///
     /// # Errors
-    /// [`EditError::NotAKeyOf`] if it has not got one of them, [`EditError::WithoutKey`] if none is left.
+    /// [`EditError::NotAKeyOf`] if it has not got one of them.
     pub fn withdraw_keys(&mut self, name: &DelegationName, keys: &[KeyId]) -> Result<(), EditError> {
         let (role, all) = self.delegation_mut(name)?;
         for id in keys {
@@ -73,9 +96,6 @@ impl Working {
             if role.key_ids.len() == before {
                 return Err(EditError::NotAKeyOf { key: id.clone(), role: name.clone() });
             }
-        }
-        if role.key_ids.is_empty() {
-            return Err(EditError::WithoutKey(name.clone()));
         }
         self.drop_unused_keys(name)
     }
@@ -131,6 +151,10 @@ impl Working {
 }
 
 type Keys = std::collections::BTreeMap<KeyId, PublicKey>;
+
+fn starts_with_any(name: &str, prefixes: &[String]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+}
 
 /// Whether `id` names the key that is listed as `held`.
 fn names(keys: &Keys, held: &KeyId, id: &KeyId) -> bool {

@@ -48,7 +48,7 @@ pub enum EditError {
     /// The role above was never published, so it gives no rights.
     #[error("the role {0} was never published")]
     NeverPublished(Role),
-    /// A delegation must have a key (notary's rule).
+    /// A delegation cannot begin without a key (notary's rule).
     #[error("the delegation {0} would have no key; give it one at least")]
     WithoutKey(DelegationName),
     /// A key to be taken away is not there.
@@ -58,6 +58,22 @@ pub enum EditError {
         key: KeyId,
         /// The delegation.
         role: DelegationName,
+    },
+    /// A role may not list a target of this name, so readers would pass it over (the reference's rule).
+    #[error("could not add all targets: {role} may not list {target:?}; give it a path for it: bulla delegation add")]
+    TargetOutside {
+        /// The role.
+        role: Role,
+        /// The target.
+        target: String,
+    },
+    /// A delegation cannot be given a path that the role above has not got (notary's words).
+    #[error("invalid paths to add to role {name}: {path:?} lies outside of what {} may list", name.parent())]
+    PathOutside {
+        /// The delegation.
+        name: DelegationName,
+        /// The path.
+        path: String,
     },
     /// This role lists no targets.
     #[error("{0} lists no targets: choose targets or a delegation")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tuf_schema::model::{Delegations, KeyGrant, Root, Targets};
 use tuf_schema::sign::self_signed_root_certificate;
 use tuf_schema::version::Version;
-use tuf_schema::{BaseRole, SigningKey as _, UtcTime};
+use tuf_schema::{BaseRole, PublicKey, SigningKey as _, UtcTime};
 
 use super::working::{Origin, ROOT_LIFETIME_SECONDS};
 use super::{PublishError, Publisher, Working};
@@ -28,19 +28,30 @@ impl Publisher<'_> {
         let targets_key = self.keys.create(KeyRole::Targets, Some(self.gun), self.rng)?;
         let targets = self.keys.open(&targets_key)?.public().clone();
 
-        let listed = [&certificate, &targets, &snapshot, &timestamp];
-        let root = Root {
-            version: Version::FIRST,
-            expires: self.now.plus_seconds(ROOT_LIFETIME_SECONDS),
-            consistent_snapshot: false,
-            keys: listed.into_iter().map(|key| (key.id().clone(), key.clone())).collect(),
-            root: KeyGrant::single(certificate.id().clone()),
-            targets: KeyGrant::single(targets.id().clone()),
-            snapshot: KeyGrant::single(snapshot.id().clone()),
-            timestamp: KeyGrant::single(timestamp.id().clone()),
-        };
+        let root = first_root(self.now, &certificate, &targets, &snapshot, &timestamp);
         let keys = self.keys_at_hand()?;
         Ok(Working::first(Origin::New, root, never_sent(self.now), self.gun.clone(), keys, self.now))
+    }
+}
+
+/// The first root: one key for each role.
+pub(super) fn first_root(
+    now: UtcTime,
+    certificate: &PublicKey,
+    targets: &PublicKey,
+    snapshot: &PublicKey,
+    timestamp: &PublicKey,
+) -> Root {
+    let listed = [certificate, targets, snapshot, timestamp];
+    Root {
+        version: Version::FIRST,
+        expires: now.plus_seconds(ROOT_LIFETIME_SECONDS),
+        consistent_snapshot: false,
+        keys: listed.into_iter().map(|key| (key.id().clone(), key.clone())).collect(),
+        root: KeyGrant::single(certificate.id().clone()),
+        targets: KeyGrant::single(targets.id().clone()),
+        snapshot: KeyGrant::single(snapshot.id().clone()),
+        timestamp: KeyGrant::single(timestamp.id().clone()),
     }
 }
 

@@ -10,10 +10,12 @@ mod delegations;
 mod edit;
 mod error;
 mod founding;
+mod initialise;
 mod keys_at_hand;
 mod resume;
 mod root_age;
 mod signing;
+mod staged;
 mod tags;
 mod working;
 
@@ -21,8 +23,10 @@ pub use attempts::{MAX_ATTEMPTS, Pacing, RealTime};
 pub use changes::Changes;
 pub use edit::{Edit, EditError};
 pub use error::PublishError;
+pub use initialise::{Begun, InitialiseError, RootOf};
 pub use keys_at_hand::KeysAtHand;
 pub use root_age::RootNotice;
+pub use staged::StagedError;
 pub use tags::SignTags;
 pub use working::Working;
 

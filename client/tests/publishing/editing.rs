@@ -85,8 +85,8 @@ async fn a_delegation_is_given_changed_and_taken_away() {
     let error = owner.publish(&server, &edit("targets/qa", not_held)).await.unwrap_err();
     assert!(matches!(error, PublishError::Edit(EditError::NotAKeyOf { key, .. }) if key == *first.id()));
     let last = DelegationEdit { remove_keys: vec![second.id().clone()], ..Default::default() };
-    let error = owner.publish(&server, &edit("targets/qa", last)).await.unwrap_err();
-    assert!(matches!(error, PublishError::Edit(EditError::WithoutKey(name)) if name == delegation("targets/qa")));
+    owner.publish(&server, &edit("targets/qa", last)).await.unwrap();
+    assert!(given(&server).roles[0].key_ids.is_empty() && given(&server).keys.is_empty());
     let delete = || Changes(vec![Change::DeleteDelegation { name: delegation("targets/qa") }]);
     owner.publish(&server, &delete()).await.unwrap();
     assert!(given(&server).roles.is_empty() && given(&server).keys.is_empty());
@@ -101,6 +101,36 @@ async fn a_delegation_cannot_begin_without_a_key() {
     let error = owner.publish(&server, &Changes(vec![grant("targets/qa", Vec::new(), &["qa/"])])).await.unwrap_err();
     assert!(matches!(error, PublishError::Edit(EditError::WithoutKey(_))), "{error}");
     assert_eq!(server.posts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_target_that_readers_would_pass_over_is_not_added() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    let keys = vec![key_of(&bob)];
+    owner.publish(&server, &Changes(vec![grant("targets/qa", keys.clone(), &["qa/"])])).await.unwrap();
+    let role = Role::parse("targets/qa").unwrap();
+    let add =
+        |name: &str| Changes(vec![Change::AddTarget { role: role.clone(), name: name.into(), target: target(b"1") }]);
+    bob.publish(&server, &add("qa/1")).await.unwrap();
+    let error = bob.publish(&server, &add("prod/1")).await.unwrap_err();
+    assert!(matches!(error, PublishError::Edit(EditError::TargetOutside { target, .. }) if target == "prod/1"));
+    assert_eq!(server.posts().len(), 3);
+}
+
+#[tokio::test]
+async fn a_delegation_is_given_no_path_that_the_role_above_has_not_got() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    let keys = vec![key_of(&bob)];
+    owner.publish(&server, &Changes(vec![grant("targets/qa", keys.clone(), &["qa/"])])).await.unwrap();
+    bob.publish(&server, &Changes(vec![grant("targets/qa/deep", keys.clone(), &["qa/deep/"])])).await.unwrap();
+    for outside in ["prod/", ""] {
+        let change = grant("targets/qa/deep", keys.clone(), &["qa/more/", outside]);
+        let error = bob.publish(&server, &Changes(vec![change])).await.unwrap_err();
+        assert!(matches!(error, PublishError::Edit(EditError::PathOutside { path, .. }) if path == outside));
+    }
+    assert_eq!(server.posts().len(), 3);
 }
 
 #[tokio::test]

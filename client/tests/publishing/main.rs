@@ -14,4 +14,5 @@ mod revoking;
 mod root_age;
 mod signers;
 mod signing;
+mod staging;
 mod world;

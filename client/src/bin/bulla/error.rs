@@ -17,6 +17,7 @@ use tuf_schema::verify::chain::Skipped;
 use tuf_schema::{Gun, Sha256};
 
 use crate::cmd::key::KeyError;
+use crate::cmd::repo::RepoError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +235,9 @@ pub(crate) enum CliError {
         /// Why.
         source: std::io::Error,
     },
+    /// A verb on a repository's targets or delegations failed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
     /// Standard output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),

@@ -1,16 +1,20 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
+use bulla::changelist::ChangelistError;
+use bulla::keys::public_file::PublicFileError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::lock::LockError;
-use bulla::publish::{EditError, PublishError};
+use bulla::publish::{EditError, InitialiseError, PublishError};
 use bulla::registry::RegistryError;
 use bulla::remote::RemoteError;
+use bulla::removal::RemovalError;
 use bulla::session::SessionError;
 use bulla::signers::SignersError;
 use bulla::trust::UpdateError;
 use tuf_schema::verify::chain::ChainError;
 
 use crate::cmd::key::KeyError;
+use crate::cmd::repo::RepoError;
 use crate::error::CliError;
 
 /// What `--help` says about exit codes.
@@ -133,6 +137,7 @@ impl Code {
             CliError::KeyVerb(e) => Self::of_key_verb(e),
             CliError::Load { source, .. } => Self::of_import(source),
             CliError::NotPrivate(_) => Self::Key,
+            CliError::Repo(e) => Self::of_repo(e),
             CliError::Config(_)
             | CliError::Image(_)
             | CliError::Gun(_)
@@ -202,6 +207,68 @@ impl Code {
         }
     }
 
+    fn of_repo(error: &RepoError) -> Self {
+        match error {
+            RepoError::Gun { .. }
+            | RepoError::TargetsRole(_)
+            | RepoError::DelegationName(_)
+            | RepoError::KeyId(_)
+            | RepoError::TargetName(_)
+            | RepoError::Custom { .. }
+            | RepoError::Digest(_)
+            | RepoError::PublicFile(PublicFileError::Unusable { .. })
+            | RepoError::Aborted => Self::Invalid,
+            RepoError::Changelist(e) | RepoError::NotCleared { source: e, .. } => Self::of_changelist(e),
+            RepoError::PublicFile(PublicFileError::NotThere(_) | PublicFileError::Read { .. })
+            | RepoError::Read { .. }
+            | RepoError::Write { .. } => Self::File,
+            RepoError::NoTarget(_) => Self::NotSigned,
+            RepoError::Differs { .. } | RepoError::Length { .. } => Self::Changed,
+            RepoError::Lock(e) => Self::of_lock(e),
+            RepoError::Publish { source, .. } => Self::of_publish(source),
+            RepoError::Initialise { source, .. } => Self::of_initialise(source),
+            RepoError::DeleteRemote { source, .. } => Self::of_remote(source),
+            RepoError::DeleteLocal { source, .. } => match source {
+                RemovalError::Lock(e) => Self::of_lock(e),
+                RemovalError::Staged(e) => Self::of_changelist(e),
+                RemovalError::Remove { .. } => Self::File,
+            },
+        }
+    }
+
+    fn of_changelist(error: &ChangelistError) -> Self {
+        match error {
+            ChangelistError::NoSuchNumber { .. } => Self::Invalid,
+            ChangelistError::File(_)
+            | ChangelistError::NotUnderstood { .. }
+            | ChangelistError::TooLarge(_)
+            | ChangelistError::Foreign(_)
+            | ChangelistError::NoNameLeft(_)
+            | ChangelistError::Unwritable(_) => Self::File,
+        }
+    }
+
+    fn of_initialise(error: &InitialiseError) -> Self {
+        match error {
+            InitialiseError::Published(_) | InitialiseError::Kept { .. } => Self::Invalid,
+            InitialiseError::Unknown(e) => Self::of_update(e),
+            InitialiseError::NoKeyFor(_) => Self::NoKey,
+            InitialiseError::Import(e) => Self::of_import(e),
+            InitialiseError::Certificate(_) | InitialiseError::OtherKey { .. } | InitialiseError::Issue(_) => Self::Key,
+            InitialiseError::Keyring(e) => Self::of_keyring(e),
+            InitialiseError::Lock(e) => Self::of_lock(e),
+            InitialiseError::Make(e) => Self::of_publish(e),
+            InitialiseError::File(_) => Self::File,
+        }
+    }
+
+    fn of_lock(error: &LockError) -> Self {
+        match error {
+            LockError::Taken(_) => Self::Conflict,
+            LockError::File { .. } => Self::File,
+        }
+    }
+
     fn of_edit(error: &EditError) -> Self {
         match error {
             EditError::NoDelegationKey => Self::NoKey,
@@ -212,6 +279,8 @@ impl Code {
             | EditError::NeverPublished(_)
             | EditError::WithoutKey(_)
             | EditError::NotAKeyOf { .. }
+            | EditError::TargetOutside { .. }
+            | EditError::PathOutside { .. }
             | EditError::ListsNoTargets(_) => Self::Invalid,
         }
     }
@@ -233,8 +302,7 @@ impl Code {
             PublishError::Vanished { .. } => Self::NoTrustData,
             PublishError::Contended => Self::Conflict,
             PublishError::Edit(e) => Self::of_edit(e),
-            PublishError::Lock(LockError::Taken(_)) => Self::Conflict,
-            PublishError::Lock(LockError::File { .. }) => Self::File,
+            PublishError::Lock(e) => Self::of_lock(e),
             PublishError::Keyring(e) => Self::of_keyring(e),
             PublishError::NoKey(_) | PublishError::KeyOfOther { .. } => Self::NoKey,
             PublishError::NotKept(_) => Self::File,

@@ -96,6 +96,12 @@ enum Command {
     Completions(cmd::completions::Arguments),
     /// Write manual pages
     Man(cmd::man::Arguments),
+    /// Manage the targets of a repository
+    #[command(subcommand)]
+    Repo(cmd::repo::Command),
+    /// Manage who may sign what in a repository
+    #[command(subcommand)]
+    Delegation(cmd::delegation::Command),
 }
 
 /// Documents of ten thousand tags are some hundred thousand small pieces of memory, all gone when the command is done.
@@ -134,6 +140,8 @@ async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
         Command::Trust(command) => cmd::trust::run(command, &context()?).await,
         Command::Key(command) => cmd::key::run(command, &context()?),
         Command::Pin(command) => cmd::pin::run(command, &context()?).await,
+        Command::Repo(command) => cmd::repo::run(command, &context()?).await,
+        Command::Delegation(command) => cmd::delegation::run(command, &context()?).await,
         Command::Completions(arguments) => cmd::completions::run(&arguments, Arguments::command(), output),
         Command::Man(arguments) => cmd::man::run(&arguments, Arguments::command(), output),
     }

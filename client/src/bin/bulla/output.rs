@@ -67,6 +67,11 @@ impl Output {
         Self { format, watcher: if format == Format::Text { watcher } else { Watcher::Nobody } }
     }
 
+    /// The form of what was asked for.
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
     /// Writes what was asked for, in the form that was asked for.
     pub(crate) fn show(self, value: &impl Show) -> io::Result<()> {
         match self.format {

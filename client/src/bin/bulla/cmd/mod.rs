@@ -1,8 +1,10 @@
 //! The verbs, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod delegation;
 pub(crate) mod key;
 pub(crate) mod man;
 pub(crate) mod pin;
+pub(crate) mod repo;
 mod table;
 pub(crate) mod trust;

@@ -1,0 +1,221 @@
+//! Staging changes and publishing them: what every verb that changes a repository does at its end.
+
+use std::collections::BTreeMap;
+
+use bulla::changelist::{Change, Changelist};
+use bulla::publish::{PublishError, Published, Publisher, RealTime, StagedError};
+use bulla::remote::Action;
+use bulla::session::Session;
+use clap::Args;
+use serde::Serialize;
+use tuf_schema::json::Value;
+use tuf_schema::{Gun, PublicKey};
+
+use super::RepoError;
+use crate::cmd::table;
+use crate::cmd::trust::tell_of_root;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Show;
+use crate::printable::line;
+
+/// Whether to publish at once.
+#[derive(Args)]
+pub(crate) struct Publish {
+    /// Publish at once, together with what is staged already
+    #[arg(short, long)]
+    publish: bool,
+}
+
+/// A change as it is shown.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    action: String,
+    scope: String,
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    hashes: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    add_keys: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remove_keys: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    add_paths: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remove_paths: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    clear_paths: bool,
+}
+
+/// What was staged, and whether it is published.
+#[derive(Serialize)]
+struct Staged {
+    gun: String,
+    staged: Vec<Shown>,
+    published: Option<Done>,
+    /// notary's words for what was staged.
+    #[serde(skip)]
+    words: String,
+}
+
+/// What a publish did.
+#[derive(Serialize)]
+pub(super) struct Done {
+    /// Changes that were published.
+    changes: Vec<Shown>,
+    /// Roles that were signed.
+    roles: Vec<String>,
+    /// Whether the trust server did not know the repository before.
+    initialized: bool,
+}
+
+impl Publish {
+    /// Whether to publish at once.
+    pub(super) fn wanted(&self) -> bool {
+        self.publish
+    }
+}
+
+impl Show for Staged {
+    fn text(&self) -> String {
+        match &self.published {
+            None => self.words.clone(),
+            Some(_) => format!("{}\n{}", self.words, auto_published(&self.gun)),
+        }
+    }
+}
+
+impl Shown {
+    /// A change as it is shown.
+    pub(super) fn of(change: &Change) -> Self {
+        let words = change.words();
+        let mut shown = Self {
+            action: words.action,
+            scope: words.role,
+            kind: words.kind,
+            path: words.path,
+            length: None,
+            hashes: BTreeMap::new(),
+            custom: None,
+            add_keys: Vec::new(),
+            remove_keys: Vec::new(),
+            add_paths: Vec::new(),
+            remove_paths: Vec::new(),
+            clear_paths: false,
+        };
+        match change {
+            Change::AddTarget { target, .. } => {
+                shown.length = Some(target.length);
+                let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), hex::encode(bytes));
+                shown.hashes = target.digests.by_name().iter().map(hash).collect();
+                shown.custom.clone_from(&target.custom);
+            }
+            Change::GrantDelegation { keys, paths, .. } => {
+                shown.add_keys = keys.iter().map(bare_id).collect();
+                shown.add_paths.clone_from(paths);
+            }
+            Change::EditDelegation { edit, .. } => {
+                shown.add_keys = edit.add_keys.iter().map(bare_id).collect();
+                shown.remove_keys = edit.remove_keys.iter().map(ToString::to_string).collect();
+                shown.add_paths.clone_from(&edit.add_paths);
+                shown.remove_paths.clone_from(&edit.remove_paths);
+                shown.clear_paths = edit.clear_paths;
+            }
+            Change::PurgeKeys { keys, .. } => shown.remove_keys = keys.iter().map(ToString::to_string).collect(),
+            Change::RemoveTarget { .. } | Change::DeleteDelegation { .. } | Change::Witness { .. } => {}
+        }
+        shown
+    }
+}
+
+/// notary's table of staged changes.
+pub(super) fn in_words(changes: &[Shown]) -> String {
+    let rows = changes.iter().enumerate().map(|(number, change)| {
+        let Shown { action, scope, kind, path, .. } = change;
+        [number.to_string(), action.clone(), scope.clone(), kind.clone(), line(path)]
+    });
+    table::render(["#", "ACTION", "SCOPE", "TYPE", "PATH"], rows).trim_end_matches('\n').to_owned()
+}
+
+/// notary's words after `-p`.
+pub(super) fn auto_published(gun: &str) -> String {
+    format!("Auto-publishing changes to {gun}\nSuccessfully published changes for repository {gun}")
+}
+
+/// The id under which people know a key.
+pub(crate) fn bare_id(key: &PublicKey) -> String {
+    key.bare().map_or_else(|| key.id().to_string(), |bare| bare.id().to_string())
+}
+
+/// Stages `changes`, publishes what is staged if that was asked for, and says both in notary's `words`.
+pub(crate) async fn stage(
+    gun: &Gun,
+    changes: &[Change],
+    words: String,
+    publish: &Publish,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let list = Changelist::new(&context.config.trust, gun);
+    list.append(changes, context.now, &context.rng).map_err(RepoError::from)?;
+    let outcome = if publish.wanted() { publish_staged(gun, context).await.map(Some) } else { Ok(None) };
+    let (published, failure) = match outcome {
+        Ok(published) => (published, None),
+        Err(e) => (None, Some(e)),
+    };
+    // Said also when publishing failed: it is staged then.
+    let staged = changes.iter().map(Shown::of).collect();
+    context.out.show(&Staged { gun: gun.to_string(), staged, published, words })?;
+    failure.map_or(Ok(Exit::Success), Err)
+}
+
+/// Publishes everything that is staged, after it was shown, and takes it away.
+pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done, CliError> {
+    let failed = |source: PublishError| RepoError::Publish { gun: gun.clone(), source: Box::new(source) };
+    let session = Session::open(&context.config, gun, Action::PullAndPush).await?;
+    let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
+    let mut keys = context.keyring()?;
+    let mut publisher = Publisher {
+        gun,
+        remote: &remote,
+        cache: &session.cache,
+        keys: &mut keys,
+        now: context.now,
+        rng: &context.rng,
+        pacing: &RealTime,
+    };
+    let list = Changelist::new(&context.config.trust, gun);
+    let show = |changes: &[bulla::changelist::Staged]| {
+        for staged in changes {
+            let words = staged.change.words();
+            let path = if words.path.is_empty() { String::new() } else { format!(" {}", words.path) };
+            context.out.note(&format!("Publishing: {} {} in {}{path}", words.action, words.kind, words.role));
+        }
+    };
+    let (published, changes) = publisher.publish_staged(&list, &show).await.map_err(|e| match e {
+        StagedError::List(e) => RepoError::Changelist(e),
+        StagedError::Lock(e) => RepoError::Lock(e),
+        StagedError::Publish(e) => failed(e),
+        StagedError::NotCleared(source) => RepoError::NotCleared { gun: gun.clone(), source },
+    })?;
+    for notice in &published.root {
+        tell_of_root(gun, notice, context);
+    }
+    Ok(Done::of(&published, &changes))
+}
+
+impl Done {
+    fn of(published: &Published, changes: &[bulla::changelist::Staged]) -> Self {
+        Self {
+            changes: changes.iter().map(|staged| Shown::of(&staged.change)).collect(),
+            roles: published.roles.iter().map(ToString::to_string).collect(),
+            initialized: published.initialised,
+        }
+    }
+}
