@@ -1,7 +1,8 @@
 #!/bin/bash
 # Our client beside docker and notary in one trust directory (the B scenarios of
 # tests/acceptance/scenarios-bulla.sh), in a crowd (K, scenarios-crowd.sh) and in
-# a pipeline (P, scenarios-pipeline.sh), against the reference server and against
+# a pipeline (P, scenarios-pipeline.sh), with signers (G, scenarios-signers.sh) and
+# keys (Y, scenarios-keys.sh), against the reference server and against
 # Bulla's own.  TAP; needs root, for it runs in the harness's namespaces.
 #
 #   tests/client-matrix.sh [B1 B2 ...]
@@ -17,7 +18,7 @@ require_peers
 require_bulla bulla
 peer_versions
 export BULLA_CLI=$BULLA_BIN_DIR/bulla E2E_HTTP_LOG=1
-[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 K1 K2 P1 P2 P3 P4 G1 G2 G3 G4
+[ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 K1 K2 P1 P2 P3 P4 G1 G2 G3 G4 Y1 Y2 Y3 Y4
 
 number=0 failed=0
 set -o pipefail

@@ -1,0 +1,121 @@
+# Private keys that wander between notary, docker and our client, and keys of
+# every kind in their places.  Sourced by e2e.sh after scenarios-bulla.sh.
+
+# key_files HOMENAME: the private keys with their bytes
+key_files() { (cd "$(home "$1")/.docker/trust/private" && sha256sum ./*.key); }
+# key_ids HOMENAME: role and id of each key, as notary lists them
+key_ids() { nt "$1" key list | awk 'NF && $1 != "ROLE" && $1 !~ /^-/ {print $1, $(NF-1)}' | sort; }
+private_only() { # HOMENAME
+  local t; t=$(home "$1")/.docker/trust
+  eq "$(find "$t" -type f ! -perm 0600 | wc -l),$(find "$t" -type d ! -perm 0700 | wc -l)" 0,0 "files not 0600, directories not 0700"
+}
+
+y1_m15() { # notary's keys in our hands, and back
+  local r=$RP/keys/wander d ids
+  for x in y1 y1b y1c; do new_home $x >/dev/null; done
+  must nt y1 init $r; must nt y1 publish $r
+  ids=$(key_ids y1); eq "$(wc -l <<<"$ids")" 3 "keys of notary"
+  eq "$(bl y1 -- key list)" "$(nt y1 key list)" "the table"
+  eq "$(bl y1 -- key export | sha256sum)" "$(nt y1 key export | sha256sum)" "the export"
+  must nt y1 key export -o "$W/y1.pem"
+  # no passphrase is at hand, and none is needed
+  ( umask 000; must bl y1b DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE= DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE= -- key import "$W/y1.pem" ) || exit 1
+  private_only y1b
+  eq "$(key_files y1b)" "$(key_files y1)" "key files after our import"
+  eq "$(key_ids y1b)" "$ids" "ids after our import"
+  # they sign under the passphrases that they had
+  mkimg $r:1 "one"; must dk y1b -- push $r:1; d=$(digest_of_push)
+  must bl y1b -- trust sign $r:1
+  must bl fresh -- trust verify $r:1; has "$r@$d"
+  must dct fresh -- pull $r:1
+  # and back
+  ( umask 077; must bl y1b -- key export -o "$W/y1b.pem" ) || exit 1
+  eq "$(stat -c %a "$W/y1b.pem")" 600 "mode of the export"
+  must nt y1c key import "$W/y1b.pem"
+  eq "$(key_files y1c)" "$(key_files y1)" "key files after notary's import"
+  must nt y1c add -p $r two "$W/y1.pem"; must nt fresh list $r; hasre "^1 "; hasre "^two "
+  # a passphrase that we changed is notary's, too
+  printf 'another passphrase\n' >"$W/y1.new"; chmod 600 "$W/y1.new"
+  for id in $(awk '{print $2}' <<<"$ids"); do must bl y1c BULLA_NEW_PASSPHRASE_FILE="$W/y1.new" -- key passwd "$id"; done
+  mustfail nt y1c add -p $r three "$W/y1.pem"
+  RPASS='another passphrase' TPASS='another passphrase' must nt y1c publish $r; must nt fresh list $r; hasre "^three "
+  eq "$(key_ids y1c)" "$ids" "ids after the change"
+}
+
+y2_kinds() { # signers with keys of every kind
+  local r=$RP/keys/kinds d kinds="ecdsa p384 p521 ed25519" names="" x
+  mkdir -p "$W/y2"; new_home y2 >/dev/null
+  mkimg $r:1 "one"; must dk y2 -- push $r:1; d=$(digest_of_push)
+  for x in $kinds; do
+    new_home y2$x >/dev/null; new_home y2d$x >/dev/null
+    ( cd "$W/y2" && must bl y2$x -- key generate $x --role $x -o $x ) || exit 1
+    # our file in docker's hands: the same key, under the same passphrase
+    must dk y2d$x -- trust key load --name $x "$W/y2/$x-key.pem"
+    must bl y2$x -- key import "$W/y2/$x-key.pem"
+    eq "$(key_files y2d$x)" "$(key_files y2$x)" "key of $x after docker's load"
+  done
+  new_home y2rsa >/dev/null; gencert "$W/y2/rsa"
+  must bl y2rsa -- trust key load --name rsa "$W/y2/rsa.key.pem"
+  for x in $kinds; do must bl y2 -- trust signer add --key "$W/y2/$x.pem" $x $r; done
+  must bl y2 -- trust signer add --key "$W/y2/rsa.cert.pem" rsa $r
+  for x in $kinds rsa; do
+    must bl y2$x -- trust sign $r:$x --digest "$d" --length 10
+    must bl fresh -- trust verify $r:$x; has "$r@$d"
+    names="$names$x=$x "
+  done
+  eq "$(trust_json fresh $r | jq -r '.[0].SignedTags|map(.SignedTag+"="+(.Signers|join("+")))|sort|join(" ")')" "$(tr ' ' '\n' <<<"$names" | sort | xargs)" "signed tags, as docker sees them"
+  must nt fresh list $r --roles targets/releases; for x in $kinds rsa; do hasre "^$x "; done
+  for x in $kinds rsa; do must dct fresh -- pull $r@$d; done
+  # docker signs with what we made, but for Ed25519: it knows no such private key of others
+  for x in ecdsa p384 p521; do mkimg $r:d$x "$x"; must dct y2d$x -- push $r:d$x; has "Successfully signed $r:d$x"; must bl fresh -- trust verify $r:d$x; done
+}
+
+y3_roots() { # root keys that have certificates
+  local x r
+  for x in ecdsa p384; do
+    r=$RP/keys/root-$x; new_home y3$x >/dev/null
+    must bl y3$x -- key generate $x; has "Generated new $x root key with keyID: "
+    mkimg $r:1 "one"; must dk y3$x -- push $r:1
+    must bl y3$x -- trust sign $r:1
+    eq "$(key_count y3$x root)" 1 "root keys"
+    must dct fresh -- pull $r:1; must nt fresh list $r
+    mkimg $r:2 "two"; must dct y3$x -- push $r:2; has "Successfully signed $r:2"
+  done
+  exits 1 bl y3p384 -- key generate ed25519; has "a root key must be ecdsa or p384"
+  exits 1 bl y3p384 -- key remove "$(bl y3p384 -- --output json key list | jq -r '.keys[0].id')"; has "is a root key, and this may be its only copy"
+}
+
+y4_sources() { # a strongly sealed key of a pipeline, its passphrase from a file, a descriptor and a program
+  local r=$RP/keys/sources d id
+  new_home y4 >/dev/null; new_home y4ci >/dev/null
+  printf 'of a file\n' >"$W/y4.pass"; chmod 600 "$W/y4.pass"
+  printf '#!/bin/sh\necho of a file\n' >"$W/y4.ask"; chmod 700 "$W/y4.ask"
+  none="DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE= DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE="
+  ( cd "$(home y4ci)" && must bl y4ci $none BULLA_DELEGATION_PASSPHRASE_FILE="$W/y4.pass" -- trust key generate ci ) || exit 1
+  id=$(bl y4ci -- --output json key list | jq -r '.keys[0].id')
+  mkimg $r:1 "one"; must dk y4 -- push $r:1; d=$(digest_of_push)
+  must bl y4 -- trust signer add --key "$(home y4ci)/ci.pub" ci $r
+  must bl y4ci $none BULLA_NEW_PASSPHRASE_FILE="$W/y4.pass" BULLA_ASKPASS="$W/y4.ask" -- key passwd --kdf strong "$id"
+  has "docker and notary cannot open keys that are sealed with --kdf strong"
+  must bl y4ci $none BULLA_DELEGATION_PASSPHRASE_FILE="$W/y4.pass" -- trust sign $r:file --digest "$d" --length 10
+  must bl y4ci $none BULLA_ASKPASS="$W/y4.ask" -- trust sign $r:asked --digest "$d" --length 10
+  exec 7<"$W/y4.pass"
+  must bl y4ci $none -- --passphrase-fd delegation=7 trust sign $r:descriptor --digest "$d" --length 10
+  exec 7<&-
+  for x in file asked descriptor; do must bl fresh -- trust verify $r:$x; has "$r@$d"; done
+  exits 1 bl y4ci -- trust sign $r:none --digest "$d" --length 10
+  has "the passphrase in DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE does not open the ci key"; hasnt "$TPASS"
+  exits 1 bl y4ci $none -- trust sign $r:none --digest "$d" --length 10
+  has "set DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE or BULLA_DELEGATION_PASSPHRASE_FILE, use --passphrase-fd, or run at a terminal"
+  # notary opens it again once it is sealed its way
+  mustfail nt y4ci key passwd "$id"
+  must bl y4ci $none BULLA_NEW_PASSPHRASE_FILE="$W/y4.pass" BULLA_ASKPASS="$W/y4.ask" -- key passwd "$id"
+  TPASS='of a file' must nt y4ci key passwd "$id"
+}
+
+run_keys() {
+  scenario Y1 y1_m15 "M15: keys exported by notary, imported by bulla, and back"
+  scenario Y2 y2_kinds "signers with ECDSA, Ed25519 and RSA keys, made by bulla, loaded by docker"
+  scenario Y3 y3_roots "root keys on P-256 and P-384"
+  scenario Y4 y4_sources "a passphrase from a file, a descriptor and a program"
+}
