@@ -33,10 +33,22 @@ impl KeysAtHand {
         self.stored.iter().find(|stored| &stored.id == bare.id() && self.may_sign(stored, role))
     }
 
+    /// Those keys of a role that are here, each with its private key.
+    pub fn held_of<'a>(&'a self, authority: &'a Authority) -> impl Iterator<Item = (&'a PublicKey, &'a StoredKey)> {
+        authority.keys().filter_map(|(_, key)| self.held(authority.role(), key).map(|stored| (key, stored)))
+    }
+
     /// Whether a role is signed here or elsewhere.
     #[must_use]
     pub fn holds_any(&self, authority: &Authority) -> bool {
-        authority.keys().any(|(_, key)| self.held(authority.role(), key).is_some())
+        self.held_of(authority).next().is_some()
+    }
+
+    /// Whether as many keys of a role are here as must sign.
+    #[must_use]
+    pub fn holds_enough(&self, authority: &Authority) -> bool {
+        let here: std::collections::BTreeSet<_> = self.held_of(authority).map(|(_, stored)| &stored.id).collect();
+        here.len() as u64 >= u64::from(authority.threshold())
     }
 
     /// Whether a key is for this repository, a root key for root, and a signer's key for delegations.
@@ -55,9 +67,9 @@ impl KeysAtHand {
     }
 
     /// That no key may sign: they are not here, or they are for something else.
-    pub(super) fn none_for(&self, authority: &Authority) -> PublishError {
-        let ids: Vec<_> =
-            authority.keys().map(|(id, key)| key.bare().map_or_else(|| id.clone(), |b| b.id().clone())).collect();
+    #[must_use]
+    pub fn none_for(&self, authority: &Authority) -> PublishError {
+        let ids: Vec<_> = authority.keys().map(|(_, key)| key.canonical_id()).collect();
         match self.stored.iter().find(|stored| ids.contains(&stored.id)) {
             Some(other) => PublishError::KeyOfOther {
                 key: other.id.clone(),

@@ -25,7 +25,7 @@ pub use edit::{Edit, EditError};
 pub use error::PublishError;
 pub use initialise::{Begun, InitialiseError, RootOf};
 pub use keys_at_hand::KeysAtHand;
-pub use root_age::RootNotice;
+pub use root_age::{RENEWED_BEFORE_SECONDS, RootNotice};
 pub use staged::StagedError;
 pub use tags::SignTags;
 pub use working::Working;

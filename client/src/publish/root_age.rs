@@ -7,7 +7,7 @@ use super::working::{Origin, ROOT_LIFETIME_SECONDS};
 use super::{PublishError, Publisher, Working};
 
 /// How long before its end a root is signed anew, in seconds: the reference's six months.
-const RENEWED_BEFORE_SECONDS: i64 = 183 * 24 * 60 * 60;
+pub const RENEWED_BEFORE_SECONDS: i64 = 183 * 24 * 60 * 60;
 
 /// What whoever publishes should know about a root that ends soon.
 #[derive(Debug, Clone, PartialEq, Eq)]

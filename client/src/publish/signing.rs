@@ -53,7 +53,7 @@ impl Publisher<'_> {
         let Some(before) = before else { return self.sign_with(&root, &own, working) };
         self.check_ours(before, working)?;
         let before = Authority::of_base(before.model(), BaseRole::Root);
-        self.sign_for(&root, &[own, before], working)
+        self.sign_for(&root, &[own, before], &working.older_roots, working)
     }
 
     /// That the keys here signed the root that is to be followed.
@@ -77,14 +77,15 @@ impl Publisher<'_> {
         authority: &Authority,
         working: &Working,
     ) -> Result<Part, PublishError> {
-        self.sign_for(document, std::slice::from_ref(authority), working)
+        self.sign_for(document, std::slice::from_ref(authority), &[], working)
     }
 
-    /// Signs `document` so that each of `authorities` is satisfied.
+    /// Signs `document` so that each of `authorities` is satisfied, and with what is here of `others`.
     fn sign_for<M: Document>(
         &mut self,
         document: &M,
         authorities: &[Authority],
+        others: &[Authority],
         working: &Working,
     ) -> Result<Part, PublishError> {
         let draft = Draft::new(Dialect::Notary, document)?;
@@ -92,15 +93,13 @@ impl Publisher<'_> {
         let mut role = Role::Root;
         for authority in authorities {
             role = authority.role().clone();
-            let ours: Vec<_> = authority
-                .keys()
-                .filter_map(|(_, key)| working.keys.held(authority.role(), key).map(|stored| (key, stored)))
-                .collect();
+            let ours: Vec<_> = working.keys.held_of(authority).collect();
             if ours.is_empty() {
                 return Err(working.keys.none_for(authority));
             }
             signers.extend(ours);
         }
+        signers.extend(others.iter().flat_map(|authority| working.keys.held_of(authority)));
         signers.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
         signers.dedup_by(|(a, _), (b, _)| a.id() == b.id());
         let mut signatures = Vec::new();

@@ -31,6 +31,9 @@ pub struct Working {
     skipped: Vec<Skipped>,
     /// What the snapshot lists for delegations that were passed over.
     passed_over: BTreeMap<Role, PassedOver>,
+    timestamp_ends: Option<UtcTime>,
+    /// Root keys of long ago that sign the next root, too.
+    pub(super) older_roots: Vec<Authority>,
     /// The documents that were read, as they came.
     came: BTreeMap<Role, Bytes>,
     gun: Gun,
@@ -58,6 +61,7 @@ impl Working {
         Self {
             skipped: trusted.skipped().to_vec(),
             passed_over: trusted.skipped().iter().filter_map(passed_over).collect(),
+            timestamp_ends: Some(trusted.timestamp().model().expires),
             ..Self::of(trusted.root().verified(), trusted.snapshot().model(), &targets, gun, keys, now)
         }
     }
@@ -72,6 +76,7 @@ impl Working {
         Self {
             skipped: renewable.skipped().to_vec(),
             passed_over: renewable.skipped().iter().filter_map(passed_over).collect(),
+            timestamp_ends: Some(renewable.timestamp().model().expires),
             ..Self::of(root, snapshot, &targets, renewable.gun().clone(), keys, now)
         }
     }
@@ -95,6 +100,8 @@ impl Working {
             removed: BTreeSet::new(),
             skipped: Vec::new(),
             passed_over: BTreeMap::new(),
+            timestamp_ends: None,
+            older_roots: Vec::new(),
             came: targets.iter().map(|(role, document)| ((*role).clone(), document.raw().clone())).collect(),
             gun,
             now,
@@ -126,6 +133,8 @@ impl Working {
             removed: BTreeSet::new(),
             skipped: Vec::new(),
             passed_over: BTreeMap::new(),
+            timestamp_ends: None,
+            older_roots: Vec::new(),
             came: BTreeMap::new(),
             gun,
             now,
@@ -172,6 +181,11 @@ impl Working {
         &mut self.root
     }
 
+    /// Has those of these root keys that are here sign the next root, too, if there is one.
+    pub fn also_signed_by(&mut self, older_roots: &[Authority]) {
+        self.older_roots.extend_from_slice(older_roots);
+    }
+
     /// The document of a targets role, if it was published and can be read.
     #[must_use]
     pub fn targets(&self, role: &Role) -> Option<&Targets> {
@@ -181,6 +195,18 @@ impl Working {
     /// All targets roles that were published and can be read, `targets` first.
     pub fn all_targets(&self) -> impl Iterator<Item = (&Role, &Targets)> {
         self.targets.iter()
+    }
+
+    /// When the snapshot ends, if one is published.
+    #[must_use]
+    pub fn snapshot_ends(&self) -> Option<UtcTime> {
+        self.snapshot.as_ref().map(|snapshot| snapshot.expires)
+    }
+
+    /// When the timestamp ends, if one is published.
+    #[must_use]
+    pub fn timestamp_ends(&self) -> Option<UtcTime> {
+        self.timestamp_ends
     }
 
     /// Delegations that were passed over in reading, and why.

@@ -112,7 +112,7 @@ fn signers(walk: &[Visible<'_>]) -> Vec<Signer> {
         let delegations = &visible.document.model().delegations;
         for role in delegations.roles.iter().filter(|role| !role.name.is_releases()) {
             let keys = role.key_ids.iter().filter_map(|id| delegations.keys.get(id));
-            let bare = keys.map(|key| key.bare().map_or_else(|| key.id().clone(), |bare| bare.id().clone()));
+            let bare = keys.map(tuf_schema::PublicKey::canonical_id);
             let name = role.name.below_targets().to_owned();
             found.insert(&role.name, Signer { name, keys: bare.collect() });
         }

@@ -64,6 +64,11 @@ pub(crate) struct State {
     /// How many publishes are still to be answered with a conflict.
     pub(crate) conflicts: usize,
     pub(crate) down: bool,
+    /// What publishes are answered in place of being done.
+    pub(crate) refusals: Vec<RemoteError>,
+    /// What publishes are answered after they were done.
+    pub(crate) lost_answers: Vec<RemoteError>,
+    pub(crate) makes_no_keys: bool,
 }
 
 impl Server {
@@ -110,6 +115,12 @@ impl Server {
         state.posts.push(parts);
     }
 
+    /// Signs snapshot and timestamp anew, as servers do by themselves.
+    pub(crate) fn renew_own(&self) {
+        let mut state = self.state.lock().unwrap();
+        self.store(&mut state, &[]);
+    }
+
     pub(crate) fn posts(&self) -> Vec<BTreeSet<String>> {
         let state = self.state.lock().unwrap();
         state.posts.iter().map(|parts| parts.iter().map(|part| part.role.to_string()).collect()).collect()
@@ -143,12 +154,18 @@ impl Remote for Server {
             state.conflicts -= 1;
             return Err(RemoteError::VersionConflict);
         }
+        if let Some(refusal) = state.refusals.pop() {
+            return Err(refusal);
+        }
         self.store(&mut state, &parts);
         state.posts.push(parts);
-        Ok(())
+        state.lost_answers.pop().map_or(Ok(()), Err)
     }
 
     async fn rotate_server_key(&self, role: BaseRole) -> Result<PublicKey, RemoteError> {
+        if self.state.lock().unwrap().makes_no_keys {
+            return Err(RemoteError::Status(503));
+        }
         self.server_key(role).await
     }
 

@@ -186,6 +186,12 @@ impl PublicKey {
         }
     }
 
+    /// The id under which the private key is stored: that of the bare key, or its own if it never verifies.
+    #[must_use]
+    pub fn canonical_id(&self) -> KeyId {
+        self.bare().map_or_else(|| self.id().clone(), |bare| bare.id().clone())
+    }
+
     /// Whether this key made `signature` over `message`, by a method that fits the key's type.
     ///
     /// The key id in `signature` is not looked at.

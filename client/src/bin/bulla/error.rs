@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use bulla::config::ConfigError;
+use bulla::gun_list::GunListError;
 use bulla::image::ImageError;
 use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::publish::PublishError;
 use bulla::push_tag::NotMoved;
+use bulla::renew::RenewalError;
 use bulla::session::SessionError;
 use bulla::signers::NameError;
 use bulla::signing::{ListError, WantedError};
@@ -238,6 +240,17 @@ pub(crate) enum CliError {
     /// A verb on a repository's targets or delegations failed.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// A file names no repositories.
+    #[error(transparent)]
+    GunList(#[from] GunListError),
+    /// A repository could not be renewed.
+    #[error("failed to renew {gun}")]
+    Renew {
+        /// The repository.
+        gun: Gun,
+        /// Why.
+        source: Box<RenewalError>,
+    },
     /// Standard output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),

@@ -1,6 +1,7 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
 use bulla::changelist::ChangelistError;
+use bulla::gun_list::GunListError;
 use bulla::keys::public_file::PublicFileError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::lock::LockError;
@@ -8,6 +9,8 @@ use bulla::publish::{EditError, InitialiseError, PublishError};
 use bulla::registry::RegistryError;
 use bulla::remote::RemoteError;
 use bulla::removal::RemovalError;
+use bulla::renew::RenewalError;
+use bulla::rotate::RotationError;
 use bulla::session::SessionError;
 use bulla::signers::SignersError;
 use bulla::trust::UpdateError;
@@ -128,16 +131,21 @@ impl Code {
             CliError::Update { source, .. } => Self::of_update(source),
             CliError::NotMoved(e) => Self::of_registry(&e.source),
             CliError::Named { source, .. } => Self::of(source),
-            CliError::Sign { source, .. } => Self::of_publish(source),
             CliError::Publish(e) => Self::of_publish(e),
             CliError::AddSigner { source, .. }
             | CliError::RemoveSigner { source, .. }
             | CliError::Revoke { source, .. } => Self::of(source),
+            CliError::Sign { source, .. } => Self::of_publish(source),
+            CliError::Renew { source, .. } => match &**source {
+                RenewalError::Publish(e) => Self::of_publish(e),
+                RenewalError::CertificateRefused { .. } => Self::Rejected,
+            },
             CliError::Key { source, .. } => Self::of_keyring(source),
             CliError::KeyVerb(e) => Self::of_key_verb(e),
             CliError::Load { source, .. } => Self::of_import(source),
             CliError::NotPrivate(_) => Self::Key,
             CliError::Repo(e) => Self::of_repo(e),
+            CliError::GunList(e) => Self::of_gun_list(e),
             CliError::Config(_)
             | CliError::Image(_)
             | CliError::Gun(_)
@@ -323,11 +331,39 @@ impl Code {
             KeyError::Import(e) => Self::of_import(e),
             KeyError::NewFile(_) | KeyError::NoDirectory(_) => Self::File,
             KeyError::NoKeyOf { .. } | KeyError::NoKeys(_) => Self::NoKey,
+            KeyError::Rotation { source, .. } => Self::of_rotation(source),
+            KeyError::NoRole | KeyError::Role(_) => Self::Usage,
             KeyError::NoId(_)
+            | KeyError::RotationNotConfirmed
             | KeyError::GunNeeded(_)
             | KeyError::NoRootKind(_)
             | KeyError::RootKey(_)
             | KeyError::NotAnswered(_) => Self::Invalid,
+        }
+    }
+
+    fn of_rotation(error: &RotationError) -> Self {
+        match error {
+            RotationError::NotForServers(_)
+            | RotationError::NotForClients
+            | RotationError::WhoseFiles
+            | RotationError::TooFewKeys { .. }
+            | RotationError::WhoseKey { .. } => Self::Invalid,
+            RotationError::OlderRoot { .. } => Self::Untrusted,
+            RotationError::NoRootKey { .. } => Self::Key,
+            RotationError::Import(e) => Self::of_import(e),
+            RotationError::ServerKey { source, .. } | RotationError::Unknown { why: source, .. } => {
+                Self::of_remote(source)
+            }
+            RotationError::Keyring(e) => Self::of_keyring(e),
+            RotationError::Publish(e) => Self::of_publish(e),
+        }
+    }
+
+    fn of_gun_list(error: &GunListError) -> Self {
+        match error {
+            GunListError::File(_) => Self::File,
+            GunListError::TooLarge(_) | GunListError::Line { .. } | GunListError::Empty(_) => Self::Invalid,
         }
     }
 

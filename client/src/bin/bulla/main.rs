@@ -92,6 +92,8 @@ enum Command {
     /// See what to pin of repositories
     #[command(subcommand)]
     Pin(cmd::pin::Command),
+    /// Sign anew what has expired, or soon will
+    Renew(cmd::renew::Arguments),
     /// Print what a shell needs to complete verbs and options
     Completions(cmd::completions::Arguments),
     /// Write manual pages
@@ -138,10 +140,11 @@ async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
     let context = || Context::from_process(&flags, descriptors, output);
     match arguments.command {
         Command::Trust(command) => cmd::trust::run(command, &context()?).await,
-        Command::Key(command) => cmd::key::run(command, &context()?),
+        Command::Key(command) => cmd::key::run(command, &context()?).await,
         Command::Pin(command) => cmd::pin::run(command, &context()?).await,
         Command::Repo(command) => cmd::repo::run(command, &context()?).await,
         Command::Delegation(command) => cmd::delegation::run(command, &context()?).await,
+        Command::Renew(arguments) => cmd::renew::run(&arguments, &context()?).await,
         Command::Completions(arguments) => cmd::completions::run(&arguments, Arguments::command(), output),
         Command::Man(arguments) => cmd::man::run(&arguments, Arguments::command(), output),
     }

@@ -100,6 +100,14 @@ impl Output {
         }
     }
 
+    /// Says something by the way, in several lines.
+    pub(crate) fn note_lines(self, text: &str) {
+        match self.format {
+            Format::Text => self.say(&printable::lines(text)),
+            Format::Json => self.say_json(&Line::Note(text)),
+        }
+    }
+
     /// Says what somebody should look at, in one line.
     pub(crate) fn warn(self, text: &str) {
         match self.format {

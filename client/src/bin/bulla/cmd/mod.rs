@@ -1,10 +1,12 @@
 //! The verbs, one file each.
 
+mod batch;
 pub(crate) mod completions;
 pub(crate) mod delegation;
 pub(crate) mod key;
 pub(crate) mod man;
 pub(crate) mod pin;
+pub(crate) mod renew;
 pub(crate) mod repo;
 mod table;
 pub(crate) mod trust;

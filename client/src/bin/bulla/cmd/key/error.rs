@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyRole, KeyringError};
+use bulla::rotate::RotationError;
+use tuf_schema::role::RoleError;
 use tuf_schema::sign::SecretKind;
 use tuf_schema::{Gun, KeyId};
 
@@ -48,6 +50,23 @@ pub(crate) enum KeyError {
          with --yes"
     )]
     RootKey(KeyId),
+    /// Nothing says what is to be rotated (notary's words).
+    #[error("must specify a GUN and a key role to rotate")]
+    NoRole,
+    /// There is no such role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// Keys were not rotated.
+    #[error("failed to rotate the keys of {gun}")]
+    Rotation {
+        /// The repository.
+        gun: Gun,
+        /// Why.
+        source: Box<RotationError>,
+    },
+    /// Somebody has to agree.
+    #[error("nobody answered, and no key was rotated: answer yes on standard input, or say --yes")]
+    RotationNotConfirmed,
     /// Somebody has to answer.
     #[error("nobody answered, and {0} was not removed: answer yes on standard input, or say --yes")]
     NotAnswered(KeyId),

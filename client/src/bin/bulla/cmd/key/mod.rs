@@ -14,6 +14,7 @@ mod import;
 mod list;
 mod passwd;
 mod remove;
+mod rotate;
 
 pub(crate) use error::KeyError;
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Remove a private key
     Remove(remove::Arguments),
+    /// Rotate the keys of roles: new ones are published, then old ones go
+    Rotate(rotate::Arguments),
 }
 
 /// How a passphrase seals a key.
@@ -57,7 +60,7 @@ struct Row {
 }
 
 /// Runs a verb.
-pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     match command {
         Command::List => list::run(context),
         Command::Generate(arguments) => generate::run(&arguments, context),
@@ -65,6 +68,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Remove(arguments) => remove::run(&arguments, context),
+        Command::Rotate(arguments) => rotate::run(&arguments, context).await,
     }
 }
 

@@ -7,10 +7,10 @@ use tuf_schema::Sha256;
 
 mod inspect;
 mod key;
-mod opened;
+pub(crate) mod opened;
 mod push_tag;
 mod revoke;
-mod root_notice;
+pub(crate) mod root_notice;
 mod sign;
 mod signer;
 mod table;

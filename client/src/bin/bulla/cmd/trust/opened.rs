@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::CliError;
 
 /// A repository, and its trust server that answered.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     gun: Gun,
     server: TrustServer,
     remote: HttpRemote,
@@ -23,15 +23,19 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Connects to the trust server of `gun`.
-    pub(super) async fn at(gun: &Gun, context: &Context) -> Result<Self, CliError> {
-        let Session { gun, server, remote, cache, .. } =
-            Session::open(&context.config, gun, Action::PullAndPush).await?;
+    pub(crate) async fn at(gun: &Gun, context: &Context) -> Result<Self, CliError> {
+        Self::to(Action::PullAndPush, gun, context).await
+    }
+
+    /// Connects to the trust server of `gun` for what `action` allows.
+    pub(crate) async fn to(action: Action, gun: &Gun, context: &Context) -> Result<Self, CliError> {
+        let Session { gun, server, remote, cache, .. } = Session::open(&context.config, gun, action).await?;
         let remote = remote.map_err(|no| Box::new(PublishError::Remote(no.into())))?;
         Ok(Self { gun, server, remote, cache })
     }
 
     /// What publishes to it with `keys`.
-    pub(super) fn publisher<'a>(&'a self, keys: &'a mut Keyring, context: &'a Context) -> Publisher<'a> {
+    pub(crate) fn publisher<'a>(&'a self, keys: &'a mut Keyring, context: &'a Context) -> Publisher<'a> {
         Publisher {
             gun: &self.gun,
             remote: &self.remote,
@@ -44,7 +48,7 @@ impl Opened {
     }
 
     /// Why nothing was published; that there is no repository in docker's words.
-    pub(super) fn failed(&self, error: PublishError) -> CliError {
+    pub(crate) fn failed(&self, error: PublishError) -> CliError {
         match error {
             PublishError::Update(
                 UpdateError::Chain(ChainError::NoTrustData(gun)) | UpdateError::Vanished { gun, .. },
@@ -54,7 +58,7 @@ impl Opened {
     }
 
     /// Says what there is to say about a publish beside what came of it.
-    pub(super) fn tell(&self, published: &Published, context: &Context) {
+    pub(crate) fn tell(&self, published: &Published, context: &Context) {
         for notice in &published.root {
             root_notice::tell(&self.gun, notice, context);
         }

@@ -13,14 +13,14 @@ pub(crate) fn tell(gun: &Gun, notice: &RootNotice, context: &Context) {
         }
         RootNotice::KeyElsewhere { expires } => format!(
             "the root of {gun} ends on {expires}, and nobody will trust the repository after that; whoever \
-             holds the root key should publish before, which signs it anew (bulla trust sign, or notary publish)"
+             holds the root key should sign it anew before (bulla renew {gun}, or any publish)"
         ),
         RootNotice::NotRenewed { expires, why } => {
             format!("the root of {gun} ends on {expires} and could not be signed anew: {why}")
         }
         RootNotice::CertificateEnds { expires } => format!(
             "the certificate in the root of {gun} ends on {expires}, and new readers will refuse the root \
-             after that; rotate the root key before (notary key rotate {gun} root)"
+             after that; have it renewed before (bulla renew {gun})"
         ),
     };
     context.out.warn(&warning);

@@ -1,0 +1,116 @@
+//! Rotation of keys: new ones are made, published in one upload, and only when that is known to count do old ones go.
+
+use std::path::PathBuf;
+
+use tuf_schema::{Gun, KeyId, Role};
+
+mod edit;
+mod error;
+mod new_keys;
+mod plan;
+
+pub use error::RotationError;
+pub use plan::{Plan, Source, Step};
+
+use crate::keys::StoredKey;
+use crate::publish::{Edit, EditError, PublishError, Publisher, RootNotice, Working};
+
+/// What somebody wants rotated in a repository.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The roles, in any order.
+    pub roles: Vec<Role>,
+    /// Whether the trust server shall sign snapshots. Timestamps are always signed there, which has to be said as well.
+    pub server_managed: bool,
+    /// Files of private keys to rotate to, of one role; without any a key is made.
+    pub files: Vec<PathBuf>,
+    /// The keys of how many older roots shall sign the new one, too, for readers who missed some.
+    pub older_roots: u32,
+    /// Whether the old private keys of targets and snapshot are kept; those of root and of signers always are.
+    pub keep_old: bool,
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// The repository.
+    pub gun: Gun,
+    /// Each role with the ids of its new keys: those of the bare public keys.
+    pub roles: Vec<(Role, Vec<KeyId>)>,
+    /// The old private keys that were removed here.
+    pub removed: Vec<KeyId>,
+    /// The old private keys that are still here.
+    pub kept: Vec<KeyId>,
+    /// Why one that should have been removed was not; the rotation counts all the same.
+    pub not_removed: Option<String>,
+    /// What there is to say about a root that ends soon.
+    pub root: Vec<RootNotice>,
+}
+
+/// Looks at the repository without changing it.
+struct Look;
+
+impl Edit for Look {
+    fn apply(&self, _: &mut Working) -> Result<(), EditError> {
+        Ok(())
+    }
+}
+
+/// What a rotation would do now; nothing is made, asked of the server's keys, signed or sent.
+///
+/// # Errors
+/// [`RotationError`].
+pub async fn plan(publisher: &mut Publisher<'_>, request: &Request) -> Result<Plan, RotationError> {
+    let working = publisher.plan(&Look).await?;
+    Plan::of(request, &working, publisher.rng)
+}
+
+/// Carries a plan out.
+///
+/// # Errors
+/// [`RotationError`]. Nothing has changed then, and no key is left behind that was made for it; except after
+/// [`RotationError::Unknown`], which keeps all of them.
+pub async fn carry_out(publisher: &mut Publisher<'_>, plan: &Plan) -> Result<Rotated, RotationError> {
+    let mut made = Vec::new();
+    let outcome = attempt(publisher, plan, &mut made).await;
+    if outcome.as_ref().is_err_and(|e| !matches!(e, RotationError::Unknown { .. })) {
+        for key in &made {
+            // What failed is what is reported; a key that nobody knows does no harm.
+            let _ = publisher.keys.remove(key);
+        }
+    }
+    outcome
+}
+
+async fn attempt(
+    publisher: &mut Publisher<'_>,
+    plan: &Plan,
+    made: &mut Vec<StoredKey>,
+) -> Result<Rotated, RotationError> {
+    let edit = new_keys::prepare(publisher, plan, made).await?;
+    let root = match publisher.publish(&edit).await {
+        Ok(published) => published.root,
+        Err(PublishError::Remote(why)) if why.may_have_been_done() => {
+            // The answer got lost, or came from something between us and the server: what is published says.
+            let counts = publisher.plan(&Look).await.is_ok_and(|working| edit.is_in_force(&working));
+            if !counts {
+                return Err(RotationError::Unknown { gun: publisher.gun.clone(), why });
+            }
+            Vec::new()
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let (mut removed, mut kept, mut not_removed) = (Vec::new(), Vec::new(), None);
+    for old in &plan.old_keys {
+        let goes = old.is_removed && !edit.names(&old.key.id);
+        match goes.then(|| publisher.keys.remove(&old.key)) {
+            None => kept.push(old.key.id.clone()),
+            Some(Ok(())) => removed.push(old.key.id.clone()),
+            Some(Err(e)) => {
+                kept.push(old.key.id.clone());
+                not_removed = Some(e.to_string());
+            }
+        }
+    }
+    Ok(Rotated { gun: publisher.gun.clone(), roles: edit.roles(), removed, kept, not_removed, root })
+}
