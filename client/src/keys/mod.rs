@@ -226,6 +226,21 @@ impl Keyring {
         }
     }
 
+    /// The text of a key file, sealed as in the trust directory and not stored there.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn sealed(
+        &self,
+        secret: &SecretKey,
+        role: &KeyRole,
+        gun: Option<&Gun>,
+        rng: &dyn SecureRandom,
+    ) -> Result<Zeroizing<String>, KeyringError> {
+        let seal = |passphrase: &_| seal::seal(secret, role, gun, passphrase, self.derivation, rng);
+        Ok(self.passphrases.for_new(role, secret.public().id(), seal)??)
+    }
+
     /// The text of a new key for a file of its own: sealed as in the trust directory, not stored there, and with its id
     /// as in an export, for want of which neither docker nor notary imports it.
     ///
@@ -297,17 +312,6 @@ impl Keyring {
         } else {
             Ok(file.open(None)?)
         }
-    }
-
-    fn sealed(
-        &self,
-        secret: &SecretKey,
-        role: &KeyRole,
-        gun: Option<&Gun>,
-        rng: &dyn SecureRandom,
-    ) -> Result<Zeroizing<String>, KeyringError> {
-        let seal = |passphrase: &_| seal::seal(secret, role, gun, passphrase, self.derivation, rng);
-        Ok(self.passphrases.for_new(role, secret.public().id(), seal)??)
     }
 
     fn store(
