@@ -23,7 +23,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "demonstration" demo/run.sh
 	@$(phase) "demonstration without docker's registry" env DEMO_REGISTRY=stand-in demo/run.sh
 	@$(phase) "acceptance with real clients" tests/acceptance/run.sh
-	@$(phase) "bulla beside docker and notary" tests/client-matrix.sh
+	@$(phase) "bulla beside docker and notary, and in their place" tests/client-matrix.sh
 	@$(phase) "faults that a client meets" tests/client-faults/run.py
 	@$(phase) "pairings with the reference" tests/pairing/run.sh
 	@$(phase) "acceptance on the pairings" tests/pairing/acceptance.sh
@@ -34,7 +34,8 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)
 
 # FUZZ_RUNS executions a target, two at once, KILL_ROUNDS of kill -9, RUNS of the acceptance harness
-# with each docker CLI on each engine, VERDICTS_COUNT uploads of a new seed, every one of FAULTS
+# with each docker CLI on each engine, VERDICTS_COUNT uploads of a new seed, every one of FAULTS, bulla IN_PLACE of docker's
+# and notary's commands against these servers
 test-full: export FUZZ_RUNS ?= 10000000
 test-full: export FUZZ_JOBS ?= 2
 test-full: export KILL_ROUNDS ?= 50
@@ -42,6 +43,7 @@ test-full: export RUNS ?= 3
 test-full: export EVERY_PAIR ?= 1
 test-full: export VERDICTS_COUNT ?= 5000
 test-full: export FAULTS ?= all
+test-full: export IN_PLACE ?= reference bulla
 test-full: export SLOW ?= 1
 test-full: test fuzz ## make test with more rounds, fuzzing, the previous release (FUZZ_RUNS, KILL_ROUNDS, RUNS, VERDICTS_COUNT)
 	@$(phase) "the previous release on this one's databases" tests/upgrade/previous-build.sh

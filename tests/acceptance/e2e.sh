@@ -180,7 +180,9 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 
 . "$HERE/lib.sh"
 . "$HERE/scenarios.sh"
-if [ -n "${BULLA_CLI:-}" ]; then . "$HERE/scenarios-bulla.sh"; . "$HERE/scenarios-crowd.sh"; . "$HERE/scenarios-pipeline.sh"; . "$HERE/scenarios-signers.sh"; . "$HERE/scenarios-keys.sh"; fi
+if [ -n "${BULLA_CLI:-}" ]; then
+  for part in bulla shared crowd pipeline signers keys; do . "$HERE/scenarios-$part.sh"; done
+fi
 run_all "${ONLY[@]}"
 RC=$?
 exit "$RC"
