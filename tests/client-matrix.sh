@@ -24,7 +24,7 @@ export BULLA_CLI=$BULLA_BIN_DIR/bulla
 beside=() in_place=()
 for scenario in "$@"; do
   case $scenario in S*) in_place+=("$scenario") ;; *) beside+=("$scenario") ;; esac
-done
+done R1 R2
 
 number=0 failed=0
 set -o pipefail
