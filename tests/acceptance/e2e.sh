@@ -181,7 +181,7 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 . "$HERE/lib.sh"
 . "$HERE/scenarios.sh"
 if [ -n "${BULLA_CLI:-}" ]; then
-  for part in bulla shared crowd pipeline signers keys; do . "$HERE/scenarios-$part.sh"; done
+  for part in bulla shared crowd pipeline signers keys repo; do . "$HERE/scenarios-$part.sh"; done
 fi
 run_all "${ONLY[@]}"
 RC=$?
