@@ -77,6 +77,7 @@ offend PINNED docs/compatibility.md '| a difference | `a_test_that_is_not_there`
 offend PINNED docs/security-tests.md '| a flaw | – | `a_test_that_is_not_there` |'
 offend MUTATED docs/security-tests.md '| NCC 1, CVE-1 | a flaw | yes: tested | – | – |'
 offend MUTATED docs/security-tests.md '| NCC 4, CVE-1 | a flaw | – | `a_key_signs_documents_of_its_role_only` | – |'
+offend MUTATED docs/security-tests.md '| NCC 1, CVE-1 | a flaw | – | – | yes: tested |'
 mapfile -t lines < <(seq 801)
 offend LENGTH docs/offence.md "${lines[@]}"
 offend OPENING server/src/offence.rs 'fn f() {}'

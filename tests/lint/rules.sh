@@ -132,8 +132,9 @@ mapfile -t pins < <(look_raw '`' '^docs/(compatibility|security-tests)\.md$' | g
 tests=$(select_files "$rust" | xargs -r -d '\n' grep -ohE 'fn [a-z0-9_]+\(' | sed 's/fn //; s/(//' | sort -u)
 [ ${#pins[@]} = 0 ] || printf '%s\n' "${pins[@]}" | comm -23 - <(printf '%s\n' "$tests") |
   breaks PINNED "docs/compatibility.md and docs/security-tests.md name tests that exist"
-# ids stand in the first column, several with commas between; the third is the server's, the fourth the signer's
-for part in 'server 4 ^yes' 'signer 5 `[a-z0-9]+_[a-z0-9]+_[a-z0-9]+_'; do
+# ids stand in the first column, several with commas between; the third is the server's, the fourth the signer's, the fifth
+# the client's
+for part in 'server 4 ^yes' 'signer 5 `[a-z0-9]+_[a-z0-9]+_[a-z0-9]+_' 'client 6 ^yes'; do
   read -r program column applies <<<"$part"
   look_raw '^\|' '^docs/security-tests\.md$' | cut -d: -f3- |
     awk -F ' *[|] *' -v column="$column" -v applies="$applies" '$column ~ applies { gsub(/, /, "\n", $2); print $2 }' | sort -u |

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shows that the tests named in docs/security-tests.md can fail.
 
-    tests/mutations/run.py [NAME...]     all mutations, or those of a file (server, signer) or whose name holds
-                                         one of the texts
+    tests/mutations/run.py [NAME...]     all mutations, those of a file (client, server, signer), or those
+                                         whose name holds one of the texts
 
 Each mutation in *.toml takes one check out of the source.  Some of signer.toml
 need a token: tests/with-engines.sh tests/mutations/run.py.  In a copy of the
