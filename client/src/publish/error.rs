@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tuf_schema::dialect::{DecodeError, EncodeError};
 use tuf_schema::envelope::EnvelopeError;
 use tuf_schema::sign::{ForeignCertificate, IssueError, SignError};
-use tuf_schema::verify::SignatureError;
+use tuf_schema::verify::{PinMismatch, SignatureError};
 use tuf_schema::{Gun, KeyId, Role};
 
 use super::EditError;
@@ -67,6 +67,9 @@ pub enum PublishError {
     /// The root came from the server in this very run, and nothing that was known before says that it is the right one.
     #[error("the root was never seen here before; the next signature may sign it anew")]
     RootFirstSeen,
+    /// The root that would be published is not what is pinned here.
+    #[error(transparent)]
+    Pin(#[from] Box<PinMismatch>),
     /// Our own keys do not reach the threshold.
     #[error("the keys at hand do not suffice: {0}")]
     Threshold(SignatureError),

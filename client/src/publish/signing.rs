@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tuf_schema::dialect::Document;
+use tuf_schema::key::x509::Expiry;
 use tuf_schema::model::{FileMeta, Root, Snapshot};
 use tuf_schema::verify::{Authority, Verified};
 use tuf_schema::{BaseRole, Dialect, Draft, Envelope, PublicKey, Role, SigningKey as _};
@@ -50,10 +51,26 @@ impl Publisher<'_> {
             Origin::Published(root) | Origin::Begun(root) => Some(root),
             Origin::New => None,
         };
-        let Some(before) = before else { return self.sign_with(&root, &own, working) };
-        self.check_ours(before, working)?;
-        let before = Authority::of_base(before.model(), BaseRole::Root);
-        self.sign_for(&root, &[own, before], &working.older_roots, working)
+        let part = match before {
+            None => self.sign_with(&root, &own, working)?,
+            Some(before) => {
+                self.check_ours(before, working)?;
+                let before = Authority::of_base(before.model(), BaseRole::Root);
+                self.sign_for(&root, &[own, before], &working.older_roots, working)?
+            }
+        };
+        self.check_pin(&part, before.is_none())?;
+        Ok(part)
+    }
+
+    /// That readers for whom the same is pinned will believe the root: the maker is one of them.
+    fn check_pin(&self, root: &Part, first: bool) -> Result<(), PublishError> {
+        let pin = self.cache.pin();
+        if first || !pin.is_anchor() {
+            let document = Envelope::parse(Dialect::Notary, root.bytes.clone().into())?.decode::<Root>(Role::Root)?;
+            pin.check(&document, self.gun, self.now, Expiry::Checked)?;
+        }
+        Ok(())
     }
 
     /// That the keys here signed the root that is to be followed.

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use bulla::cache::Cache;
 use bulla::config::{Config, Flags};
+use bulla::publish::{PublishError, Publisher, SignTags};
 use bulla::trust::{Offline, UpdateError, anchors, update};
 use ring::rand::SystemRandom;
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::verify::{Pin, PinError};
 
-use crate::world::{Person, Server, cached, gun};
+use crate::world::{NoPause, Person, Server, cached, gun, manifest, tag};
 
 /// The cache of a person under what `bulla.json` of the trust directory pins.
 fn cache(person: &Person, pins: &str) -> Cache {
@@ -65,4 +66,18 @@ async fn with_first_use_off_nothing_is_believed_without_a_pin() {
     let error = read(&cache, &server).await.unwrap_err();
     assert!(matches!(error, UpdateError::Chain(ChainError::Pin(PinError::FirstUseOff(_)))), "{error}");
     assert_eq!(cached(&reader).len(), 0);
+}
+
+#[tokio::test]
+async fn a_root_that_is_not_what_is_pinned_is_not_published_by_its_maker() {
+    let (server, owner) = (Server::new(), Person::new());
+    let pins = format!("{{\"certs\": {{\"{}\": [\"{}\"]}}}}", gun(), "0".repeat(64));
+    let (cache, mut keys, rng) = (cache(&owner, &pins), owner.keyring(), SystemRandom::new());
+    let (gun, now) = (gun(), server.now());
+    let mut publisher =
+        Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+    let error = publisher.publish(&SignTags::new([(tag("1"), manifest(b"one"))])).await.unwrap_err();
+    assert!(matches!(error, PublishError::Pin(_)), "{error}");
+    assert!(server.posts().is_empty());
+    assert_eq!(cached(&owner).len(), 0);
 }
