@@ -3,6 +3,8 @@
 
     bench/client.py stage CHANGELIST TAGS
     bench/client.py measure --work DIR --repository GUN ...     called by client.sh
+    bench/client.py run --home HOME --says TEXT --variables A=B ... -- COMMAND...
+    bench/client.py rows --name NAME FIGURES
 
 Time is from the start of the process to its end, memory is the most that it
 ever held (both by wait4).  Every command must succeed and say what is
@@ -37,7 +39,7 @@ def stage(changelist: pathlib.Path, tags: int) -> None:
         file.write_text(json.dumps(change, separators=(",", ":")))
 
 
-def run(command: list[str], home: pathlib.Path, says: str) -> tuple[float, float, float]:
+def run(command: list[str], home: pathlib.Path, says: str, variables: dict[str, str] | None = None) -> tuple[float, float, float]:
     """Seconds, processor seconds and MiB of one process."""
     output = home / "output"
     with open(output, "wb") as out:
@@ -45,7 +47,7 @@ def run(command: list[str], home: pathlib.Path, says: str) -> tuple[float, float
         process = os.posix_spawnp(
             command[0],
             command,
-            {**os.environ, "HOME": str(home)},
+            {**(os.environ if variables is None else variables), "HOME": str(home)},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
@@ -85,12 +87,14 @@ def measure(options: argparse.Namespace) -> None:
         ("inspect", False, "bulla", lambda _: [options.bulla, "trust", "inspect", gun], last_digest),
         ("inspect, empty cache", True, "docker", lambda _: [options.docker, "trust", "inspect", gun], last_digest),
         ("inspect, empty cache", True, "bulla", lambda _: [options.bulla, "trust", "inspect", gun], last_digest),
+        ("verify one tag", False, "docker", lambda _: [options.docker, "trust", "inspect", f"{gun}:{last}"], last_digest),
         ("verify one tag", False, "notary", lambda _: [*notary, "lookup", gun, last], last_digest),
         ("verify one tag", False, "bulla", lambda _: [options.bulla, "trust", "verify", f"{gun}:{last}"], last_digest),
+        ("verify one tag, empty cache", True, "docker", lambda _: [options.docker, "trust", "inspect", f"{gun}:{last}"], last_digest),
         ("verify one tag, empty cache", True, "notary", lambda _: [*notary, "lookup", gun, last], last_digest),
         ("verify one tag, empty cache", True, "bulla", lambda _: [options.bulla, "trust", "verify", f"{gun}:{last}"], last_digest),
-        ("sign one tag", False, "notary", lambda n: signing("notary", 2 * n), "Successfully published"),
-        ("sign one tag", False, "bulla", lambda n: signing("bulla", 2 * n + 1), "Successfully signed"),
+        ("sign a digest", False, "notary", lambda n: signing("notary", 2 * n), "Successfully published"),
+        ("sign a digest", False, "bulla", lambda n: signing("bulla", 2 * n + 1), "Successfully signed"),
     ]
     names = list(dict.fromkeys(row[0] for row in table))
     figures: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
@@ -108,20 +112,24 @@ def measure(options: argparse.Namespace) -> None:
     print(f"| {options.tags} tags | client | seconds: min | median | max | processor seconds | memory (MiB) | ratio of medians |")
     print("|---|---|---:|---:|---:|---:|---:|---:|")
     for name in names:
-        base = None
-        for client in ("docker", "notary", "bulla"):
-            runs = figures.get((name, client))
-            if not runs:
-                continue
-            seconds = [run[0] for run in runs]
-            median = statistics.median(seconds)
-            ratio = "–" if base is None else f"**{base / median:.1f}**"
-            base = base or median
-            processor, memory = statistics.median(run[1] for run in runs), max(run[2] for run in runs)
-            print(
-                f"| {name} | {client} | {min(seconds):.3f} | {median:.3f} | {max(seconds):.3f} "
-                f"| {processor:.3f} | {memory:.0f} | {ratio} |"
-            )
+        print_rows(name, {client: runs for (of, client), runs in figures.items() if of == name})
+
+
+def print_rows(name: str, figures: dict[str, list[tuple[float, float, float]]]) -> None:
+    """The rows of one measure; each ratio is that of the client's median to ours."""
+    ours = statistics.median(run[0] for run in figures["bulla"])
+    for client in ("docker", "notary", "bulla"):
+        runs = figures.get(client)
+        if not runs:
+            continue
+        seconds = [run[0] for run in runs]
+        median = statistics.median(seconds)
+        ratio = "–" if client == "bulla" else f"**{median / ours:.1f}**"
+        processor, memory = statistics.median(run[1] for run in runs), max(run[2] for run in runs)
+        print(
+            f"| {name} | {client} | {min(seconds):.3f} | {median:.3f} | {max(seconds):.3f} "
+            f"| {processor:.3f} | {memory:.0f} | {ratio} |"
+        )
 
 
 def main() -> None:
@@ -136,11 +144,29 @@ def main() -> None:
         measuring.add_argument(f"--{name}", required=True)
     for name in ("tags", "rounds"):
         measuring.add_argument(f"--{name}", type=int, required=True)
+    running = verbs.add_parser("run")
+    running.add_argument("--home", type=pathlib.Path, required=True)
+    running.add_argument("--says", required=True)
+    running.add_argument("--variables", nargs="*", default=[])
+    running.add_argument("command", nargs="+")
+    rows = verbs.add_parser("rows")
+    rows.add_argument("--name", required=True)
+    rows.add_argument("figures", type=pathlib.Path)
     options = parser.parse_args()
-    if options.verb == "stage":
-        stage(options.changelist, options.tags)
-    else:
-        measure(options)
+    match options.verb:
+        case "stage":
+            stage(options.changelist, options.tags)
+        case "run":
+            variables = dict(variable.split("=", 1) for variable in options.variables)
+            print(*run(options.command, options.home, options.says, variables))
+        case "rows":
+            figures: dict[str, list[tuple[float, float, float]]] = {}
+            for line in options.figures.read_text().splitlines():
+                client, seconds, processor, memory = line.split()
+                figures.setdefault(client, []).append((float(seconds), float(processor), float(memory)))
+            print_rows(options.name, figures)
+        case _:
+            measure(options)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,17 @@ load=$(cut -d' ' -f1-3 /proc/loadavg)
 "$HERE/client.py" measure --work "$work" --repository "$repository" --server "$DOCKER_CONTENT_TRUST_SERVER" --ca "$TRUST_TLS_CA" \
   --bulla "$bin/bulla" --docker "$docker" --tags "$tags" --rounds "$rounds" >"$work/table"
 
+# docker signs with an engine and a registry: in the harness's namespaces
+stop_children
+if [ "$(id -u)" = 0 ] && command -v dockerd >/dev/null; then
+  BENCH_TAGS=$tags BENCH_ROUNDS=$rounds BENCH_TABLE=$work/signing E2E_STORY=$HERE/client-signing.sh DOCKER_CLI=$(command -v "$docker") \
+    BULLA_CLI=$bin/bulla START_SERVER_CMD=$(printf %q "$start") "$REPOSITORY/tests/acceptance/e2e.sh" >"$work/signing.log" 2>&1 ||
+    { cat "$work/signing.log"; exit 1; }
+  cat "$work/signing" >>"$work/table"
+else
+  echo "without root or dockerd docker's own signing is not measured"
+fi
+
 {
   machine "$started"
   echo "one server ($server) on the same machine; load averages at the start: $load."

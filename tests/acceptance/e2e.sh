@@ -7,7 +7,8 @@
 #
 # Further switches: E2E_KEEP=1 keeps the work directory; E2E_HTTP_LOG=1 puts a
 # TLS-ending, logging relay before the trust server; E2E_VERBOSE=1 prints each
-# scenario's log; E2E_IN_PLACE=1 has BULLA_CLI answer `docker trust` and `notary`.
+# scenario's log; E2E_IN_PLACE=1 has BULLA_CLI answer `docker trust` and `notary`;
+# E2E_STORY=FILE plays the function `story` of that file in place of all scenarios.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PY=${PYTHON:-/usr/bin/python3}
@@ -183,6 +184,6 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 if [ -n "${BULLA_CLI:-}" ]; then
   for part in bulla shared crowd pipeline signers keys repo; do . "$HERE/scenarios-$part.sh"; done
 fi
-run_all "${ONLY[@]}"
+if [ -n "${E2E_STORY:-}" ]; then . "$E2E_STORY"; prepare; ( set -u; story ); else run_all "${ONLY[@]}"; fi
 RC=$?
 exit "$RC"
