@@ -85,7 +85,28 @@ impl Cache {
         if lies_in_another(role) {
             return Ok(());
         }
-        write_private(&self.directory.metadata(&self.gun, role), bytes, rng)
+        let path = self.directory.metadata(&self.gun, role);
+        let parent = path.parent().unwrap_or(Path::new(""));
+        // Of the others nothing is lost if the machine stops: they are fetched again, and who is damaged counts as absent.
+        let lasting = match role {
+            Role::Root | Role::Timestamp => Lasting::Synced,
+            Role::Snapshot | Role::Targets | Role::Delegation(_) => Lasting::Soon,
+        };
+        write(parent, &path, bytes, lasting, rng).map_err(|source| FileError::Write { path, source })
+    }
+
+    /// Keeps what was fetched at `now`: writes it if it is another than what is cached, else takes note of the time.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
+    pub fn keep(&self, role: &Role, bytes: &[u8], now: UtcTime, rng: &dyn SecureRandom) -> Result<(), FileError> {
+        if !matches!(self.read(role), Ok(Some(cached)) if cached == bytes) {
+            return self.write(role, bytes, rng);
+        }
+        let path = self.directory.metadata(&self.gun, role);
+        // It says how old the cache is, and no more: in a directory that may not be written to it stays what it was.
+        let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(now.to_utc().into()));
+        Ok(())
     }
 
     /// The directory that holds the cached documents.
@@ -131,10 +152,20 @@ pub fn write_private(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Resul
 /// # Errors
 /// As [`write_private`].
 pub(crate) fn move_private(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
-    write(staging, path, bytes, rng).map_err(|source| FileError::Write { path: path.to_owned(), source })
+    write(staging, path, bytes, Lasting::Synced, rng)
+        .map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
-fn write(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> io::Result<()> {
+/// When what was written is on the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lasting {
+    /// Before it has its name.
+    Synced,
+    /// When the system gets to it.
+    Soon,
+}
+
+fn write(staging: &Path, path: &Path, bytes: &[u8], lasting: Lasting, rng: &dyn SecureRandom) -> io::Result<()> {
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     // A bare name lies in the current directory.
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
@@ -144,16 +175,16 @@ fn write(staging: &Path, path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> i
     rng.fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     // A leading dot and no `.json` or `.key` at the end: neither docker nor notary takes it for one of theirs.
     let temporary = staging.join(format!(".bulla-{}.tmp", hex::encode(random)));
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, bytes, lasting).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first failure is what is reported; a file left behind is harmless.
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    File::open(parent)?.sync_all()
+    if lasting == Lasting::Synced { File::open(parent)?.sync_all() } else { Ok(()) }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -162,7 +193,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(bytes)?;
-    file.sync_all()
+    if lasting == Lasting::Synced { file.sync_all() } else { Ok(()) }
 }
 
 /// Makes a directory with mode 0700 and those above it that are missing.
@@ -226,6 +257,22 @@ mod tests {
         let names = fs::read_dir(home.path().join("trust/tuf/a.test:5000/b/c/metadata")).unwrap().count();
         assert_eq!(names, 1);
         assert!(cache.written(&Role::Root).is_some());
+    }
+
+    #[test]
+    fn what_is_cached_already_is_not_written_again_and_counts_as_fetched_now() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = cache(home.path());
+        let file = home.path().join("trust/tuf/a.test:5000/b/c/metadata/timestamp.json");
+        let at = |text: &str| UtcTime::parse(text).unwrap();
+        let keep = |bytes: &[u8], now| cache.keep(&Role::Timestamp, bytes, now, &SystemRandom::new()).unwrap();
+        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&file).unwrap());
+        keep(b"first", at("2026-11-22T00:00:00Z"));
+        let first = inode();
+        keep(b"first", at("2026-11-23T00:00:00Z"));
+        assert_eq!((inode(), cache.written(&Role::Timestamp)), (first, Some(at("2026-11-23T00:00:00Z"))));
+        keep(b"second", at("2026-11-23T00:00:00Z"));
+        assert_eq!(cache.read(&Role::Timestamp).unwrap().as_deref(), Some(b"second".as_slice()));
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub async fn update(
     let (last, first): (Vec<_>, Vec<_>) = trusted.fetched().partition(|(role, _)| **role == Role::Timestamp);
     for (role, bytes) in first.into_iter().chain(last) {
         if not_kept.is_none() {
-            not_kept = cache.write(role, bytes, rng).err();
+            not_kept = cache.keep(role, bytes, now, rng).err();
         }
     }
     Ok(Updated { trusted, not_kept })
