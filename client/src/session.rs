@@ -23,6 +23,8 @@ pub struct Session {
     pub remote: Result<HttpRemote, NoConnection>,
     /// The cache.
     pub cache: Cache,
+    /// The user of the registry, if the stored credentials name one.
+    pub user: Option<String>,
 }
 
 /// No connection came up: the one case that counts as being offline.
@@ -66,12 +68,13 @@ impl Session {
         let client = tls::client(&config.trust_server_tls(&server), Scheme::HttpsOnly, &config.proxies)?;
         let registry = registry_of(gun).unwrap_or(server.authority());
         let credentials = config.credentials.of_trust_server(registry).await?;
+        let user = credentials.username().map(str::to_owned);
         let remote = match HttpRemote::connect(client, &server, gun, credentials, action).await {
             Err(RemoteError::Unreachable { server, why }) => Err(NoConnection { server, why }),
             other => Ok(other?),
         };
         let cache = config.cache(gun)?;
-        Ok(Self { gun: gun.clone(), server, remote, cache })
+        Ok(Self { gun: gun.clone(), server, remote, cache, user })
     }
 
     /// Brings the repository's metadata up to date.

@@ -112,9 +112,24 @@ g3_mend() { # a removal by docker that left the releases without a signature
   ANSWER=y must dk g3 -- trust signer remove bob3 $r; has "Successfully removed bob3 from $r"
   exits 3 bl fresh -- trust verify $r:1; has "targets/releases does not count"
   exits 3 bl g3carol -- trust sign $r:2 --digest "$d" --length 10; has "cannot edit targets/releases"
+  has "bulla repo witness -p $r targets/releases"
   must nt g3carol witness -p $r targets/releases
   must bl g3carol -- trust sign $r:2 --digest "$d" --length 10
   eq "$(signed_by $r)" "1=Repo Admin 2=carol3" "signed tags"
+  # or what it lists is dropped
+  r=$RP/signers/drop
+  for x in bob3 carol3; do must bl g3 -- trust signer add --key "$W/pairs/$x.pub" $x $r; done
+  must bl g3bob -- trust sign $r:1 --digest "$d" --length 10
+  ANSWER=y must dk g3 -- trust signer remove bob3 $r; has "Successfully removed bob3 from $r"
+  must bl g3carol -- trust revoke -y $r
+  must bl g3carol -- trust sign $r:2 --digest "$d" --length 10
+  eq "$(signed_by $r)" "2=carol3" "signed tags"; same_inspect fresh $r
+  # docker's removal of the last signer leaves a role without a key
+  ANSWER=y must dk g3 -- trust signer remove carol3 $r; has "Successfully removed carol3 from $r"
+  same_inspect fresh $r; exits 3 bl fresh -- trust verify $r:2
+  must bl g3 -- trust signer add --key "$W/pairs/bob3.pub" bob3 $r
+  must bl g3bob -- trust revoke -y $r; must bl g3bob -- trust sign $r:3 --digest "$d" --length 10
+  eq "$(signed_by $r)" "3=bob3" "signed tags"; same_inspect fresh $r
 }
 
 g4_revoke() { # with and without signers
@@ -147,9 +162,86 @@ g4_revoke() { # with and without signers
   exits 3 bl g4 -- trust revoke -y $r; has "could not remove signature for $r: no signed tags to remove"
 }
 
+g5_lookup() { # whose word counts for a tag, in many layouts
+  local r=$RP/signers/lookup t x h=g5bob
+  same() { for t in "" :top :both :1.10 :rel :qa :nobody; do same_inspect fresh "$r$t"; done; }
+  # docker lists a tag that stands for two digests in random order
+  same_lines() {
+    for t in "" :both :1.10 :rel :qa :nobody; do
+      for x in "" --pretty; do
+        diff <(dk fresh -- trust inspect $x "$r$t" 2>/dev/null | sort) <(bl fresh -- trust inspect $x "$r$t" 2>/dev/null | sort) || reason "inspect $x $r$t differs from docker's"
+      done
+    done
+  }
+  digit() { printf %064d "$1"; }
+  new_home g5 >/dev/null; new_home g5bob >/dev/null
+  must nt g5 init -p $r
+  for t in top both 1.10 1.9 v01 v1 'we<ird&>' '\u00fc "q" \b' ' sp ace '; do must nt g5 addhash -p $r "$t" 10 --sha256 "$(digit 1)"; done
+  must nt g5 addhash -p $r long 10 --sha512 "$(printf %0128d 5)"
+  same; same_inspect fresh "$r:long"
+  for x in one two; do gencert "$W/g5$x"; must nt $h key import "$W/g5$x.key.pem" --role user; done
+  cp "$(home g5)"/.docker/trust/private/*.key "$(home $h)/.docker/trust/private/"
+  must nt g5 delegation add -p $r targets/releases "$W/g5one.cert.pem" --paths rel,both,1.
+  must nt g5 delegation add -p $r targets/qa "$W/g5one.cert.pem" --paths rel,qa,both
+  must nt g5 delegation add -p $r targets/b "$W/g5two.cert.pem" "$W/g5one.cert.pem" --all-paths
+  same
+  must nt $h addhash -p $r both 10 --sha256 "$(digit 2)" -r targets/releases,targets/b; same_lines
+  must nt $h addhash -p $r both 10 --sha256 "$(digit 1)" -r targets/qa
+  must nt $h addhash -p $r rel 10 --sha256 "$(digit 2)" -r targets/releases,targets/qa
+  must nt $h addhash -p $r qa 10 --sha256 "$(digit 2)" -r targets/qa
+  must nt $h addhash -p $r 1.10 10 --sha256 "$(digit 2)" -r targets/releases; same_lines
+  must nt $h delegation add -p $r targets/qa/deep "$W/g5two.cert.pem" --paths rel,both
+  must nt $h addhash -p $r rel 10 --sha256 "$(digit 2)" -r targets/qa/deep
+  must nt $h addhash -p $r both 10 --sha256 "$(digit 2)" -r targets/qa/deep
+  must nt $h delegation add -p $r targets/releases/sub "$W/g5two.cert.pem" --paths rel
+  must nt $h addhash -p $r rel-sub 10 --sha256 "$(digit 3)" -r targets/releases/sub; same_lines
+  # what is listed, and then may not be any more: docker's list of all tags has it still, its pull has not
+  must nt g5 delegation remove -p $r targets/releases --paths both
+  same_inspect fresh $r:both
+  eq "$(bl fresh -- trust inspect $r | jq -r '.[0].SignedTags[]|select(.SignedTag=="both").Digest')" "$(digit 1)" "what both stands for"
+  # what a pull asks the registry for is what we verify, or both find nothing
+  for t in top both 1.10 1.9 rel rel-sub qa v1 nobody; do
+    dct fresh -- pull $r:$t >"$W/g5.pull" 2>&1
+    x=$(grep -oE 'Pull \(1 of 1\): [^ ]*' "$W/g5.pull" | sed 's/.*@//')
+    eq "$(bl fresh -- trust verify $r:$t 2>/dev/null | sed 's/.*@//')" "$x" "what is taken for $t"
+  done
+}
+
+g6_sign() { # docker trust sign's own ways
+  local r=$RP/signers/sign d
+  new_home g6alice alice >/dev/null; new_home g6 >/dev/null
+  # an unknown repository: the registry's user becomes the first signer, and docker goes on
+  mkimg $r:1 "one"
+  must bl g6alice DOCKER_HOST="unix://$SOCK" -- trust sign --local $r:1
+  has "Signing and pushing trust data for local image $r:1, may overwrite remote trust data"
+  has "Created signer: alice"; has "Finished initializing signed repository for $r:1"; has "Successfully signed $r:1"
+  d=$(digest_of_push); eq "$d" "$(reg_digest $r:1)" "digest"
+  eq "$(delegations $r)" "alice=1 releases=1" delegations; eq "$(signed_by $r)" "1=alice" "signed tags"
+  eq "$(key_count g6alice root),$(key_count g6alice targets),$(key_count g6alice alice)" 1,1,1 "keys"
+  same_inspect fresh $r; must dct fresh -- pull $r:1; has "$d"
+  must bl g6alice -- trust sign $r:1; has "Existing signatures for tag 1 digest ${d#sha256:} from:"; has alice
+  mkimg $r:2 "two"; must dct g6alice -- push $r:2; has "Successfully signed $r:2"
+  # the same key signs the next repository; what is nowhere cannot be signed
+  must bl g6alice -- trust sign $r-too:1 --digest "$d" --length 10; has "Created signer: alice"
+  eq "$(key_count g6alice alice),$(key_count g6alice root),$(key_count g6alice targets)" 1,1,2 "keys"
+  exits 3 bl g6alice DOCKER_HOST="unix://$SOCK" -- trust sign $r:absent; has "docker did not push $r:absent"
+  # a tag that the registry has not got is pushed, as docker trust sign does
+  mkimg $r:3 "three"
+  must bl g6alice DOCKER_HOST="unix://$SOCK" -- trust sign $r:3; has "Successfully signed $r:3"
+  eq "$(reg_digest $r:3)" "sha256:$(signed_digest fresh $r 3)" "signed digest"
+  # nobody logged in, and a repository that is there: no signer
+  must bl g6 -- trust sign $r-plain:1 --digest "$d" --length 10; has "Finished initializing \"$r-plain\""; hasnt "Created signer"
+  eq "$(delegations $r-plain)" "" delegations
+  cp "$(home g6)"/.docker/trust/private/*.key "$(home g6alice)/.docker/trust/private/"
+  must bl g6alice -- trust sign $r-plain:2 --digest "$d" --length 10; hasnt "Created signer"
+  eq "$(signed_by $r-plain)" "1=Repo Admin 2=Repo Admin" "signed tags"
+}
+
 run_signers() {
   scenario G1 g1_add "M5: signers added by bulla, key pairs and signatures by docker"
   scenario G2 g2_remove "signers removed by bulla, and what was released stays signed"
   scenario G3 g3_mend "releases that docker's removal left without a signature"
   scenario G4 g4_revoke "tags revoked by bulla, with and without signers"
+  scenario G5 g5_lookup "whose word counts: paths, nested delegations, uncommon names, as docker has it"
+  scenario G6 g6_sign "first signers, local images and existing signatures, as docker trust sign has them"
 }

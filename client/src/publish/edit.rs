@@ -1,7 +1,7 @@
 //! What can be published: an edit of a repository, applied anew to what is there at each attempt.
 
 use tuf_schema::verify::chain::ChainError;
-use tuf_schema::{DelegationName, KeyId, Role};
+use tuf_schema::{DelegationName, Gun, KeyId, Role};
 
 use super::Working;
 use crate::signers::SignersError;
@@ -35,12 +35,17 @@ pub enum EditError {
     #[error("no valid signing keys for delegation roles")]
     NoDelegationKey,
     /// A delegation was passed over in reading, so nothing can be added to it.
-    #[error("cannot edit {role}: {why}")]
+    #[error(
+        "cannot edit {role}: {why}; whoever may sign it can take over what it lists, after a look at it, with: bulla repo \
+         witness -p {gun} {role}"
+    )]
     Unreadable {
+        /// The repository.
+        gun: Gun,
         /// The delegation.
         role: Role,
         /// Why it was passed over.
-        why: ChainError,
+        why: Box<ChainError>,
     },
     /// Nobody was given this role.
     #[error("the delegation {0} is not there; see who has one with: bulla delegation list")]

@@ -244,7 +244,11 @@ impl Working {
             return Err(EditError::ListsNoTargets(role.clone()));
         }
         match self.skipped.iter().find(|skipped| &skipped.role == role) {
-            Some(skipped) => Err(EditError::Unreadable { role: role.clone(), why: skipped.why.clone() }),
+            Some(skipped) => Err(EditError::Unreadable {
+                gun: self.gun.clone(),
+                role: role.clone(),
+                why: Box::new(skipped.why.clone()),
+            }),
             None => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! Revoking: tags taken from what is released, by whoever may sign the roles that release them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tuf_schema::model::Targets;
+use tuf_schema::model::{Delegations, Targets};
 use tuf_schema::{DelegationName, PublicKey, Role};
 
 use super::SignersError;
@@ -19,11 +19,12 @@ pub struct Revoke {
 
 impl Edit for Revoke {
     fn apply(&self, working: &mut Working) -> Result<(), EditError> {
+        let dropped = self.tag.is_none() && drop_what_does_not_count(working)?;
         let all = released(working)?;
         let tags = match &self.tag {
             Some(tag) if all.contains(tag.as_str()) => BTreeSet::from([tag.as_str().to_owned()]),
             Some(tag) => return Err(SignersError::NoTag(tag.clone()).into()),
-            None if all.is_empty() => return Err(SignersError::NothingSigned.into()),
+            None if all.is_empty() && !dropped => return Err(SignersError::NothingSigned.into()),
             None => all,
         };
         let roles = roles(working);
@@ -46,6 +47,20 @@ impl Edit for Revoke {
         }
         Ok(())
     }
+}
+
+/// Has the releases begin anew, if what is there does not count and a key that may sign them is here.
+///
+/// Docker's removal of a signer leaves them so. Nobody has to answer for what they list: none of it stays.
+fn drop_what_does_not_count(working: &mut Working) -> Result<bool, EditError> {
+    let releases = Role::Delegation(DelegationName::releases());
+    if working.passed_over(&releases).is_none() || !working.can_sign(&releases) {
+        return Ok(false);
+    }
+    working.adopt(&releases)?;
+    let document = working.targets_mut(&releases)?;
+    (document.targets, document.delegations) = (BTreeMap::new(), Delegations::default());
+    Ok(true)
 }
 
 /// The roles whose tags count as released.

@@ -8,6 +8,7 @@ mod list;
 pub use list::{ListError, parse_list};
 
 use crate::config::Config;
+use crate::engine::{Engine, EngineError};
 use crate::image::{ImageError, ImageName, Tag};
 use crate::keys::Keyring;
 use crate::progress::Progress;
@@ -15,6 +16,8 @@ use crate::publish::{PublishError, Published, Publisher, RealTime, SignTags};
 use crate::registry::{Manifest, Reference, RegistryError};
 use crate::remote::Action;
 use crate::session::{self, Session, SessionError};
+use crate::signers::{SignerName, first_signer};
+use crate::trust::{ReleasedTag, Report};
 
 /// The tag that is meant where none is named (docker).
 const DEFAULT_TAG: &str = "latest";
@@ -33,8 +36,10 @@ pub struct Wanted {
 /// What a tag shall stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// What the registry has under the tag now.
+    /// What the registry has under the tag now; if it has nothing there, as for [`Source::Local`].
     Registry,
+    /// What docker's engine has under the tag, which is pushed first.
+    Local,
     /// What the registry has under this digest.
     Digest(Sha256),
     /// This, and no registry is asked.
@@ -64,15 +69,37 @@ pub enum WantedError {
     Contradiction(String),
 }
 
+/// Why there is no manifest to sign.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The registry did not name it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Docker did not push it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
 /// What became of the tags of one repository.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Those that the registry did not name.
-    pub unresolved: Vec<(Wanted, RegistryError)>,
+    /// Those for which there is no manifest.
+    pub unresolved: Vec<(Wanted, ResolveError)>,
     /// What was to be signed.
     pub resolved: Vec<(Wanted, Manifest)>,
     /// What came of that; `None` when there was nothing.
-    pub published: Option<Result<Published, PublishError>>,
+    pub published: Option<Result<Signed, PublishError>>,
+}
+
+/// What signing the tags of one repository did.
+#[derive(Debug)]
+pub struct Signed {
+    /// The publish.
+    pub published: Published,
+    /// Who signed the tags before, and as what.
+    pub before: Vec<ReleasedTag>,
+    /// The signer that was made of the registry's user together with the repository.
+    pub first_signer: Option<SignerName>,
 }
 
 /// What signs.
@@ -87,6 +114,8 @@ pub struct Signer<'a> {
     pub rng: &'a dyn SecureRandom,
     /// Who is told how far it is.
     pub progress: &'a dyn Progress,
+    /// Docker's engine.
+    pub engine: Engine,
 }
 
 impl Wanted {
@@ -154,7 +183,7 @@ impl Signer<'_> {
                     rng: self.rng,
                     pacing: &RealTime,
                 };
-                publisher.publish(&edit).await
+                sign_with(&mut publisher, edit, &resolved, session.user.as_deref()).await
             }
             Err(no) => Err(PublishError::Remote(no.clone().into())),
         };
@@ -165,13 +194,20 @@ impl Signer<'_> {
     async fn resolve(
         &self,
         batch: &Batch,
-    ) -> Result<(Vec<(Wanted, Manifest)>, Vec<(Wanted, RegistryError)>), SessionError> {
+    ) -> Result<(Vec<(Wanted, Manifest)>, Vec<(Wanted, ResolveError)>), SessionError> {
         let (mut resolved, mut unresolved) = (Vec::new(), Vec::new());
         let mut registry = None;
         for (done, wanted) in batch.wanted.iter().enumerate() {
             let reference = match wanted.source {
                 Source::Known(manifest) => {
                     resolved.push((wanted.clone(), manifest));
+                    continue;
+                }
+                Source::Local => {
+                    match self.push(wanted).await {
+                        Ok(manifest) => resolved.push((wanted.clone(), manifest)),
+                        Err(e) => unresolved.push((wanted.clone(), e.into())),
+                    }
                     continue;
                 }
                 Source::Registry => Reference::Tag(wanted.tag.clone()),
@@ -182,13 +218,55 @@ impl Signer<'_> {
                 Some(registry) => registry,
                 none => none.insert(session::registry(self.config, &wanted.image, Action::Pull).await?),
             };
-            match registry.read(&reference).await {
-                Ok(stored) => resolved.push((wanted.clone(), stored.manifest)),
+            let found = match registry.read(&reference).await {
+                Ok(stored) => Ok(stored.manifest),
+                Err(e @ RegistryError::NoManifest(_)) if wanted.source == Source::Registry => {
+                    match self.push(wanted).await {
+                        // Without docker there is nothing else to sign.
+                        Err(EngineError::Run { .. }) => Err(e.into()),
+                        other => other.map_err(ResolveError::from),
+                    }
+                }
+                Err(e) => Err(e.into()),
+            };
+            match found {
+                Ok(manifest) => resolved.push((wanted.clone(), manifest)),
                 Err(e) => unresolved.push((wanted.clone(), e)),
             }
         }
         Ok((resolved, unresolved))
     }
+
+    /// Has docker push the local image, as `docker trust sign` does for a tag that is not signed yet.
+    async fn push(&self, wanted: &Wanted) -> Result<Manifest, EngineError> {
+        let name = wanted.name();
+        self.progress
+            .said(&format!("Signing and pushing trust data for local image {name}, may overwrite remote trust data"));
+        self.engine.push(&name, &wanted.tag, |line| self.progress.said(line)).await
+    }
+}
+
+/// Signs the tags, and makes the registry's user a signer first, if the repository is made by it (docker trust sign).
+async fn sign_with(
+    publisher: &mut Publisher<'_>,
+    edit: SignTags,
+    tags: &[(Wanted, Manifest)],
+    user: Option<&str>,
+) -> Result<Signed, PublishError> {
+    let (mut before, mut first) = (Vec::new(), None);
+    match (publisher.look().await?, user) {
+        (Some(trusted), _) => {
+            let only = if let [(wanted, _)] = tags { Some(&wanted.tag) } else { None };
+            before = Report::of(&trusted, only).tags;
+            before.retain(|tag| tags.iter().any(|(wanted, _)| wanted.tag.as_str() == tag.name));
+        }
+        (None, Some(user)) => first = first_signer(publisher, user)?,
+        (None, None) => {}
+    }
+    let name = first.as_ref().map(|signer| signer.name().clone());
+    let published = publisher.publish(&edit.with_first_signer(first)).await?;
+    let first_signer = name.filter(|_| published.initialised);
+    Ok(Signed { published, before, first_signer })
 }
 
 #[cfg(test)]

@@ -84,3 +84,26 @@ async fn releases_that_cannot_be_read_are_not_taken_for_empty_ones() {
     let unreadable = |error: &PublishError| matches!(error, PublishError::Edit(EditError::Unreadable { role, .. }) if role.as_str() == "targets/releases");
     assert!(unreadable(&error), "{error}");
 }
+
+#[tokio::test]
+async fn releases_that_a_removed_signer_signed_begin_anew_when_everything_is_revoked() {
+    let (server, owner, bob, carol) = (Server::new(), Person::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &[""]);
+    bob.sign(&server, "1", b"one").await.unwrap();
+    let mut targets: Targets = server.current("targets");
+    (targets.version, targets.targets) = (targets.version.next().unwrap(), Default::default());
+    targets.delegations = Default::default();
+    server.replace_targets(&owner, &targets);
+    add_signer(&carol, &owner, &server, "carol", &[""]);
+    let error = carol.sign(&server, "2", b"two").await.unwrap_err();
+    let next = "bulla repo witness -p registry.test:5000/team/app targets/releases";
+    assert!(error.to_string().ends_with(next), "{error}");
+    let before = server.current::<Targets>("targets/releases").version;
+    carol.publish(&server, &Revoke { tag: None }).await.unwrap();
+    assert_eq!(server.posts().last().unwrap(), &roles(&["targets/releases"]));
+    let after: Targets = server.current("targets/releases");
+    assert_eq!((after.version, after.targets.len()), (before.next().unwrap(), 0));
+    carol.sign(&server, "2", b"two").await.unwrap();
+    assert!(is_released(&server, "2").await && !is_released(&server, "1").await);
+}

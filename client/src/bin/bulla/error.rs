@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bulla::config::ConfigError;
+use bulla::engine::EngineError;
 use bulla::gun_list::GunListError;
 use bulla::image::ImageError;
 use bulla::keys::new_file::NewFileError;
@@ -112,6 +113,9 @@ pub(crate) enum CliError {
         /// What failed.
         source: Box<Self>,
     },
+    /// Docker did not push a local image.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A name that no signer may have.
     #[error(transparent)]
     SignerName(#[from] NameError),

@@ -1,6 +1,7 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
 use bulla::changelist::ChangelistError;
+use bulla::engine::EngineError;
 use bulla::gun_list::GunListError;
 use bulla::keys::public_file::PublicFileError;
 use bulla::keys::{ImportError, KeyringError};
@@ -130,6 +131,9 @@ impl Code {
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
             CliError::NotMoved(e) => Self::of_registry(&e.source),
+            CliError::Engine(EngineError::Refused { .. }) => Self::Manifest,
+            CliError::Engine(EngineError::Run { .. }) => Self::File,
+            CliError::Engine(EngineError::NoDigest(_)) => Self::Server,
             CliError::Named { source, .. } => Self::of(source),
             CliError::Publish(e) => Self::of_publish(e),
             CliError::AddSigner { source, .. }

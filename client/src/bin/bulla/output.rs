@@ -177,6 +177,10 @@ impl Progress for Output {
             let _ = write!(io::stderr().lock(), "{CLEAR_LINE}{done}/{all} {}", printable::line(what));
         }
     }
+
+    fn said(&self, line: &str) {
+        self.note(line);
+    }
 }
 
 /// A JSON document, indented by four blanks as docker's are.

@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
 struct Inspected<'a> {
     repositories: Vec<(&'a str, Report)>,
     pretty: bool,
+    /// Whether another one should have followed, and could not be inspected.
+    broken_off: bool,
 }
 
 #[derive(Serialize)]
@@ -85,7 +87,8 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             break;
         }
     }
-    context.out.show(&Inspected { repositories, pretty: arguments.pretty })?;
+    let broken_off = !failures.is_empty();
+    context.out.show(&Inspected { repositories, pretty: arguments.pretty, broken_off })?;
     if failures.is_empty() {
         return Ok(Exit::Success);
     }
@@ -106,7 +109,12 @@ impl Show for Inspected<'_> {
             return json(self).unwrap_or_default();
         }
         let texts: Vec<_> = self.repositories.iter().map(|(name, report)| pretty(name, report)).collect();
-        texts.join("\n\n").trim_end_matches('\n').to_owned()
+        let mut text = texts.join("\n\n").trim_end_matches('\n').to_owned();
+        if self.broken_off && !text.is_empty() {
+            // Docker has begun a new paragraph by then.
+            text.push_str("\n\n");
+        }
+        text
     }
 }
 

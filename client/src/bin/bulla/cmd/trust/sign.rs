@@ -3,8 +3,10 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use bulla::engine::Engine;
 use bulla::registry::Manifest;
-use bulla::signing::{Batch, Outcome, Signer, Source, Wanted, batches, parse_list};
+use bulla::signing::{Batch, Outcome, ResolveError, Signed, Signer, Source, Wanted, batches, parse_list};
+use bulla::trust::ReleasedTag;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::Sha256;
@@ -29,6 +31,9 @@ pub(crate) struct Arguments {
     /// Sign the manifest with this digest, whatever the tag names
     #[arg(long, value_name = "sha256:HEX", conflicts_with = "from", value_parser = super::digest)]
     digest: Option<Sha256>,
+    /// Sign a locally tagged image, which docker pushes first
+    #[arg(long, conflicts_with_all = ["from", "digest"])]
+    local: bool,
     /// Length of that manifest in bytes; then the registry is not asked
     #[arg(long, value_name = "BYTES", requires = "digest")]
     length: Option<u64>,
@@ -36,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// What was signed, and what was not.
 #[derive(Default, Serialize)]
-struct Signed {
+struct Shown {
     signed: Vec<SignedTag>,
     failed: Vec<Failed>,
 }
@@ -51,6 +56,9 @@ struct SignedTag {
     roles: Vec<String>,
     /// Whether the repository was made.
     initialized: bool,
+    /// Whom that made a signer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_signer: Option<String>,
 }
 
 /// A tag that could not be signed.
@@ -62,7 +70,7 @@ struct Failed {
     message: String,
 }
 
-impl Show for Signed {
+impl Show for Shown {
     fn text(&self) -> String {
         let lines = self.signed.iter().map(|tag| format!("Successfully signed {}:{}", tag.image, tag.tag));
         lines.collect::<Vec<_>>().join("\n")
@@ -74,8 +82,9 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let batches = batches(wanted(arguments, context)?)?;
     let mut keys = context.keyring()?;
     let (config, now, rng, progress) = (&context.config, context.now, &context.rng, &context.out);
-    let mut signer = Signer { config, keys: &mut keys, now, rng, progress };
-    let (mut shown, mut errors) = (Signed::default(), Vec::new());
+    let engine = Engine::default();
+    let mut signer = Signer { config, keys: &mut keys, now, rng, progress, engine };
+    let (mut shown, mut errors) = (Shown::default(), Vec::new());
     for batch in &batches {
         for wanted in &batch.wanted {
             context.out.note(&format!("Signing and pushing trust metadata for {}", wanted.name()));
@@ -110,6 +119,7 @@ fn wanted(arguments: &Arguments, context: &Context) -> Result<Vec<Wanted>, CliEr
     let source = match (arguments.digest, arguments.length) {
         (Some(digest), Some(length)) => Source::Known(Manifest { digest, length }),
         (Some(digest), None) => Source::Digest(digest),
+        (None, _) if arguments.local => Source::Local,
         (None, _) => Source::Registry,
     };
     let mut wanted = Vec::new();
@@ -141,9 +151,12 @@ fn tell(
     signed: &mut Vec<SignedTag>,
     context: &Context,
 ) -> Vec<(Vec<Wanted>, CliError)> {
-    let mut failed: Vec<_> =
-        outcome.unresolved.into_iter().map(|(wanted, e)| (vec![wanted], CliError::Session(e.into()))).collect();
-    let published = match outcome.published {
+    let error = |e| match e {
+        ResolveError::Registry(e) => CliError::Session(e.into()),
+        ResolveError::Engine(e) => CliError::Engine(e),
+    };
+    let mut failed: Vec<_> = outcome.unresolved.into_iter().map(|(wanted, e)| (vec![wanted], error(e))).collect();
+    let Signed { published, before, first_signer } = match outcome.published {
         None => return failed,
         Some(Err(e)) => {
             let wanted: Vec<_> = outcome.resolved.into_iter().map(|(wanted, _)| wanted).collect();
@@ -151,15 +164,24 @@ fn tell(
             failed.push((wanted, error));
             return failed;
         }
-        Some(Ok(published)) => published,
+        Some(Ok(signed)) => signed,
     };
-    if published.initialised {
-        context.out.note(&format!("Finished initializing \"{}\"", batch.gun));
+    match &first_signer {
+        Some(name) => {
+            context.out.note(&format!("Created signer: {name}"));
+            let made = names(&batch.wanted);
+            context.out.note(&format!("Finished initializing signed repository for {made}"));
+        }
+        None if published.initialised => context.out.note(&format!("Finished initializing \"{}\"", batch.gun)),
+        None => {}
     }
     for notice in &published.root {
         root_notice::tell(&batch.gun, notice, context);
     }
     for (wanted, manifest) in &outcome.resolved {
+        if let Some(before) = before.iter().find(|before| before.name == wanted.tag.as_str()) {
+            tell_before(before, manifest, batch, context);
+        }
         if published.roles.is_empty() {
             context.out.note(&format!("{} was signed with this digest already", wanted.name()));
         }
@@ -169,9 +191,26 @@ fn tell(
             digest: format!("sha256:{}", manifest.digest),
             roles: published.roles.iter().map(ToString::to_string).collect(),
             initialized: published.initialised,
+            first_signer: first_signer.as_ref().map(ToString::to_string),
         });
     }
     failed
+}
+
+/// Says what the tag stood for and who had signed it: in docker's words, where it is signed again as the same.
+fn tell_before(before: &ReleasedTag, manifest: &Manifest, batch: &Batch, context: &Context) {
+    match before.digest {
+        Some(digest) if digest != manifest.digest => context.out.note(&format!(
+            "{} stood for sha256:{digest} before, and for sha256:{} from now on",
+            before.name, manifest.digest
+        )),
+        // Docker signs one tag at a time.
+        Some(digest) if batch.wanted.len() == 1 => {
+            context.out.note(&format!("Existing signatures for tag {} digest {digest} from:", before.name));
+            context.out.note(&before.signers.join(", "));
+        }
+        Some(_) | None => {}
+    }
 }
 
 impl Failed {
