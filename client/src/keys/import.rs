@@ -98,6 +98,7 @@ impl Keyring {
         rng: &dyn SecureRandom,
     ) -> Result<Vec<Imported>, ImportError> {
         let failed = |source| ImportError::Key { path: path.to_owned(), source };
+        let here = self.list().map_err(failed)?;
         let mut ready = Vec::new();
         for file in private_keys(path)? {
             let role = file.role().or_else(|| fallback.role.clone());
@@ -106,7 +107,7 @@ impl Keyring {
             if role.is_of_one_repository() && gun.is_none() {
                 return Err(ImportError::GunNeeded { path: path.to_owned(), role });
             }
-            let next = self.made_ready(&file, path, role, gun, rng).map_err(failed)?;
+            let next = self.made_ready(&file, path, role, gun, &here, rng).map_err(failed)?;
             if ready.iter().all(|before: &Ready| before.key().id != next.key().id) {
                 ready.push(next);
             }
@@ -130,17 +131,18 @@ impl Keyring {
         path: &Path,
         role: KeyRole,
         gun: Option<Gun>,
+        here: &[StoredKey],
         rng: &dyn SecureRandom,
     ) -> Result<Ready, KeyringError> {
         if let (true, Some(id)) = (file.is_encrypted(), file.exported_id()) {
-            return self.unless_present(&id, |id| {
+            return self.unless_present(here, &id, |id| {
                 let text = file.kept_as(&role, gun.as_ref());
                 Ok(Ready::Sealed(self.to_be(id, role, gun), text))
             });
         }
         if !file.is_encrypted() {
             let secret = file.open(None)?;
-            return self.unless_present(secret.public().id(), |id| {
+            return self.unless_present(here, secret.public().id(), |id| {
                 let text = self.sealed(&secret, &role, gun.as_ref(), rng)?;
                 Ok(Ready::Sealed(self.to_be(id, role, gun), text))
             });
@@ -151,15 +153,16 @@ impl Keyring {
             Ok::<_, OpenError>((secret.public().id().clone(), text))
         };
         let (id, text) = self.passphrases.unlock(&role, &KeyName::File(path), under_its_own)?;
-        self.unless_present(&id, |id| Ok(Ready::Sealed(self.to_be(id, role, gun), text?)))
+        self.unless_present(here, &id, |id| Ok(Ready::Sealed(self.to_be(id, role, gun), text?)))
     }
 
     fn unless_present(
         &self,
+        here: &[StoredKey],
         id: &KeyId,
         make: impl FnOnce(&KeyId) -> Result<Ready, KeyringError>,
     ) -> Result<Ready, KeyringError> {
-        match self.find(id) {
+        match self.find_among(here, id) {
             Ok(key) => Ok(Ready::Present(key)),
             Err(KeyringError::Unknown(_)) => make(id),
             Err(e) => Err(e),

@@ -153,12 +153,7 @@ impl Keyring {
     /// [`KeyringError::Unknown`] when it is not here, [`KeyringError::NotAKey`] when its file is damaged,
     /// [`KeyringError::File`].
     pub fn find(&self, id: &KeyId) -> Result<StoredKey, KeyringError> {
-        let place = self.directory.private_key(id);
-        match self.list()?.into_iter().find(|key| &key.id == id) {
-            Some(key) => Ok(key),
-            None if place.exists() => Err(KeyringError::NotAKey(place)),
-            None => Err(KeyringError::Unknown(id.clone())),
-        }
+        self.find_among(&self.list()?, id)
     }
 
     /// Reads the key into memory, asking for its passphrase if it is not there yet.
@@ -294,6 +289,15 @@ impl Keyring {
             fs::remove_file(&path).map_err(|source| KeyringError::Remove { path, source })?;
         }
         Ok(())
+    }
+
+    fn find_among(&self, here: &[StoredKey], id: &KeyId) -> Result<StoredKey, KeyringError> {
+        let place = self.directory.private_key(id);
+        match here.iter().find(|key| &key.id == id) {
+            Some(key) => Ok(key.clone()),
+            None if place.exists() => Err(KeyringError::NotAKey(place)),
+            None => Err(KeyringError::Unknown(id.clone())),
+        }
     }
 
     /// Every file of a key, by id.
