@@ -154,7 +154,9 @@ impl Draft {
     /// [`EncodeError`] for custom data that has no wire form.
     pub fn new<M: Document>(dialect: Dialect, model: &M) -> Result<Self, EncodeError> {
         let signed = model.encode(dialect)?;
-        Ok(Self { dialect, message: json::canonical(&signed)?, wire: json::wire(&signed)? })
+        let message = json::canonical(&signed)?;
+        let wire = json::wire_of(&message);
+        Ok(Self { dialect, message, wire })
     }
 
     /// The bytes to sign.

@@ -16,7 +16,7 @@ pub struct NotIntegral(String);
 /// [`NotIntegral`] for a fraction; values from [`crate::json::parse`] hold none.
 pub fn canonical(value: &Value) -> Result<Vec<u8>, NotIntegral> {
     let mut out = Vec::new();
-    write(value, Form::Signed, &mut out)?;
+    write(value, &mut out)?;
     Ok(out)
 }
 
@@ -25,31 +25,50 @@ pub fn canonical(value: &Value) -> Result<Vec<u8>, NotIntegral> {
 /// # Errors
 /// [`NotIntegral`] as [`canonical`].
 pub fn wire(value: &Value) -> Result<Vec<u8>, NotIntegral> {
-    let mut out = Vec::new();
-    write(value, Form::Wire, &mut out)?;
-    Ok(out)
+    canonical(value).map(|signed| wire_of(&signed))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Signed,
-    Wire,
+/// The bytes that are sent and stored of a document whose canonical form is `signed`.
+///
+/// What the wire escapes more stands inside strings only, as one character.
+#[must_use]
+pub fn wire_of(signed: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(signed.len());
+    let mut rest = signed;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xE2)) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let (escaped, length): (&[u8], usize) = match from {
+            [b'<', ..] => (b"\\u003c", 1),
+            [b'>', ..] => (b"\\u003e", 1),
+            [b'&', ..] => (b"\\u0026", 1),
+            // U+2028 and U+2029
+            [0xE2, 0x80, 0xA8, ..] => (b"\\u2028", 3),
+            [0xE2, 0x80, 0xA9, ..] => (b"\\u2029", 3),
+            // another character that begins so
+            _ => (from.get(..1).unwrap_or_default(), 1),
+        };
+        out.extend_from_slice(escaped);
+        rest = from.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
-fn write(value: &Value, form: Form, out: &mut Vec<u8>) -> Result<(), NotIntegral> {
+fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotIntegral> {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Number(number) => write_number(number, out)?,
-        Value::String(text) => write_string(text, form, out),
+        Value::String(text) => write_string(text, out),
         Value::Array(items) => {
             out.push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
                     out.push(b',');
                 }
-                write(item, form, out)?;
+                write(item, out)?;
             }
             out.push(b']');
         }
@@ -62,9 +81,9 @@ fn write(value: &Value, form: Form, out: &mut Vec<u8>) -> Result<(), NotIntegral
                 if at > 0 {
                     out.push(b',');
                 }
-                write_string(name, form, out);
+                write_string(name, out);
                 out.push(b':');
-                write(member, form, out)?;
+                write(member, out)?;
             }
             out.push(b'}');
         }
@@ -80,25 +99,18 @@ fn write_number(number: &serde_json::Number, out: &mut Vec<u8>) -> Result<(), No
     Ok(())
 }
 
-fn write_string(text: &str, form: Form, out: &mut Vec<u8>) {
+fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut plain_from = 0;
-    for (at, c) in text.char_indices() {
-        let escaped: &[u8] = match c {
-            '"' => b"\\\"",
-            '\\' => b"\\\\",
-            '<' if form == Form::Wire => b"\\u003c",
-            '>' if form == Form::Wire => b"\\u003e",
-            '&' if form == Form::Wire => b"\\u0026",
-            '\u{2028}' if form == Form::Wire => b"\\u2028",
-            '\u{2029}' if form == Form::Wire => b"\\u2029",
-            _ => continue,
-        };
-        out.extend_from_slice(text.get(plain_from..at).unwrap_or_default().as_bytes());
-        out.extend_from_slice(escaped);
-        plain_from = at.saturating_add(c.len_utf8());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\\']) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain.as_bytes());
+        let (escaped, after) = from.split_at(1);
+        out.push(b'\\');
+        out.extend_from_slice(escaped.as_bytes());
+        rest = after;
     }
-    out.extend_from_slice(text.get(plain_from..).unwrap_or_default().as_bytes());
+    out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
 }
 
@@ -120,6 +132,27 @@ mod tests {
         let value = Value::from("<b>&\u{2028}\u{2029}\"\\/");
         assert_eq!(canonical(&value).unwrap(), "\"<b>&\u{2028}\u{2029}\\\"\\\\/\"".as_bytes());
         assert_eq!(wire(&value).unwrap(), br#""\u003cb\u003e\u0026\u2028\u2029\"\\/""#);
+    }
+
+    #[test]
+    fn a_character_that_only_begins_like_one_of_them_is_left_alone() {
+        let value = Value::from("\u{2027}\u{202a}\u{20a8}\u{e2}");
+        assert_eq!(wire(&value).unwrap(), canonical(&value).unwrap());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_wire_is_the_signed_form_with_five_characters_escaped(text in "([<>&\u{2028}\u{2029}\u{2027}\u{20a8}\"\\\\a-z]|\\PC){0,40}") {
+            let mut expected = String::from_utf8(canonical(&Value::from(text.clone())).unwrap()).unwrap();
+            for (plain, escaped) in
+                [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")]
+            {
+                expected = expected.replace(plain, escaped);
+            }
+            let written = wire(&Value::from(text.clone())).unwrap();
+            proptest::prop_assert_eq!(&written, expected.as_bytes());
+            proptest::prop_assert_eq!(serde_json::from_slice::<String>(&written).unwrap(), text);
+        }
     }
 
     #[test]

@@ -3,6 +3,6 @@
 pub mod canonical;
 pub mod strict;
 
-pub use canonical::{canonical, wire};
+pub use canonical::{canonical, wire, wire_of};
 pub use serde_json::Value;
 pub use strict::{JsonError, parse};
