@@ -189,6 +189,11 @@ m17_at_once() { # docker, notary and ours at once in one HOME
   eq "$(key_files $h)" "$before" "private keys"
   whole_files $h
   eq "$(trust_listing $h | grep -c '\.tmp$')" 0 "temporary files"
+  # while ours is the only one that writes, there is never half a document
+  rm "$W/m17.done"
+  ( while [ ! -e "$W/m17.done" ]; do whole_files $h; done ) & p=($!)
+  for i in 1 2 3; do must bl $h -- trust sign $r:w$i --digest "sha256:$(printf %064d $i)" --length 10; done
+  touch "$W/m17.done"; wait ${p[0]} || reason "a document was torn while only bulla wrote"
   # what docker's store leaves in the middle of a write: nothing, or half of it
   for i in timestamp snapshot targets; do
     for cached in none half; do
