@@ -12,10 +12,14 @@ use ring::rand::SecureRandom;
 use tuf_schema::{Gun, UtcTime};
 
 mod change;
+mod error;
+mod go_json;
+mod name;
 pub mod target_file;
 mod wire;
 
 pub use change::{Change, DelegationEdit};
+pub use error::ChangelistError;
 pub use wire::{ChangeFault, Words};
 
 use crate::cache::{FileError, make_directories, move_private};
@@ -23,12 +27,8 @@ use crate::paths::TrustDirectory;
 
 /// The largest change that is read, in bytes: what fits into a document at all.
 const MAX_CHANGE_BYTES: u64 = 16 << 20;
-/// How the name of a change ends.
-const EXTENSION: &str = "change";
 /// How the names of our own files begin; they may lie in the list of a repository that is named like a directory.
 const OURS: &str = ".bulla-";
-/// The digits with which the name of a change begins: nanoseconds since 1970, so that names sort by time.
-const TIME_DIGITS: usize = 20;
 
 /// The staged changes of one repository.
 #[derive(Clone, Debug)]
@@ -43,45 +43,6 @@ pub struct Staged {
     name: String,
     /// The change.
     pub change: Change,
-}
-
-/// Why the staged changes cannot be read or changed. None was lost.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangelistError {
-    /// A file or directory cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A file of the list is not understood, so nothing is published that might belong to it.
-    #[error(
-        "the staged change {path} is not understood: {why}; publish it with the program that staged it, or move it away",
-        path = path.display()
-    )]
-    NotUnderstood {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: ChangeFault,
-    },
-    /// A file of the list is larger than a change can be.
-    #[error("the staged change {path} has more than {MAX_CHANGE_BYTES} bytes; move it away", path = .0.display())]
-    TooLarge(PathBuf),
-    /// Something else lies among the changes.
-    #[error("{path} lies among the staged changes and is none; move it away", path = .0.display())]
-    Foreign(PathBuf),
-    /// No name sorts after this one, so nothing can be staged behind it.
-    #[error("nothing can be staged behind {path}; publish or reset what is staged", path = .0.display())]
-    NoNameLeft(PathBuf),
-    /// There is no change of this number.
-    #[error("there is no staged change {number}: {}", numbers(*.count))]
-    NoSuchNumber {
-        /// The number.
-        number: usize,
-        /// How many changes there are.
-        count: usize,
-    },
-    /// The change has no form on disk.
-    #[error("the change cannot be written")]
-    Unwritable(#[from] serde_json::Error),
 }
 
 impl Changelist {
@@ -201,7 +162,7 @@ impl Changelist {
             if name.starts_with(OURS) {
                 continue;
             }
-            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+            if path.extension().is_none_or(|extension| extension != name::EXTENSION) {
                 return Err(ChangelistError::Foreign(path));
             }
             names.push(name);
@@ -234,9 +195,8 @@ impl Changelist {
         rng: &dyn SecureRandom,
     ) -> Result<String, ChangelistError> {
         let content = wire::encode(change)?;
-        let path_of_last = || self.directory.join(last.unwrap_or_default());
-        let time = time_after(last, now).ok_or_else(|| ChangelistError::NoNameLeft(path_of_last()))?;
-        let name = format!("{time:020}_{}.{EXTENSION}", uuid(rng).map_err(|source| self.unwritable(source))?);
+        let named = name::after(last, now, rng).map_err(|source| self.unwritable(source))?;
+        let name = named.ok_or_else(|| ChangelistError::NoNameLeft(self.directory.join(last.unwrap_or_default())))?;
         // Made outside of the list, as docker and notary take every file there for a change.
         move_private(&self.repository, &self.directory.join(&name), &content, rng)?;
         Ok(name)
@@ -277,41 +237,6 @@ fn open_lock(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// The time of the next change: now, or right after that of `last`; `None` if no name of that form sorts after `last`.
-fn time_after(last: Option<&str>, now: UtcTime) -> Option<u128> {
-    let now = now.to_utc().timestamp_nanos_opt().and_then(|time| u128::try_from(time).ok()).unwrap_or_default();
-    let Some(last) = last else { return Some(now) };
-    // Names compare as text, and every file of the list has one, whoever gave it.
-    let digits = last.get(..TIME_DIGITS).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    let next = match digits.and_then(|digits| digits.parse::<u128>().ok()) {
-        Some(time) => now.max(time.checked_add(1)?),
-        None => now,
-    };
-    let name = format!("{next:020}");
-    (name.len() == TIME_DIGITS && name.as_str() > last.get(..TIME_DIGITS).unwrap_or(last)).then_some(next)
-}
-
-/// A random UUID (version 4).
-fn uuid(rng: &dyn SecureRandom) -> io::Result<String> {
-    let mut bytes = [0_u8; 16];
-    rng.fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
-    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-    *version = (*version & 0x0f) | 0x40;
-    *variant = (*variant & 0x3f) | 0x80;
-    let hex = hex::encode(bytes);
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
-}
-
-/// Which numbers there are.
-fn numbers(count: usize) -> String {
-    match count.checked_sub(1) {
-        None => "nothing is staged".to_owned(),
-        Some(0) => "there is only 0".to_owned(),
-        Some(last) => format!("they go from 0 to {last}"),
-    }
 }
 
 #[cfg(test)]
@@ -405,12 +330,7 @@ mod tests {
         let list = home.directory.path().join("tuf/registry.test:5000/team/app/changelist");
         assert_eq!((files.len(), files[0].parent()), (1, Some(list.as_path())));
         let name = files[0].file_name().unwrap().to_str().unwrap();
-        let (time, rest) = name.split_once('_').unwrap();
-        assert_eq!(time, "01795305600000000123");
-        let uuid = rest.strip_suffix(".change").unwrap();
-        let dashes: Vec<_> = uuid.split('-').map(str::len).collect();
-        assert_eq!((dashes, uuid.as_bytes()[14]), (vec![8, 4, 4, 4, 12], b'4'));
-        assert!(matches!(uuid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+        assert!(name.starts_with("01795305600000000123_") && name.ends_with(".change"), "{name}");
         let content = fs::read_to_string(&files[0]).unwrap();
         assert_eq!(content, r#"{"action":"delete","role":"targets","type":"target","path":"a","data":null}"#);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -429,8 +349,6 @@ mod tests {
 
     #[test]
     fn behind_the_last_possible_name_nothing_is_staged() {
-        let last_but_one = format!("{}_x.change", "9".repeat(19) + "8");
-        assert_eq!(time_after(Some(&last_but_one), now()), Some(99_999_999_999_999_999_999));
         for name in [format!("{}_x.change", "9".repeat(20)), "x.change".to_owned()] {
             let home = Home::new();
             let path = home.put(&name, &wire::encode(&removal("theirs")).unwrap());
@@ -560,7 +478,7 @@ mod tests {
         });
         assert_eq!(home.names(), ["first", "second"].repeat(8));
         let times: BTreeSet<_> = home.files().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-        let times: BTreeSet<_> = times.iter().map(|name| name.to_str().unwrap()[..TIME_DIGITS].to_owned()).collect();
+        let times: BTreeSet<_> = times.iter().map(|name| name.to_str().unwrap()[..20].to_owned()).collect();
         assert_eq!(times.len(), 16);
     }
 

@@ -1,18 +1,17 @@
 //! Changes as docker and notary write them into files, byte for byte: the one place that knows their words.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::num::NonZeroU32;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::ser::{CharEscape, Formatter, Serializer};
 use tuf_schema::model::Target;
 use tuf_schema::{DelegationName, Digests, KeyId, KeyType, PublicKey, Role};
 
 use super::change::{Change, DelegationEdit};
+use super::go_json::as_go_writes;
 
 /// The last segment of a name that means all delegations below a role.
 const ALL_BELOW: &str = "/*";
@@ -305,43 +304,6 @@ fn word(word: &impl Serialize) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// JSON as Go's encoder writes it, whose members are not sorted and whose strings have more escapes.
-fn as_go_writes(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut bytes, Go))?;
-    Ok(bytes)
-}
-
-struct Go;
-
-impl Formatter for Go {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let (plain, from) = rest.split_at(at);
-            let mut characters = from.chars();
-            let escaped = characters.next().map_or(0, u32::from);
-            write!(writer, "{plain}\\u{escaped:04x}")?;
-            rest = characters.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
-        match escape {
-            CharEscape::Quote => writer.write_all(b"\\\""),
-            CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),
-            CharEscape::Solidus => writer.write_all(b"/"),
-            CharEscape::LineFeed => writer.write_all(b"\\n"),
-            CharEscape::CarriageReturn => writer.write_all(b"\\r"),
-            CharEscape::Tab => writer.write_all(b"\\t"),
-            CharEscape::Backspace => writer.write_all(b"\\u0008"),
-            CharEscape::FormFeed => writer.write_all(b"\\u000c"),
-            CharEscape::AsciiControl(byte) => write!(writer, "\\u{byte:04x}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -468,17 +430,6 @@ mod tests {
         ] {
             assert!(matches!(refused(&text), ChangeFault::Malformed(_)), "{text}");
         }
-    }
-
-    #[test]
-    fn names_are_escaped_as_go_escapes_them() {
-        let name = "<a>&\u{2028}\u{2029}\"\\\u{8}\u{c}\n\r\t\u{1}\u{7f}é😀/".to_owned();
-        let change = Change::RemoveTarget { role: Role::Targets, name };
-        // Go 1.19's encoding/json, by hand.
-        let path = concat!(r#"\u003ca\u003e\u0026\u2028\u2029\"\\\u0008\u000c\n\r\t\u0001"#, "\u{7f}é😀/");
-        let text = format!(r#"{{"action":"delete","role":"targets","type":"target","path":"{path}","data":null}}"#);
-        assert_eq!(String::from_utf8(encode(&change).unwrap()).unwrap(), text);
-        assert_eq!(decode(text.as_bytes()).unwrap(), change);
     }
 
     fn role() -> impl Strategy<Value = Role> {

@@ -9,7 +9,7 @@ use super::{Edit, EditError, Working};
 use crate::changelist::{Change, DelegationEdit};
 
 /// Changes in the order in which they are made. A repository that the trust server does not know is made by them, as
-/// notary does.
+/// notary does; but not by none at all.
 #[derive(Debug, Clone, Default)]
 pub struct Changes(pub Vec<Change>);
 
@@ -19,7 +19,7 @@ impl Edit for Changes {
     }
 
     fn founds(&self) -> bool {
-        true
+        !self.0.is_empty()
     }
 }
 

@@ -86,6 +86,16 @@ async fn a_repository_that_is_begun_and_has_nothing_staged_is_published_empty() 
 }
 
 #[tokio::test]
+async fn nothing_staged_makes_no_repository() {
+    let (server, owner) = (Server::new(), Person::new());
+    let error = owner.publish_staged(&server).await.unwrap_err();
+    assert!(matches!(error, StagedError::Publish(PublishError::Update(_))), "{error}");
+    assert_eq!((server.posts().len(), owner.key_files()), (0, 0));
+    owner.stage(&["1"]);
+    assert!(owner.publish_staged(&server).await.unwrap().0.initialised);
+}
+
+#[tokio::test]
 async fn nothing_is_begun_over_what_is_kept_here() {
     let (server, owner) = (Server::new(), Person::new());
     owner.begin(&server, &RootOf::default()).await.unwrap();

@@ -235,6 +235,7 @@ impl Code {
             | RepoError::Read { .. }
             | RepoError::Write { .. } => Self::File,
             RepoError::NoTarget(_) => Self::NotSigned,
+            RepoError::NothingToPublish(_) => Self::NoTrustData,
             RepoError::Differs { .. } | RepoError::Length { .. } => Self::Changed,
             RepoError::Lock(e) => Self::of_lock(e),
             RepoError::Publish { source, .. } => Self::of_publish(source),

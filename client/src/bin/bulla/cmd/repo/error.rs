@@ -98,6 +98,9 @@ pub(crate) enum RepoError {
         /// The length found, or that it is more.
         found: String,
     },
+    /// The trust server does not know the repository, and nothing here would make it.
+    #[error("there is no {0} on the trust server, and nothing is staged for it; begin it with: bulla repo init {0}")]
+    NothingToPublish(Gun),
     /// Publishing failed; what is staged stays staged.
     #[error("cannot publish {gun}")]
     Publish {

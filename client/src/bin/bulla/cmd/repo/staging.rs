@@ -6,9 +6,11 @@ use bulla::changelist::{Change, Changelist};
 use bulla::publish::{PublishError, Published, Publisher, RealTime, StagedError};
 use bulla::remote::Action;
 use bulla::session::Session;
+use bulla::trust::UpdateError;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::json::Value;
+use tuf_schema::verify::chain::ChainError;
 use tuf_schema::{Gun, PublicKey};
 
 use super::RepoError;
@@ -201,6 +203,9 @@ pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done,
     let (published, changes) = publisher.publish_staged(&list, &show).await.map_err(|e| match e {
         StagedError::List(e) => RepoError::Changelist(e),
         StagedError::Lock(e) => RepoError::Lock(e),
+        StagedError::Publish(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(gun)))) => {
+            RepoError::NothingToPublish(gun)
+        }
         StagedError::Publish(e) => failed(e),
         StagedError::NotCleared(source) => RepoError::NotCleared { gun: gun.clone(), source },
     })?;
@@ -217,5 +222,81 @@ impl Done {
             roles: published.roles.iter().map(ToString::to_string).collect(),
             initialized: published.initialised,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulla::changelist::DelegationEdit;
+    use tuf_schema::model::Target;
+    use tuf_schema::testing::secret_key;
+    use tuf_schema::{DelegationName, Digests, KeyId, Role, SigningKey as _};
+
+    use super::*;
+
+    fn json(change: &Change) -> String {
+        serde_json::to_string(&Shown::of(change)).unwrap()
+    }
+
+    #[test]
+    fn a_change_is_shown_with_all_that_it_says_and_nothing_else() {
+        let target = Target {
+            length: 3,
+            digests: Digests::new(BTreeMap::from([("sha256".into(), vec![0xab, 1])])),
+            custom: Some(serde_json::json!({"a": 1})),
+        };
+        let add = Change::AddTarget { role: Role::Targets, name: "v1".into(), target };
+        assert_eq!(
+            json(&add),
+            r#"{"action":"create","scope":"targets","type":"target","path":"v1","length":3,"hashes":{"sha256":"ab01"},"custom":{"a":1}}"#
+        );
+        let name = DelegationName::parse("targets/a").unwrap();
+        let key = secret_key().public().clone();
+        let id = key.id().clone();
+        let grant = Change::GrantDelegation {
+            name: name.clone(),
+            threshold: None,
+            keys: vec![key.clone()],
+            paths: vec![String::new()],
+        };
+        assert_eq!(
+            json(&grant),
+            format!(
+                r#"{{"action":"create","scope":"targets/a","type":"delegation","path":"","add_keys":["{id}"],"add_paths":[""]}}"#
+            )
+        );
+        let edit = DelegationEdit {
+            add_keys: vec![key],
+            remove_keys: vec![KeyId::from_wire("k")],
+            add_paths: vec!["b".into()],
+            remove_paths: vec!["c".into()],
+            clear_paths: true,
+        };
+        assert_eq!(
+            json(&Change::EditDelegation { name: name.clone(), edit }),
+            format!(
+                r#"{{"action":"update","scope":"targets/a","type":"delegation","path":"","add_keys":["{id}"],"remove_keys":["k"],"add_paths":["b"],"remove_paths":["c"],"clear_paths":true}}"#
+            )
+        );
+        let purge = Change::PurgeKeys { below: Role::Targets, keys: vec![KeyId::from_wire("k")] };
+        assert_eq!(
+            json(&purge),
+            r#"{"action":"update","scope":"targets/*","type":"delegation","path":"","remove_keys":["k"]}"#
+        );
+        let delete = Change::DeleteDelegation { name };
+        assert_eq!(json(&delete), r#"{"action":"delete","scope":"targets/a","type":"delegation","path":""}"#);
+        let witness = Change::Witness { role: Role::Targets };
+        assert_eq!(json(&witness), r#"{"action":"update","scope":"targets","type":"witness","path":""}"#);
+    }
+
+    #[test]
+    fn what_is_staged_is_shown_in_notary_s_table() {
+        let change = |role: &str| Shown::of(&Change::Witness { role: Role::parse(role).unwrap() });
+        // notary status, cat -A
+        let expected = "#    ACTION    SCOPE               TYPE       PATH\n\
+                        -    ------    -----               ----       ----\n\
+                        0    update    targets/releases    witness    \n\
+                        1    update    targets             witness    ";
+        assert_eq!(in_words(&[change("targets/releases"), change("targets")]), expected);
     }
 }
