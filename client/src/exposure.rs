@@ -57,12 +57,14 @@ pub fn of_secret(path: &Path, file: &File) -> Option<Exposed> {
     judged(path, &file.metadata().ok()?, ALL_BUT_OWNER, 0o600)
 }
 
-/// Those of docker's directory and the trust directory in which everybody may put, replace and remove files.
+/// Those of docker's directory and the trust directory in which everybody may put, replace and remove files, and the file
+/// of pins if everybody may write to it.
 #[must_use]
 pub fn of_directories(docker: &DockerDirectory, trust: &TrustDirectory) -> Vec<Exposed> {
     let directories =
         [docker.as_path().to_owned(), trust.as_path().to_owned(), trust.private(), trust.metadata_of_all()];
-    directories.iter().filter_map(|path| exposed(path, OTHERS_WRITE, 0o700)).collect()
+    let exposed = directories.iter().filter_map(|path| exposed(path, OTHERS_WRITE, 0o700));
+    exposed.chain(self::exposed(&trust.own_file(), OTHERS_WRITE, 0o644)).collect()
 }
 
 fn exposed(path: &Path, bits: u32, wanted: u32) -> Option<Exposed> {
@@ -118,7 +120,9 @@ mod tests {
         assert_eq!(of_directories(&docker, &docker.trust()), []);
         set(docker.trust().as_path(), 0o777);
         set(&docker.trust().private(), 0o1777);
+        std::fs::write(docker.trust().own_file(), "{}").unwrap();
+        set(&docker.trust().own_file(), 0o666);
         let modes: Vec<_> = of_directories(&docker, &docker.trust()).iter().map(|exposed| exposed.mode).collect();
-        assert_eq!(modes, [0o777, 0o1777]);
+        assert_eq!(modes, [0o777, 0o1777, 0o666]);
     }
 }

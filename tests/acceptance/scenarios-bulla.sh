@@ -264,6 +264,40 @@ b10_begun() { # a first publish that another client began and that never arrived
   must nt m16 list $r-too; hasre "^1 "
 }
 
+b11_pins() { # what is pinned holds for first, cached and rotated roots, and for names that notary forgets
+  local r=$RP/matrix/pin big=$RP/matrix/Pin h pins d
+  new_home pub >/dev/null; new_home m17 >/dev/null; h=$(home m17)/.docker/trust; mkdir -p "$h"
+  pin() { printf '%s\n' "$1" >"$h/bulla.json"; }
+  mkimg $r:1 "one"; must dct pub -- push $r:1; d=$(digest_of_push)
+  mustjson bl pub -- --output json pin show $r; pins=$(jq -c '{pins}' <<<"$OUT")
+  eq "$(jq -r ".pins.certs[\"$r\"][0]" <<<"$pins")" "$(role_json $r root | jq -r '.signed.roles.root.keyids[0]')" "the id to pin"
+  pin '{"pins": {"disable_tofu": true}}'
+  exits 3 bl m17 -- trust verify $r:1; has "nothing is pinned for $r"; [ ! -e "$h/tuf" ] || reason "something was kept"
+  pin "$pins"; exits 0 bl m17 -- trust verify $r:1; has "$r@$d"
+  # a pin that the cached root does not fit
+  local before; before=$(trust_listing m17 | grep -v bulla.json)
+  pin "{\"pins\": {\"certs\": {\"$RP/*\": [\"$(printf %064d 0)\"]}}}"
+  exits 3 bl m17 -- trust verify $r:1; has "version 1 of the root of $r has $(jq -r ".pins.certs[\"$r\"][0]" <<<"$pins")"
+  eq "$(trust_listing m17 | grep -v bulla.json)" "$before" "the cache after a root that is not the pinned one"
+  # rotated by notary, twice: signatures lead there from the pinned one, for a cached root and for a first one
+  ANSWER=yes must nt pub key rotate $r root
+  ANSWER=yes must nt pub key rotate $r root
+  pin "$pins"
+  exits 0 bl m17 -- trust verify $r:1; has "replace the pin (bulla pin show $r)"
+  rm -r "$h/tuf"; exits 0 bl m17 -- trust verify $r:1; has "replace the pin (bulla pin show $r)"
+  # the same name under another root, to somebody new
+  must nt pub delete --remote $r; rm -r "$h/tuf"
+  mkimg $r:1 "evil"; must dct other -- push $r:1
+  exits 3 bl m17 -- trust verify $r:1; has "unable to match any certificates to trust_pinning config"
+  [ ! -e "$h/tuf" ] || reason "something of a foreign root was kept"
+  # notary's own file: notary forgets the pin of a name with capital letters
+  must nt pub init -p $big
+  printf '{"trust_dir": "%s", "remote_server": {"url": "%s", "root_ca": "%s"}, "trust_pinning": {"certs": {"%s": ["%s"]}}}\n' \
+    "$W/pinned" "$TRUST_SERVER_URL" "$W/pki/client-ca.crt" $big "$(printf %064d 0)" >"$W/pinned.json"
+  must env -i PATH="$PATH" HOME="$(home m17)" timeout 60 notary -c "$W/pinned.json" list $big
+  exits 3 bl m17 -- -c "$W/pinned.json" pin show $big; has "trust_pinning.certs of \"$big\" in $W/pinned.json expects the certificate"
+}
+
 run_bulla() {
   scenario B1 b1_m1 "M1: docker signs first, bulla goes on"
   scenario B2 b2_m2 "M2, M3: bulla signs first, docker and notary go on"
@@ -275,4 +309,5 @@ run_bulla() {
   scenario B8 b8_concurrent "bulla and notary publish at once"
   scenario B9 b9_tokens "token auth with docker's stored credentials"
   scenario B10 b10_begun "a first publish that docker or notary began, carried on under its very root"
+  scenario B11 b11_pins "pins: first, cached and rotated roots, and notary's configuration"
 }
