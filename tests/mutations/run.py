@@ -33,11 +33,14 @@ BUILD = ["--no-run"]
 
 def main() -> int:
     wanted = sys.argv[1:]
+    files = sorted(HERE.glob("*.toml"))
+    # a file's name is meant for the file, though it stands in names of others' mutations too
+    programs = {path.stem for path in files}
     mutations = [
         mutation
-        for path in sorted(HERE.glob("*.toml"))
+        for path in files
         for mutation in tomllib.loads(path.read_text())["mutation"]
-        if not wanted or any(text == path.stem or text in mutation["name"] for text in wanted)
+        if not wanted or any(text == path.stem or (text not in programs and text in mutation["name"]) for text in wanted)
     ]
     if not mutations:
         print("no mutation has such a name", file=sys.stderr)
