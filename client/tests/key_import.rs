@@ -293,11 +293,24 @@ fn a_file_of_a_mebibyte_is_read_and_one_byte_more_is_not() {
     let padded = |size: usize| format!("{}{key}", "#".repeat(size - key.len() - 1) + "\n");
     assert_eq!(import(home.path(), &padded(1 << 20), &alice()).unwrap().len(), 1);
     let error = import(home.path(), &padded((1 << 20) + 1), &alice()).unwrap_err();
-    assert!(matches!(error, ImportError::NoText(_)), "{error}");
+    assert!(matches!(error, ImportError::TooLarge(_)), "{error}");
 }
 
 #[test]
-fn what_is_not_there_or_no_text_is_said_so() {
+fn names_in_other_encodings_beside_a_key_do_not_matter() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("given.pem");
+    fs::write(
+        &path,
+        [b"Bag Attributes\n    friendlyName: M\xfcller\n".as_slice(), fixture("alice.key").as_bytes()].concat(),
+    )
+    .unwrap();
+    let imported = keyring(home.path(), &[]).import_file(&path, &alice(), &SystemRandom::new()).unwrap();
+    assert!(imported[0].is_new);
+}
+
+#[test]
+fn what_is_not_there_or_no_key_is_said_so() {
     let home = tempfile::tempdir().unwrap();
     let mut keys = keyring(home.path(), &[]);
     let mut error = |path: &Path| keys.import_file(path, &alice(), &SystemRandom::new()).unwrap_err().to_string();
@@ -305,7 +318,7 @@ fn what_is_not_there_or_no_text_is_said_so() {
     assert_eq!(error(&absent), format!("{} does not exist", absent.display()));
     let binary = home.path().join("binary");
     fs::write(&binary, [0xff, 0xfe]).unwrap();
-    let expected = format!("{} is no key file: it is no text, or larger than 1048576 bytes", binary.display());
+    let expected = format!("invalid key pem block: {} holds no private key", binary.display());
     assert_eq!(error(&binary), expected);
     assert_eq!(error(home.path()), format!("cannot read {}", home.path().display()));
 }

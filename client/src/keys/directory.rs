@@ -20,8 +20,10 @@ pub(super) const MAX_KEY_FILE: u64 = 1 << 20;
 pub(super) enum Found {
     /// A private key, by what its file says.
     Key(StoredKey),
-    /// A file that is named as one and holds none that can be read.
+    /// A file that is named as one and holds none.
     NoKey(PathBuf),
+    /// A file that is named as one and cannot be read, perhaps somebody else's: the other keys are still good.
+    Unreadable(PathBuf, FileError),
 }
 
 /// Every key file, sorted by its path.
@@ -32,7 +34,7 @@ pub(super) fn list(directory: &TrustDirectory) -> Result<Vec<Found>, FileError> 
     let mut paths = Vec::new();
     collect(&top, &mut paths)?;
     paths.sort();
-    paths.into_iter().map(|path| describe(&top, path)).collect()
+    Ok(paths.into_iter().map(|path| describe(&top, path)).collect())
 }
 
 /// The first private key of a file.
@@ -41,7 +43,8 @@ pub(super) fn read_key(path: &Path) -> Result<KeyFile, KeyringError> {
     file.ok_or_else(|| KeyringError::NotAKey(path.to_owned()))
 }
 
-/// The text of a file; `None` when it is gone, too large, or no text.
+/// The text of a file; `None` when it is gone or too large. What is no UTF-8 in it, as openssl writes names beside keys, is
+/// no part of a key.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> {
     let mut bytes = Zeroizing::new(Vec::new());
     let limit = MAX_KEY_FILE.saturating_add(1);
@@ -53,7 +56,12 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> 
     };
     match fs::File::open(path).and_then(sized) {
         Ok(_) if bytes.len() as u64 > MAX_KEY_FILE => Ok(None),
-        Ok(_) => Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))),
+        Ok(_) => {
+            if std::str::from_utf8(&bytes).is_err() {
+                bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+            }
+            Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned())))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
     }
@@ -79,9 +87,13 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> 
 }
 
 /// What a key file says of itself; in the old layout the path says it.
-fn describe(top: &Path, path: PathBuf) -> Result<Found, FileError> {
-    let Some(text) = read(&path)? else { return Ok(Found::NoKey(path)) };
-    let Some(file) = KeyFile::parse_all(&text).into_iter().next() else { return Ok(Found::NoKey(path)) };
+fn describe(top: &Path, path: PathBuf) -> Found {
+    let text = match read(&path) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Found::NoKey(path),
+        Err(e) => return Found::Unreadable(path, e),
+    };
+    let Some(file) = KeyFile::parse_all(&text).into_iter().next() else { return Found::NoKey(path) };
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (id, old_role) = stem.split_once('_').map_or((stem.as_str(), None), |(id, role)| (id, Some(role)));
     let old_gun = || {
@@ -90,5 +102,5 @@ fn describe(top: &Path, path: PathBuf) -> Result<Found, FileError> {
     };
     let role = file.role().or_else(|| old_role.map(KeyRole::parse));
     let role = role.unwrap_or_else(|| KeyRole::Signer(String::new()));
-    Ok(Found::Key(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path }))
+    Found::Key(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path })
 }

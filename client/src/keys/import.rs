@@ -34,9 +34,9 @@ pub enum ImportError {
     /// There is no such file.
     #[error("{path} does not exist", path = .0.display())]
     Missing(PathBuf),
-    /// It cannot be a key file.
-    #[error("{path} is no key file: it is no text, or larger than {MAX_KEY_FILE} bytes", path = .0.display())]
-    NoText(PathBuf),
+    /// No key file is that large.
+    #[error("{path} is no key file: it is larger than {MAX_KEY_FILE} bytes", path = .0.display())]
+    TooLarge(PathBuf),
     /// The file holds no private key (notary's words come first).
     #[error("invalid key pem block: {path} holds no private key", path = .0.display())]
     NoKey(PathBuf),
@@ -188,7 +188,7 @@ impl Keyring {
 fn private_keys(path: &Path) -> Result<Vec<KeyFile>, ImportError> {
     let text = match directory::read(path)? {
         Some(text) => text,
-        None if path.exists() => return Err(ImportError::NoText(path.to_owned())),
+        None if path.exists() => return Err(ImportError::TooLarge(path.to_owned())),
         None => return Err(ImportError::Missing(path.to_owned())),
     };
     let is_private = |label: &str| label.ends_with("PRIVATE KEY");

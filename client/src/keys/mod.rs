@@ -128,7 +128,7 @@ impl Keyring {
         Self { derivation, ..self }
     }
 
-    /// All private keys, by id, each once. Files that hold none are passed over: see [`Keyring::damaged`].
+    /// All private keys, by id, each once. Files that hold none are passed over with a warning: see [`Keyring::damaged`].
     ///
     /// # Errors
     /// [`KeyringError::File`].
@@ -144,7 +144,11 @@ impl Keyring {
     /// [`KeyringError::File`].
     pub fn damaged(&self) -> Result<Vec<PathBuf>, KeyringError> {
         let found = directory::list(&self.directory)?.into_iter();
-        Ok(found.filter_map(|found| if let Found::NoKey(path) = found { Some(path) } else { None }).collect())
+        let damaged = |found| match found {
+            Found::Key(_) => None,
+            Found::NoKey(path) | Found::Unreadable(path, _) => Some(path),
+        };
+        Ok(found.filter_map(damaged).collect())
     }
 
     /// The key of an id.
@@ -302,9 +306,18 @@ impl Keyring {
 
     /// Every file of a key, by id.
     fn files(&self) -> Result<Vec<StoredKey>, KeyringError> {
-        let found = directory::list(&self.directory)?.into_iter();
-        let keys = found.filter_map(|found| if let Found::Key(key) = found { Some(key) } else { None });
-        let mut keys: Vec<_> = keys.collect();
+        let mut keys = Vec::new();
+        for found in directory::list(&self.directory)? {
+            match found {
+                Found::Key(key) => keys.push(key),
+                Found::NoKey(path) => {
+                    self.passphrases.warn_once(&format!("{} holds no private key that can be read", path.display()));
+                }
+                Found::Unreadable(_, FileError::Read { path, source } | FileError::Write { path, source }) => {
+                    self.passphrases.warn_once(&format!("cannot read {}: {source}", path.display()));
+                }
+            }
+        }
         keys.sort();
         Ok(keys)
     }

@@ -81,8 +81,8 @@ fn a_torn_key_is_not_exported_opened_or_taken_for_another() {
     let whole = fs::read_to_string(&path).unwrap();
     for text in ["", &whole[..whole.len() / 2], &whole.replace("KEY", "KEX")] {
         fs::write(&path, text).unwrap();
-        let said =
-            format!("Error: {} holds no private key that can be read: restore it, or move it away\n", path.display());
+        let torn = format!("{} holds no private key that can be read", path.display());
+        let said = format!("Warning: {torn}\nError: {torn}: restore it, or move it away\n");
         for verb in [["export", "--key"].as_slice(), &["passwd"], &["remove", "-y"]] {
             let ended = home.run(&[&["key"], verb, &[id.as_str()]].concat(), &FIXTURES, "");
             assert_eq!((ended.code, ended.err.as_str()), (Some(1), said.as_str()), "{verb:?}");

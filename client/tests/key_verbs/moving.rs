@@ -48,7 +48,7 @@ fn the_list_for_programs_has_everything_in_full() {
 }
 
 #[test]
-fn a_key_file_that_holds_no_key_is_named_by_the_list() {
+fn a_key_file_that_holds_no_key_is_named_and_passed_over() {
     let home = with_the_fixtures_keys();
     for (name, text) in [("empty.key", ""), ("torn.key", "-----BEGIN PRIVATE KEY-----\nMIG")] {
         let path = home.private().join(name);
@@ -58,6 +58,13 @@ fn a_key_file_that_holds_no_key_is_named_by_the_list() {
         assert_eq!(ended.err, format!("Warning: {} holds no private key that can be read\n", path.display()));
         fs::remove_file(path).unwrap();
     }
+    // Nor does one that cannot be read keep the others from their work.
+    let path = home.private().join("loop.key");
+    std::os::unix::fs::symlink("loop.key", &path).unwrap();
+    let ended = home.run(&["key", "export", "--key", SIMPLE_TARGETS], &[], "");
+    assert_eq!(ended.code, Some(0));
+    let said = "Too many levels of symbolic links (os error 40)";
+    assert_eq!(ended.err, format!("Warning: cannot read {}: {said}\n", path.display()));
 }
 
 #[test]

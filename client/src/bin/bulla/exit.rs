@@ -375,7 +375,7 @@ impl Code {
 
     fn of_import(error: &ImportError) -> Self {
         match error {
-            ImportError::File(_) | ImportError::Missing(_) | ImportError::NoText(_) => Self::File,
+            ImportError::File(_) | ImportError::Missing(_) | ImportError::TooLarge(_) => Self::File,
             ImportError::NoKey(_) | ImportError::Damaged { .. } => Self::Key,
             ImportError::GunNeeded { .. } => Self::Invalid,
             ImportError::Key { source, .. } => Self::of_keyring(source),

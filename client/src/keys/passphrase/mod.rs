@@ -1,5 +1,8 @@
 //! Where passphrases come from, in one order: the command line, the environment, files, and whoever can be asked.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use tuf_schema::KeyId;
 use tuf_schema::sign::Passphrase;
 
@@ -44,6 +47,8 @@ pub trait Prompt: Send + Sync {
 pub struct Passphrases {
     sources: Sources,
     prompt: Box<dyn Prompt>,
+    /// What was said already.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 /// Why there is no passphrase.
@@ -106,7 +111,7 @@ impl Passphrases {
     /// Passphrases from `sources`, and from `prompt` for the rest.
     #[must_use]
     pub fn new(sources: impl Into<Sources>, prompt: Box<dyn Prompt>) -> Self {
-        Self { sources: sources.into(), prompt }
+        Self { sources: sources.into(), prompt, warned: Mutex::default() }
     }
 
     /// Tries passphrases on an existing key until `open` succeeds: those that are given, or else some that are asked for.
@@ -186,6 +191,14 @@ impl Passphrases {
         self.prompt.warn(&exposed.to_string());
     }
 
+    /// The same about the keys as such, and not at each of several looks.
+    pub(super) fn warn_once(&self, text: &str) {
+        let is_new = self.warned.lock().is_ok_and(|mut warned| warned.insert(text.to_owned()));
+        if is_new {
+            self.prompt.warn(text);
+        }
+    }
+
     fn text<'a>(&self, source: &'a sources::Source, what: &str) -> Result<&'a Passphrase, PassphraseError> {
         source.text(|exposed| self.warn(exposed)).map_err(|fault| at(what, source.place.clone(), fault))
     }
@@ -261,8 +274,6 @@ fn list(places: &[Place]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
 
     /// Types these lines, one for each question, and keeps what was asked and said.

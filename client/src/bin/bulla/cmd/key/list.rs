@@ -39,9 +39,6 @@ impl Show for Listed {
 pub(super) fn run(context: &Context) -> Result<Exit, CliError> {
     let keys = context.keyring()?;
     let mut stored = keys.list().map_err(super::KeyError::from)?;
-    for path in keys.damaged().map_err(super::KeyError::from)? {
-        context.out.warn(&format!("{} holds no private key that can be read", path.display()));
-    }
     stored.sort_by_cached_key(order);
     let directory = super::directory(context).display().to_string();
     context.out.show(&Listed { directory, keys: stored.iter().map(Row::of).collect() })?;
