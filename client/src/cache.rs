@@ -147,6 +147,13 @@ pub fn write_private(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Resul
     move_private(parent, path, bytes, rng)
 }
 
+/// Whether a file is one that is written before it gets its name; no run that ends leaves one.
+#[must_use]
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(".bulla-") && (name.ends_with(".tmp") || name.ends_with(".new"))
+}
+
 /// The same through a temporary file in `staging`, a directory of the same file system.
 ///
 /// # Errors

@@ -25,6 +25,18 @@ pub struct Exposed {
 }
 
 impl Exposed {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The permission bits that it should have.
+    #[must_use]
+    pub fn wanted(&self) -> u32 {
+        self.wanted
+    }
+
     /// Its permission bits.
     #[must_use]
     pub fn mode(&self) -> u32 {
@@ -55,6 +67,12 @@ pub fn of_key(path: &Path) -> Option<Exposed> {
 #[must_use]
 pub fn of_secret(path: &Path, file: &File) -> Option<Exposed> {
     judged(path, &file.metadata().ok()?, ALL_BUT_OWNER, 0o600)
+}
+
+/// A directory, if anybody but its owner may put, replace or remove files in it.
+#[must_use]
+pub fn of_directory(path: &Path) -> Option<Exposed> {
+    exposed(path, ALL_BUT_OWNER_WRITE, 0o700)
 }
 
 /// Those of docker's directory and the trust directory in which everybody may put, replace and remove files, and the file

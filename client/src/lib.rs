@@ -7,6 +7,7 @@ pub mod cache;
 pub mod changelist;
 pub mod config;
 pub mod credentials;
+pub mod doctor;
 pub mod engine;
 pub mod exposure;
 pub mod gun_list;

@@ -152,7 +152,15 @@ pub enum RenewalError {
 /// # Errors
 /// [`PublishError`].
 pub async fn plan(publisher: &mut Publisher<'_>) -> Result<Plan, PublishError> {
-    Ok(Plan::of(&publisher.plan(&Look).await?))
+    Ok(Plan::of(&look(publisher).await?))
+}
+
+/// What is published, whatever its dates.
+///
+/// # Errors
+/// [`PublishError`].
+pub async fn look(publisher: &mut Publisher<'_>) -> Result<Working, PublishError> {
+    publisher.plan(&Look).await
 }
 
 /// Signs anew what `plan` says that can be signed here, in one upload.
@@ -268,7 +276,7 @@ fn by(working: &Working, role: &Role) -> By {
 }
 
 /// The root keys whose certificates fit the repository, by the ids of the bare keys, and when the certificates end.
-fn certificates(working: &Working) -> Vec<(KeyId, UtcTime)> {
+pub(crate) fn certificates(working: &Working) -> Vec<(KeyId, UtcTime)> {
     let keys = working.root().keys_of(BaseRole::Root);
     let ends = keys.filter_map(|(_, key)| {
         let leaf = leaf_for(key, working.gun(), working.now(), Expiry::Ignored).ok()?;

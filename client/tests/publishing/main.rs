@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod editing;
+mod examining;
+mod examining_directory;
 mod hostile;
 mod kinds;
 mod listing;

@@ -244,6 +244,14 @@ pub(crate) enum CliError {
     /// A verb on a repository's targets or delegations failed.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// A trust directory could not be looked at.
+    #[error("cannot examine {directory}", directory = directory.display())]
+    Doctor {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: KeyringError,
+    },
     /// A file names no repositories.
     #[error(transparent)]
     GunList(#[from] GunListError),

@@ -72,6 +72,8 @@ pub(crate) enum Code {
     Rejected,
     /// Some of several things were not done.
     Partial,
+    /// Something needs doing, which `doctor` has found.
+    Unhealthy,
     /// There is no trust data.
     NoTrustData,
     /// The tag is not signed.
@@ -102,6 +104,7 @@ impl Code {
             Self::Conflict => ("conflict", Exit::Failure),
             Self::Rejected => ("rejected", Exit::Failure),
             Self::Partial => ("partial", Exit::Failure),
+            Self::Unhealthy => ("unhealthy", Exit::Failure),
             Self::NoTrustData => ("no_trust_data", Exit::Refused),
             Self::NotSigned => ("not_signed", Exit::Refused),
             Self::Manifest => ("manifest", Exit::Refused),
@@ -144,7 +147,7 @@ impl Code {
                 RenewalError::Publish(e) => Self::of_publish(e),
                 RenewalError::CertificateRefused { .. } => Self::Rejected,
             },
-            CliError::Key { source, .. } => Self::of_keyring(source),
+            CliError::Key { source, .. } | CliError::Doctor { source, .. } => Self::of_keyring(source),
             CliError::KeyVerb(e) => Self::of_key_verb(e),
             CliError::Load { source, .. } => Self::of_import(source),
             CliError::NotPrivate(_) => Self::Key,

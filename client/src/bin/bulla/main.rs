@@ -94,6 +94,8 @@ enum Command {
     Pin(cmd::pin::Command),
     /// Sign anew what has expired, or soon will
     Renew(cmd::renew::Arguments),
+    /// Say what is wrong with repositories and keys, and which command mends it
+    Doctor(cmd::doctor::Arguments),
     /// Print what a shell needs to complete verbs and options
     Completions(cmd::completions::Arguments),
     /// Write manual pages
@@ -145,6 +147,7 @@ async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
         Command::Repo(command) => cmd::repo::run(command, &context()?).await,
         Command::Delegation(command) => cmd::delegation::run(command, &context()?).await,
         Command::Renew(arguments) => cmd::renew::run(&arguments, &context()?).await,
+        Command::Doctor(arguments) => cmd::doctor::run(&arguments, &context()?).await,
         Command::Completions(arguments) => cmd::completions::run(&arguments, Arguments::command(), output),
         Command::Man(arguments) => cmd::man::run(&arguments, Arguments::command(), output),
     }

@@ -64,12 +64,17 @@ impl<T: Show> Batch<T> {
             return self.errors.pop().map_or(Ok(Exit::Success), Err);
         }
         context.out.show(&self)?;
-        if self.failed.is_empty() {
-            return Ok(Exit::Success);
+        Ok(self.exit(context))
+    }
+
+    /// Says what failed, after everything has been shown.
+    pub(crate) fn exit(&self, context: &Context) -> Exit {
+        if self.errors.is_empty() {
+            return Exit::Success;
         }
         let code = Code::of_several(&self.errors, !self.repositories.is_empty());
         context.out.errors(code, &self.errors);
-        Ok(code.exit())
+        code.exit()
     }
 }
 

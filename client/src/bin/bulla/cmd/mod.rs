@@ -3,8 +3,10 @@
 mod batch;
 pub(crate) mod completions;
 pub(crate) mod delegation;
+pub(crate) mod doctor;
 pub(crate) mod key;
 pub(crate) mod man;
+mod moment;
 pub(crate) mod pin;
 pub(crate) mod renew;
 pub(crate) mod repo;

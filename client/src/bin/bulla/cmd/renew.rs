@@ -8,6 +8,7 @@ use serde::Serialize;
 use tuf_schema::{Gun, KeyId, Role, UtcTime};
 
 use super::batch::{self, Batch};
+use super::moment::Moment;
 use super::trust::opened::Opened;
 use super::trust::root_notice;
 use crate::context::Context;
@@ -41,7 +42,7 @@ struct Renewal {
 #[derive(Serialize)]
 struct Due {
     what: String,
-    ends: String,
+    ends: Moment,
     expired: bool,
     state: State,
     /// Whose signatures are needed.
@@ -83,7 +84,7 @@ impl Due {
             // With each upload the server signs what is its own.
             By::Server => (if published { State::Renewed } else { State::OfServer }, Vec::new()),
         };
-        Self { what: name(&item.what), ends: item.ends.to_string(), expired: item.has_ended(now), state, keys }
+        Self { what: name(&item.what), ends: Moment(item.ends), expired: item.has_ended(now), state, keys }
     }
 
     fn text(&self, gun: &str) -> String {
@@ -140,7 +141,8 @@ fn announce(plan: &Plan, context: &Context) {
     context.out.note(&format!("Signing anew in {}: {}", plan.gun, signed.join(", ")));
 }
 
-fn name(what: &What) -> String {
+/// What can expire, in words.
+pub(super) fn name(what: &What) -> String {
     match what {
         What::Document(role @ Role::Delegation(_)) => format!("delegation {role}"),
         What::Document(role) => role.to_string(),

@@ -1,0 +1,257 @@
+//! `bulla doctor`: what expires when, whose keys are where, what is wrong, and the command that mends it.
+
+use bulla::doctor::{self, Diagnosis, Finding, Leftover, RoleState};
+use bulla::remote::Action;
+use bulla::renew::By;
+use clap::Args;
+use serde::Serialize;
+use tuf_schema::{Gun, KeyId, Role, UtcTime};
+
+use super::batch::{self, Batch};
+use super::moment::Moment;
+use super::table;
+use super::trust::opened::Opened;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Code, Exit};
+use crate::output::Show;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Repositories, or images of them [default: all that the trust directory knows]
+    #[arg(value_name = "GUN", conflicts_with_all = ["host", "all"])]
+    repositories: Vec<String>,
+    /// Those of the trust directory whose names begin with this host
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "all")]
+    host: Option<String>,
+    /// All that the trust directory knows
+    #[arg(long)]
+    all: bool,
+}
+
+/// Everything that was looked at.
+#[derive(Serialize)]
+struct Report {
+    /// What is wrong in the trust directory.
+    directory: Vec<Said>,
+    #[serde(flatten)]
+    batch: Batch<Checkup>,
+}
+
+/// One repository.
+#[derive(Serialize)]
+struct Checkup {
+    gun: String,
+    roles: Vec<RoleRow>,
+    root_certificates: Vec<CertificateRow>,
+    findings: Vec<Said>,
+}
+
+#[derive(Serialize)]
+struct CertificateRow {
+    key: String,
+    ends: Moment,
+}
+
+#[derive(Serialize)]
+struct RoleRow {
+    role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<Moment>,
+    threshold: u32,
+    keys: Vec<KeyRow>,
+}
+
+#[derive(Serialize)]
+struct KeyRow {
+    id: String,
+    here: bool,
+}
+
+/// Something that was found, in words.
+#[derive(Serialize)]
+struct Said {
+    needs_doing: bool,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+}
+
+impl Show for Report {
+    fn text(&self) -> String {
+        let directory = self.directory.iter().map(Said::line).collect::<Vec<_>>().join("\n");
+        let texts = [directory, self.batch.text()];
+        texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl Show for Checkup {
+    fn text(&self) -> String {
+        let rows = self.roles.iter().map(|row| {
+            let version = row.version.map(|version| version.to_string()).unwrap_or_default();
+            [row.role.clone(), version, row.ends.map_or_else(|| "-".to_owned(), |ends| ends.to_string()), row.holders()]
+        });
+        let certificates = self.root_certificates.iter().map(|certificate| {
+            ["root certificate".to_owned(), String::new(), certificate.ends.to_string(), certificate.key.clone()]
+        });
+        let rows = rows.chain(certificates);
+        let mut text = format!("{}\n", self.gun);
+        if !self.roles.is_empty() {
+            text.push_str(&table::render(["ROLE", "VERSION", "ENDS", "KEYS"], rows));
+        }
+        if self.findings.is_empty() {
+            text.push_str("nothing to do\n");
+        }
+        text.push_str(&self.findings.iter().map(Said::line).collect::<Vec<_>>().join("\n"));
+        text.trim_end().to_owned()
+    }
+}
+
+impl RoleRow {
+    fn of(state: &RoleState) -> Self {
+        Self {
+            role: state.role.to_string(),
+            version: state.version,
+            ends: state.ends.map(Moment),
+            threshold: state.threshold,
+            keys: state.keys.iter().map(|(id, here)| KeyRow { id: id.to_string(), here: *here }).collect(),
+        }
+    }
+
+    fn holders(&self) -> String {
+        let here = self.keys.iter().filter(|key| key.here).count();
+        let of = match (self.keys.len(), self.threshold) {
+            (1, 1) => String::new(),
+            (count, 1) => format!(" of {count}"),
+            (count, threshold) => format!(" of {count}, {threshold} must sign"),
+        };
+        match (here, self.role.as_str()) {
+            (0, "timestamp" | "snapshot") => "the trust server's".to_owned(),
+            (0, _) => format!("none here{of}"),
+            (count, _) => format!("{count} here{of}"),
+        }
+    }
+}
+
+impl Said {
+    fn line(&self) -> String {
+        let label = if self.needs_doing { "to do" } else { "note" };
+        match &self.command {
+            Some(command) => format!("{label}: {}: {command}", self.text),
+            None => format!("{label}: {}", self.text),
+        }
+    }
+
+    fn of_finding(finding: &Finding, gun: &Gun) -> Self {
+        let command = finding.mend(gun).map(|command| command.to_string());
+        Self { needs_doing: finding.needs_doing(), text: words(finding, gun), command }
+    }
+
+    fn of_leftover(leftover: &Leftover) -> Self {
+        Self { needs_doing: true, text: leftover.to_string(), command: Some(leftover.mend().to_string()) }
+    }
+}
+
+/// Runs the verb.
+pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let guns = repositories(arguments, context)?;
+    let mut keys = context.keyring()?;
+    let failed = |source| CliError::Doctor { directory: context.config.trust.as_path().to_owned(), source };
+    let leftovers = doctor::examine_directory(&context.config.trust, &keys, context.now).map_err(failed)?;
+    let mut batch = Batch::default();
+    for gun in &guns {
+        let outcome = match Opened::to(Action::Pull, gun, context).await {
+            Ok(opened) => {
+                let examined = doctor::examine(&mut opened.publisher(&mut keys, context), &context.config.trust).await;
+                examined.map_err(|e| CliError::Publish(Box::new(e)))
+            }
+            Err(e) => Err(e),
+        };
+        batch.push(gun, outcome.map(|diagnosis| checkup(&diagnosis)));
+    }
+    let report = Report { directory: leftovers.iter().map(Said::of_leftover).collect(), batch };
+    context.out.show(&report)?;
+    let said = report.batch.done().iter().flat_map(|checkup| &checkup.findings).chain(&report.directory);
+    let count = said.filter(|said| said.needs_doing).count();
+    match report.batch.exit(context) {
+        Exit::Success if count > 0 => {
+            let message =
+                if count == 1 { "1 thing needs doing".to_owned() } else { format!("{count} things need doing") };
+            context.out.failures(Code::Unhealthy, &[message]);
+            Ok(Code::Unhealthy.exit())
+        }
+        exit => Ok(exit),
+    }
+}
+
+fn repositories(arguments: &Arguments, context: &Context) -> Result<Vec<Gun>, CliError> {
+    if !arguments.repositories.is_empty() {
+        return batch::repositories(&arguments.repositories, None, context);
+    }
+    let failed = |e: bulla::cache::FileError| CliError::Doctor {
+        directory: context.config.trust.as_path().to_owned(),
+        source: e.into(),
+    };
+    let mut known = doctor::known_repositories(&context.config.trust).map_err(failed)?;
+    if let Some(host) = &arguments.host {
+        known.retain(|gun| gun.as_str().split('/').next() == Some(host));
+    }
+    Ok(known)
+}
+
+fn checkup(diagnosis: &Diagnosis) -> Checkup {
+    let mut findings: Vec<_> = diagnosis.findings.iter().map(|f| Said::of_finding(f, &diagnosis.gun)).collect();
+    findings.sort_by_key(|said| !said.needs_doing);
+    let certificates = diagnosis.certificates.iter();
+    let row = |(key, ends): &(KeyId, UtcTime)| CertificateRow { key: key.to_string(), ends: Moment(*ends) };
+    Checkup {
+        gun: diagnosis.gun.to_string(),
+        roles: diagnosis.roles.iter().map(RoleRow::of).collect(),
+        root_certificates: certificates.map(row).collect(),
+        findings,
+    }
+}
+
+fn words(finding: &Finding, gun: &Gun) -> String {
+    let ids = |keys: &[KeyId]| keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
+    match finding {
+        Finding::Ends { item, has_ended } => {
+            let (what, ends) = (super::renew::name(&item.what), item.ends);
+            let state = if *has_ended { format!("{what} expired {ends}") } else { format!("{what} ends {ends}") };
+            match &item.by {
+                By::Here => state,
+                By::Holders { keys, .. } => format!("{state}; the holder of {} runs: bulla renew {gun}", ids(keys)),
+                By::Server => format!("{state}; the trust server signs it, and its renewal stands still"),
+            }
+        }
+        Finding::UnderSigned { role: Role::Delegation(role), keys, here } => {
+            let next = if *here {
+                format!("look at what it lists (bulla repo list {gun} --roles {role}), then sign it")
+            } else {
+                format!("the holder of {} runs: bulla repo witness -p {gun} {role}", ids(keys))
+            };
+            format!("{role} lacks signatures of its keys, so nothing that it lists counts; {next}")
+        }
+        Finding::UnderSigned { role, .. } => format!("{role} lacks signatures of its keys"),
+        Finding::NeverSigned(role) => format!("{role} was given and never signed"),
+        Finding::Staged(1) => "1 change is staged and not published".to_owned(),
+        Finding::Staged(count) => format!("{count} changes are staged and not published"),
+        Finding::BadStaging(e) => e.to_string(),
+        Finding::NotThere => {
+            "the trust server does not know it, though a root of it is kept here: the first publish did not \
+             end, or the server lost it"
+                .to_owned()
+        }
+        Finding::NeverPublished => "nobody has published it".to_owned(),
+        Finding::KeptForOther { role, key, kept_for } => {
+            format!("the key {key} of {role} is here, kept for {kept_for}, and does not sign for {role}")
+        }
+        Finding::Unused(key, role) => {
+            format!(
+                "no role has the {role} key {key} that is kept for it: an old one, or that of a rotation that failed"
+            )
+        }
+    }
+}

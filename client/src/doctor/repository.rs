@@ -1,0 +1,204 @@
+//! One repository: what ends when, whose keys are where, and what has to be done about it.
+
+use tuf_schema::verify::chain::ChainError;
+use tuf_schema::{BaseRole, DelegationName, Gun, KeyId, Role, UtcTime};
+
+use super::Command;
+use crate::changelist::{Changelist, ChangelistError};
+use crate::keys::KeyRole;
+use crate::paths::TrustDirectory;
+use crate::publish::{PublishError, Publisher, Working};
+use crate::renew::{self, By, Item};
+use crate::trust::UpdateError;
+
+/// What is to be said about one repository.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The repository.
+    pub gun: Gun,
+    /// Each role that is published; nothing if the server does not know the repository.
+    pub roles: Vec<RoleState>,
+    /// The root keys whose certificates fit the repository, by the ids of the bare keys, and when the certificates end.
+    pub certificates: Vec<(KeyId, UtcTime)>,
+    /// What there is to say.
+    pub findings: Vec<Finding>,
+}
+
+/// One role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleState {
+    /// The role.
+    pub role: Role,
+    /// Its version; nothing for what servers sign.
+    pub version: Option<u32>,
+    /// When it ends.
+    pub ends: Option<UtcTime>,
+    /// Its keys by the ids of the bare public keys, and whether the private key is here.
+    pub keys: Vec<(KeyId, bool)>,
+    /// How many of them must sign.
+    pub threshold: u32,
+}
+
+/// Something to be said about a repository.
+#[derive(Debug)]
+pub enum Finding {
+    /// It has expired or soon will.
+    Ends {
+        /// What, when, and who can renew it.
+        item: Item,
+        /// Whether it is past.
+        has_ended: bool,
+    },
+    /// Too few of a delegation's keys signed it, so nothing that it lists counts.
+    UnderSigned {
+        /// The delegation.
+        role: Role,
+        /// Its keys, by the ids of the bare public keys.
+        keys: Vec<KeyId>,
+        /// Whether enough of them are here.
+        here: bool,
+    },
+    /// A delegation was given and never signed.
+    NeverSigned(DelegationName),
+    /// Changes are staged and not published.
+    Staged(usize),
+    /// Something among the staged changes keeps them from being published.
+    BadStaging(ChangelistError),
+    /// The trust server does not know it, though a root of it is kept here.
+    NotThere,
+    /// Nobody has published it.
+    NeverPublished,
+    /// A private key is kept for this repository, and nothing names it.
+    Unused(KeyId, KeyRole),
+    /// A key of a role is here, and kept for something else, so it does not sign for the role.
+    KeptForOther {
+        /// The role.
+        role: Role,
+        /// The key.
+        key: KeyId,
+        /// What its file says that it is for.
+        kept_for: String,
+    },
+}
+
+impl Finding {
+    /// Whether something needs doing; else it is only worth knowing.
+    #[must_use]
+    pub fn needs_doing(&self) -> bool {
+        match self {
+            Self::Ends { .. } | Self::UnderSigned { .. } | Self::Staged(_) | Self::BadStaging(_) | Self::NotThere => {
+                true
+            }
+            Self::NeverSigned(_) | Self::NeverPublished | Self::Unused(..) | Self::KeptForOther { .. } => false,
+        }
+    }
+
+    /// The command that mends it; nothing if it is for others to mend.
+    #[must_use]
+    pub fn mend(&self, gun: &Gun) -> Option<Command> {
+        let bulla = |words: &[&str]| Some(Command::new(["bulla"].iter().chain(words).copied()));
+        let gun = gun.as_str();
+        match self {
+            Self::Ends { item, .. } if item.by == By::Here => bulla(&["renew", gun]),
+            Self::UnderSigned { role, here: true, .. } => bulla(&["repo", "witness", "-p", gun, role.as_str()]),
+            Self::Staged(_) | Self::NotThere => bulla(&["repo", "publish", gun]),
+            Self::BadStaging(_) => bulla(&["repo", "reset", "--all", gun]),
+            Self::Unused(key, _) => bulla(&["key", "remove", key.as_str()]),
+            Self::Ends { .. }
+            | Self::UnderSigned { .. }
+            | Self::NeverSigned(_)
+            | Self::NeverPublished
+            | Self::KeptForOther { .. } => None,
+        }
+    }
+}
+
+/// Looks at a repository, whatever its dates, and changes nothing.
+///
+/// # Errors
+/// [`PublishError`] if what is published cannot be read.
+pub async fn examine(publisher: &mut Publisher<'_>, trust: &TrustDirectory) -> Result<Diagnosis, PublishError> {
+    let gun = publisher.gun.clone();
+    let mut diagnosis = match renew::look(publisher).await {
+        Ok(working) => Diagnosis::of(&working),
+        Err(PublishError::Update(UpdateError::Vanished { .. })) => Diagnosis::without_roles(&gun, Finding::NotThere),
+        Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) => {
+            Diagnosis::without_roles(&gun, Finding::NeverPublished)
+        }
+        Err(e) => return Err(e),
+    };
+    match Changelist::new(trust, &gun).list() {
+        Ok(staged) if staged.is_empty() => {}
+        Ok(staged) => diagnosis.findings.push(Finding::Staged(staged.len())),
+        Err(e) => diagnosis.findings.push(Finding::BadStaging(e)),
+    }
+    Ok(diagnosis)
+}
+
+impl Diagnosis {
+    /// What there is to say by the documents and the keys at hand.
+    #[must_use]
+    pub fn of(working: &Working) -> Self {
+        let plan = renew::Plan::of(working);
+        let now = plan.now;
+        let ends = plan.items.into_iter().map(|item| Finding::Ends { has_ended: item.has_ended(now), item });
+        let mut findings: Vec<_> = ends.collect();
+        let skipped = working.skipped().iter().filter_map(|skipped| {
+            let authority = working.authority(&skipped.role).ok()?;
+            let keys = authority.keys().map(|(_, key)| key.canonical_id()).collect();
+            let here = working.keys().holds_enough(&authority);
+            Some(Finding::UnderSigned { role: skipped.role.clone(), keys, here })
+        });
+        findings.extend(skipped);
+        let never = working.all_delegated().map(|role| &role.name).filter(|name| {
+            let role = Role::Delegation((*name).clone());
+            working.targets(&role).is_none() && !working.skipped().iter().any(|skipped| skipped.role == role)
+        });
+        findings.extend(never.cloned().map(Finding::NeverSigned));
+        let roles = roles(working);
+        let named = |id: &KeyId| roles.iter().any(|state| state.keys.iter().any(|(key, _)| key == id));
+        let unused = working.keys().all().iter();
+        let unused = unused.filter(|key| key.gun.as_ref() == Some(working.gun()) && !named(&key.id));
+        findings.extend(unused.map(|key| Finding::Unused(key.id.clone(), key.role.clone())));
+        for state in &roles {
+            for (id, _) in state.keys.iter().filter(|(_, here)| !here) {
+                let stored = working.keys().all().iter().find(|stored| stored.id == *id);
+                findings.extend(stored.map(|stored| Finding::KeptForOther {
+                    role: state.role.clone(),
+                    key: id.clone(),
+                    kept_for: stored.gun.as_ref().map_or_else(|| stored.role.to_string(), Gun::to_string),
+                }));
+            }
+        }
+        Self { gun: working.gun().clone(), roles, certificates: renew::certificates(working), findings }
+    }
+
+    fn without_roles(gun: &Gun, finding: Finding) -> Self {
+        Self { gun: gun.clone(), roles: Vec::new(), certificates: Vec::new(), findings: vec![finding] }
+    }
+}
+
+fn roles(working: &Working) -> Vec<RoleState> {
+    let bases = BaseRole::ALL.into_iter().map(Role::from);
+    let delegations = working.all_delegated().map(|role| Role::Delegation(role.name.clone()));
+    let mut states: Vec<_> = bases.chain(delegations).filter_map(|role| state(working, role)).collect();
+    states.sort_by(|a, b| a.role.cmp(&b.role));
+    states
+}
+
+fn state(working: &Working, role: Role) -> Option<RoleState> {
+    let authority = working.authority(&role).ok()?;
+    let here = |key| working.keys().held(&role, key).is_some();
+    let keys = authority.keys().map(|(_, key)| (key.canonical_id(), here(key))).collect();
+    let (version, ends) = match &role {
+        Role::Root => (Some(working.root().version), Some(working.root().expires)),
+        Role::Snapshot => (None, working.snapshot_ends()),
+        Role::Timestamp => (None, working.timestamp_ends()),
+        Role::Targets | Role::Delegation(_) => {
+            let document = working.targets(&role);
+            (document.map(|document| document.version), document.map(|document| document.expires))
+        }
+    };
+    let (version, threshold) = (version.map(|version| version.number()), authority.threshold());
+    Some(RoleState { role, version, ends, keys, threshold })
+}

@@ -1,0 +1,118 @@
+//! What is said about a repository: what ends when, whose keys are where, and the command that mends it.
+
+use bulla::changelist::{Change, Changelist, DelegationEdit};
+use bulla::doctor::{self, Diagnosis, Finding};
+use bulla::keys::KeyRole;
+use bulla::publish::{Changes, PublishError, Publisher};
+use ring::rand::SystemRandom;
+use tuf_schema::{DelegationName, Role};
+
+use crate::world::{NoPause, Person, Server, add_signer, gun};
+
+const YEAR: i64 = 365 * 24 * 3600;
+
+async fn examine(person: &Person, server: &Server) -> Result<Diagnosis, PublishError> {
+    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
+    let now = server.now();
+    let mut publisher =
+        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+    doctor::examine(&mut publisher, &person.directory()).await
+}
+
+/// What needs doing, as the commands that mend it; `-` where others must.
+fn to_do(diagnosis: &Diagnosis) -> Vec<String> {
+    let due = diagnosis.findings.iter().filter(|finding| finding.needs_doing());
+    due.map(|finding| finding.mend(&diagnosis.gun).map_or_else(|| "-".to_owned(), |command| command.to_string()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_repository_in_order_has_nothing_to_do_and_each_role_with_its_keys() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let diagnosis = examine(&owner, &server).await.unwrap();
+    assert!(diagnosis.findings.is_empty(), "{diagnosis:?}");
+    let here: Vec<_> = diagnosis.roles.iter().map(|state| (state.role.as_str(), state.keys[0].1)).collect();
+    assert_eq!(here, [("root", true), ("targets", true), ("snapshot", false), ("timestamp", false)]);
+    assert!(diagnosis.roles.iter().all(|state| state.ends.is_some()));
+    let stranger = examine(&Person::new(), &server).await.unwrap();
+    assert!(stranger.roles.iter().all(|state| !state.keys[0].1) && stranger.findings.is_empty());
+}
+
+#[tokio::test]
+async fn what_has_expired_is_to_be_renewed_here_or_by_its_holder() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    {
+        let mut clock = server.clock.lock().unwrap();
+        *clock = clock.plus_seconds(10 * YEAR + 1);
+    }
+    server.renew_own();
+    // root, its certificate, targets
+    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), vec![format!("bulla renew {}", gun()); 3]);
+    assert_eq!(to_do(&examine(&Person::new(), &server).await.unwrap()), ["-", "-", "-"]);
+}
+
+#[tokio::test]
+async fn an_under_signed_delegation_is_for_those_who_have_its_key_now() {
+    let (server, owner, alice, bob) = (Server::new(), Person::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    alice.sign(&server, "2", b"two").await.unwrap();
+    let mut keys = bob.keyring();
+    let stored = keys.create(KeyRole::Signer("bob".into()), None, &SystemRandom::new()).unwrap();
+    let key = tuf_schema::SigningKey::public(keys.open(&stored).unwrap()).clone();
+    let old = alice.keyring().list().unwrap()[0].id.clone();
+    let edit = DelegationEdit { add_keys: vec![key], remove_keys: vec![old], ..DelegationEdit::default() };
+    let name = DelegationName::parse("targets/releases").unwrap();
+    owner.publish(&server, &Changes(vec![Change::EditDelegation { name, edit }])).await.unwrap();
+    let command = format!("bulla repo witness -p {} targets/releases", gun());
+    assert_eq!(to_do(&examine(&bob, &server).await.unwrap()), [command]);
+    let theirs = examine(&owner, &server).await.unwrap();
+    assert_eq!(to_do(&theirs), ["-"]);
+    let Some(Finding::UnderSigned { keys, .. }) = theirs.findings.iter().find(|finding| finding.needs_doing()) else {
+        panic!("{theirs:?}")
+    };
+    assert_eq!(keys, &[stored.id]);
+}
+
+#[tokio::test]
+async fn staged_changes_and_a_lost_repository_are_to_be_published() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    owner.read(&server).await.unwrap();
+    let change = Change::Witness { role: Role::Targets };
+    let staged = Changelist::new(&owner.directory(), &gun());
+    staged.append(&[change], server.now(), &SystemRandom::new()).unwrap();
+    let publish = format!("bulla repo publish {}", gun());
+    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), std::slice::from_ref(&publish));
+    staged.clear().unwrap();
+    bulla::remote::Remote::delete_all(&server).await.unwrap();
+    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), [publish]);
+    let stranger = examine(&Person::new(), &server).await.unwrap();
+    assert!(matches!(stranger.findings[..], [Finding::NeverPublished]), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_names_and_one_kept_for_something_else_are_worth_knowing() {
+    let (server, owner, other) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let rng = SystemRandom::new();
+    let unused = owner.keyring().create(KeyRole::Targets, Some(&gun()), &rng).unwrap().id;
+    let diagnosis = examine(&owner, &server).await.unwrap();
+    let [Finding::Unused(key, KeyRole::Targets)] = &diagnosis.findings[..] else { panic!("{diagnosis:?}") };
+    assert_eq!(key, &unused);
+    assert_eq!(diagnosis.findings[0].mend(&gun()).unwrap().to_string(), format!("bulla key remove {unused}"));
+
+    let targets =
+        owner.keyring().list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets && key.id != unused);
+    let mut keys = owner.keyring();
+    let der = keys.open(&targets.unwrap()).unwrap().to_pkcs8_der().unwrap();
+    let secret = tuf_schema::sign::SecretKey::from_pkcs8_der(&der).unwrap();
+    other.keyring().import(secret, KeyRole::Signer("ci".into()), None, &rng).unwrap();
+    let diagnosis = examine(&other, &server).await.unwrap();
+    let [Finding::KeptForOther { role: Role::Targets, kept_for, .. }] = &diagnosis.findings[..] else {
+        panic!("{diagnosis:?}")
+    };
+    assert_eq!((kept_for.as_str(), diagnosis.findings[0].needs_doing()), ("ci", false));
+}
