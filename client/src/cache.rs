@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::rand::SecureRandom;
 use tuf_schema::verify::Pin;
@@ -18,6 +19,8 @@ pub struct Cache {
     directory: TrustDirectory,
     gun: Gun,
     pin: Pin,
+    /// Whether the root that is kept came through this cache, to where there was none.
+    first_seen: AtomicBool,
 }
 
 /// Why a file of the trust directory could not be read or written.
@@ -45,7 +48,7 @@ impl Cache {
     /// The cache of `gun` in `directory`, with nothing pinned: see [`crate::config::Config::cache`].
     #[must_use]
     pub fn new(directory: TrustDirectory, gun: Gun) -> Self {
-        Self { directory, gun, pin: Pin::FirstUse }
+        Self { directory, gun, pin: Pin::FirstUse, first_seen: AtomicBool::new(false) }
     }
 
     /// The same with what is pinned.
@@ -77,6 +80,14 @@ impl Cache {
         }
     }
 
+    /// Whether a root was kept here before this run: one that it saw for the first time was chosen by the server.
+    ///
+    /// # Errors
+    /// [`FileError::Read`].
+    pub fn was_anchored(&self) -> Result<bool, FileError> {
+        Ok(!self.first_seen.load(Ordering::Relaxed) && self.read(&Role::Root)?.is_some())
+    }
+
     /// Replaces the cached document of `role`; one whose place belongs to another repository is not kept.
     ///
     /// # Errors
@@ -86,6 +97,9 @@ impl Cache {
             return Ok(());
         }
         let path = self.directory.metadata(&self.gun, role);
+        if *role == Role::Root && !path.exists() {
+            self.first_seen.store(true, Ordering::Relaxed);
+        }
         let parent = path.parent().unwrap_or(Path::new(""));
         // Of the others nothing is lost if the machine stops: they are fetched again, and who is damaged counts as absent.
         let lasting = match role {

@@ -95,6 +95,14 @@ g2_remove() { # what docker's own removal does not do
   exits 3 bl fresh -- trust verify $r:1
   mkimg $r:3 "three"; must dct g2 -- push $r:3; has "Successfully signed $r:3"
   eq "$(signed_by $r)" "3=Repo Admin" "signed tags"
+  # what was signed before there were signers counts again
+  r=$RP/signers/before
+  must bl g2 -- trust sign $r:0 --digest "$d" --length 10
+  must bl g2 -- trust signer add --key "$W/pairs/bob2.pub" bob2 $r
+  must bl g2bob -- trust sign $r:1 --digest "$d" --length 10
+  OUT=$(bl g2 -- --output json trust signer remove -f bob2 $r 2>"$W/g2.err") || reason "signer remove in JSON"
+  eq "$(jq -c . <<<"$OUT")" "{\"signer\":\"bob2\",\"repositories\":[{\"repository\":\"$r\",\"removed\":true,\"roles\":[\"targets\"]}]}" "what it says in JSON"
+  OUT=$(jq -r '.warning // empty' "$W/g2.err"); has "what targets of $r lists counts again, however old it is: 0"
 }
 # as bl, but it reads the answer that comes
 _bl_asked() {

@@ -72,14 +72,26 @@ impl Publisher<'_> {
     /// # Errors
     /// [`PublishError`].
     pub async fn publish(&mut self, edit: &dyn Edit) -> Result<Published, PublishError> {
+        self.publish_watched(edit, &mut |_| {}).await
+    }
+
+    /// The same; `watch` is shown what was published before, at each attempt, unless `edit` is one for what has expired.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish_watched(
+        &mut self,
+        edit: &dyn Edit,
+        watch: &mut (dyn FnMut(&Trusted) + Send),
+    ) -> Result<Published, PublishError> {
         let _lock = Lock::wait(&self.cache.lock(), self.pacing).await?;
-        let anchored = self.cache.read(&Role::Root).map_err(UpdateError::from)?.is_some();
+        let anchored = self.cache.was_anchored().map_err(UpdateError::from)?;
         let mut founded = None;
         for attempt in 1..=MAX_ATTEMPTS {
             if attempt > 1 {
                 self.pacing.pause(attempts::wait_after(attempt.saturating_sub(1), self.rng)).await;
             }
-            match self.attempt(edit, anchored, &mut founded).await {
+            match self.attempt(edit, anchored, &mut founded, watch).await {
                 Err(PublishError::Remote(RemoteError::VersionConflict)) => {}
                 other => return other,
             }
@@ -92,19 +104,19 @@ impl Publisher<'_> {
     /// # Errors
     /// [`PublishError`], one that the trust server does not know the repository among them.
     pub async fn plan(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
-        let mut working = self.current(edit).await?;
+        let mut working = self.current(edit, &mut |_| {}).await?;
         edit.apply(&mut working)?;
         Ok(working)
     }
 
-    /// What the trust server has of the repository now; `None` if it does not know it.
+    /// Whether the trust server knows the repository.
     ///
     /// # Errors
     /// [`PublishError::Update`].
-    pub async fn look(&mut self) -> Result<Option<Trusted>, PublishError> {
+    pub async fn exists(&mut self) -> Result<bool, PublishError> {
         match update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
-            Ok(updated) => Ok(Some(updated.trusted)),
-            Err(UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. }) => Ok(None),
+            Ok(_) => Ok(true),
+            Err(UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. }) => Ok(false),
             Err(e) => Err(e.into()),
         }
     }
@@ -115,8 +127,9 @@ impl Publisher<'_> {
         edit: &dyn Edit,
         anchored: bool,
         founded: &mut Option<Working>,
+        watch: &mut (dyn FnMut(&Trusted) + Send),
     ) -> Result<Published, PublishError> {
-        let mut working = match self.current(edit).await {
+        let mut working = match self.current(edit, watch).await {
             Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) if edit.founds() => match founded
             {
                 Some(founded) => founded.clone(),
@@ -140,13 +153,18 @@ impl Publisher<'_> {
     }
 
     /// The documents to be edited: those that are published, or those of a first publish that was begun here.
-    async fn current(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
+    async fn current(
+        &mut self,
+        edit: &dyn Edit,
+        watch: &mut (dyn FnMut(&Trusted) + Send),
+    ) -> Result<Working, PublishError> {
         if edit.opens_expired() {
             let renewable = for_renewal(self.gun, self.remote, self.cache, self.now).await?;
             return Ok(Working::of_renewable(&renewable, self.keys_at_hand()?, self.now));
         }
         match update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
             Ok(updated) => {
+                watch(&updated.trusted);
                 let keys = self.keys_at_hand()?;
                 Ok(Working::published(&updated.trusted, self.gun.clone(), keys, self.now))
             }

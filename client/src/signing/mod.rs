@@ -1,6 +1,9 @@
 //! Signing many tags of many repositories: the registry names the manifests, and each repository is published once.
 
+use std::collections::BTreeSet;
+
 use ring::rand::SecureRandom;
+use tuf_schema::verify::chain::Trusted;
 use tuf_schema::{Gun, Sha256, UtcTime};
 
 mod list;
@@ -17,7 +20,7 @@ use crate::registry::{Manifest, Reference, RegistryError};
 use crate::remote::Action;
 use crate::session::{self, Session, SessionError};
 use crate::signers::{SignerName, first_signer};
-use crate::trust::{ReleasedTag, Report};
+use crate::trust::{ReleasedTag, Report, UpdateError};
 
 /// The tag that is meant where none is named (docker).
 const DEFAULT_TAG: &str = "latest";
@@ -253,18 +256,20 @@ async fn sign_with(
     tags: &[(Wanted, Manifest)],
     user: Option<&str>,
 ) -> Result<Signed, PublishError> {
-    let (mut before, mut first) = (Vec::new(), None);
-    match (publisher.look().await?, user) {
-        (Some(trusted), _) => {
-            let only = if let [(wanted, _)] = tags { Some(&wanted.tag) } else { None };
-            before = Report::of(&trusted, only).tags;
-            before.retain(|tag| tags.iter().any(|(wanted, _)| wanted.tag.as_str() == tag.name));
+    let first = match user {
+        // Where a root is kept, the repository is known, or somebody began to make it without a signer.
+        Some(user) if !publisher.cache.was_anchored().map_err(UpdateError::from)? && !publisher.exists().await? => {
+            first_signer(publisher, user)?
         }
-        (None, Some(user)) => first = first_signer(publisher, user)?,
-        (None, None) => {}
-    }
+        Some(_) | None => None,
+    };
     let name = first.as_ref().map(|signer| signer.name().clone());
-    let published = publisher.publish(&edit.with_first_signer(first)).await?;
+    let only = if let [(wanted, _)] = tags { Some(&wanted.tag) } else { None };
+    let mut before = Vec::new();
+    let mut watch = |trusted: &Trusted| before = Report::of(trusted, only).tags;
+    let published = publisher.publish_watched(&edit.with_first_signer(first), &mut watch).await?;
+    let names: BTreeSet<_> = tags.iter().map(|(wanted, _)| wanted.tag.as_str()).collect();
+    before.retain(|tag| names.contains(tag.name.as_str()));
     let first_signer = name.filter(|_| published.initialised);
     Ok(Signed { published, before, first_signer })
 }

@@ -6,7 +6,7 @@ use bulla::publish::{EditError, PublishError};
 use bulla::signers::{Releases, RemoveSigner, SignersError, holders_of_releases, releases_lost_its_signature};
 use clap::Args;
 use serde::Serialize;
-use tuf_schema::DelegationName;
+use tuf_schema::{DelegationName, Role};
 
 use super::super::opened::Opened;
 use crate::context::Context;
@@ -14,6 +14,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Show, chain};
 use crate::terminal::{Answer, confirm};
+
+/// How many tags a warning names.
+const MAX_NAMED: usize = 10;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -89,7 +92,7 @@ async fn remove<'a>(
             return Ok(Repository { repository, removed: false, roles: Vec::new() });
         }
         edit.releases = Releases::GiveUp;
-        tell_who_mends(&publisher.plan(&edit).await.map_err(|e| opened.failed(e))?, repository, context)?;
+        tell_what_counts(&publisher.plan(&edit).await.map_err(|e| opened.failed(e))?, repository, context)?;
     }
     let published = publisher.publish(&edit).await.map_err(|e| opened.failed(e))?;
     opened.tell(&published, context);
@@ -126,8 +129,8 @@ fn agreed(name: &str, repository: &str, why: PublishError, context: &Context) ->
     }
 }
 
-/// Says who can make pullable again what is not any more.
-fn tell_who_mends(planned: &bulla::publish::Working, repository: &str, context: &Context) -> Result<(), CliError> {
+/// Says what can be pulled afterwards, and who can have more of it pulled.
+fn tell_what_counts(planned: &bulla::publish::Working, repository: &str, context: &Context) -> Result<(), CliError> {
     if releases_lost_its_signature(planned).map_err(|e| Box::new(PublishError::from(e)))? {
         let holders: Vec<_> = holders_of_releases(planned).iter().map(ToString::to_string).collect();
         context.out.warn(&format!(
@@ -136,6 +139,17 @@ fn tell_who_mends(planned: &bulla::publish::Working, repository: &str, context: 
             planned.gun(),
             holders.join(", ")
         ));
+    }
+    let old: Vec<_> =
+        planned.targets(&Role::Targets).into_iter().flat_map(|document| document.targets.keys()).collect();
+    if planned.delegated(&DelegationName::releases()).is_none() && !old.is_empty() {
+        let names = old.iter().take(MAX_NAMED).map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let more = if old.len() > MAX_NAMED {
+            format!(" and {} more", old.len().saturating_sub(MAX_NAMED))
+        } else {
+            String::new()
+        };
+        context.out.warn(&format!("what targets of {repository} lists counts again, however old it is: {names}{more}"));
     }
     Ok(())
 }
