@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_names_a_manifest_or_not_and_is_never_taken_for_another(line in "(1|2): digest: sha256:[0-9a-f]{63,64} size: [0-9x]{0,21}|\\PC{0,40}") {
+        fn a_line_names_a_manifest_or_not_and_is_never_taken_for_another(line in "(1|2): digest: sha256:[0-9a-f]{63,64} size: ([1-9][0-9]{0,20}|[0-9]{0,3}x[0-9]{0,3}|)|\\PC{0,40}") {
             if let Some(found) = pushed_manifest(&line, &tag()) {
                 prop_assert_eq!(format!("1: digest: sha256:{} size: {}", found.digest, found.length), line.trim());
             }

@@ -133,6 +133,10 @@ H
   mkimg $r:1 "one"; must tk alice -- push --disable-content-trust $r:1; one=$(digest_of_push)
   mkimg $r:2 "two"; must tk alice -- push --disable-content-trust $r:2; two=$(digest_of_push)
   must with -- trust sign $r:1; has "Successfully signed $r:1"
+  # as with docker the registry's user becomes the first signer
+  has "Created signer: alice"
+  mustjson tk bob -- trust inspect $r
+  eq "$(jq -r '.[0].SignedTags[0].Signers|join(",")' <<<"$OUT")" alice "signers"
   grep -qx "get $AREG" "$bin/asked" || reason "the helper was not asked about $AREG"
   # the variable comes first: bob may pull and not sign
   must with DOCKER_AUTH_CONFIG="$bob" -- trust verify --check-registry $r:1; has "$r@$one"
@@ -141,7 +145,7 @@ H
   # notary's is for the trust server: alice signs what bob may pull, and the tag is not bob's to move
   exits 1 with DOCKER_AUTH_CONFIG="$bob" NOTARY_AUTH="$alice" -- trust push-tag $r:1 --from-tag 2
   has "$r:1 is signed as $two now, but the registry did not move the tag, which named $one before"
-  has "server returned 401"
+  has "the registry answered 401 for $r:1"
   # a helper that is not there is no anonymous reader
   rm "$bin/docker-credential-e2e"
   exits 1 with -- trust verify $r:1; has "cannot run the credential helper docker-credential-e2e"
@@ -149,9 +153,29 @@ H
   ! grep -rqF alice-pw "$(home p4)" || reason "a secret was written down"
 }
 
+p5_engine() { # docker's own way: the image is in the engine only
+  local r=$RP/pipeline/local d
+  new_home p5 >/dev/null
+  local=(bl p5 DOCKER_HOST="unix://$SOCK")
+  mkimg $r:1 "one"
+  must "${local[@]}" -- trust sign $r:1; has "Successfully signed $r:1"; d=$(digest_of_push)
+  eq "$(signed_digest fresh $r 1)" "${d#sha256:}" "signed digest"
+  must dct fresh -- pull $r:1
+  # another image under the same name: what the registry has counts, unless --local
+  mkimg $r:1 "another"
+  must "${local[@]}" -- trust sign $r:1; has "was signed with this digest already"
+  must "${local[@]}" -- trust sign --local $r:1; has "Warning: 1 stood for $d before"; ne "$(digest_of_push)" "$d" "pushed digest"
+  eq "$(signed_digest fresh $r 1)" "$(reg_digest $r:1 | sed s/sha256://)" "signed digest after --local"
+  exits 3 "${local[@]}" -- trust sign --local $r:none; has "docker did not push $r:none"
+  exits 3 "${local[@]}" -- trust sign $r:none; has "docker did not push $r:none"
+  # of many none is pushed
+  mkimg $r:2 "two"; exits 3 "${local[@]}" -- trust sign $r:2 $r:none; has "the registry has no manifest for $r:2"
+}
+
 run_pipeline() {
   scenario P1 p1_push_tag "push-tag: an index by its digest, byte for byte, and no tag without a signature"
   scenario P2 p2_tag_refused "push-tag against a registry that takes no tags"
   scenario P3 p3_many "many tags of many repositories in one run"
   scenario P4 p4_credentials "credentials of a helper, of DOCKER_AUTH_CONFIG and of NOTARY_AUTH"
+  scenario P5 p5_engine "an image that only docker's engine has"
 }

@@ -86,7 +86,7 @@ mod tests {
             if let Ok(list) = parse_list(&text) {
                 let line = |wanted: &Wanted| match wanted.source {
                     Source::Digest(digest) => format!("{} sha256:{digest}\n", wanted.name()),
-                    Source::Registry | Source::Local | Source::Known(_) => format!("{}\n", wanted.name()),
+                    Source::Registry | Source::RegistryOrLocal | Source::Local | Source::Known(_) => format!("{}\n", wanted.name()),
                 };
                 let again = parse_list(&list.iter().map(line).collect::<String>()).unwrap();
                 let told = |list: &[Wanted]| list.iter().map(|w| (w.name(), w.source)).collect::<Vec<_>>();

@@ -17,7 +17,7 @@ use crate::keys::Keyring;
 use crate::progress::Progress;
 use crate::publish::{PublishError, Published, Publisher, RealTime, SignTags};
 use crate::registry::{Manifest, Reference, RegistryError};
-use crate::remote::Action;
+use crate::remote::{Action, RemoteError};
 use crate::session::{self, Session, SessionError};
 use crate::signers::{SignerName, first_signer};
 use crate::trust::{ReleasedTag, Report, UpdateError};
@@ -39,8 +39,10 @@ pub struct Wanted {
 /// What a tag shall stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// What the registry has under the tag now; if it has nothing there, as for [`Source::Local`].
+    /// What the registry has under the tag now.
     Registry,
+    /// The same; if it has nothing there, as for [`Source::Local`].
+    RegistryOrLocal,
     /// What docker's engine has under the tag, which is pushed first.
     Local,
     /// What the registry has under this digest.
@@ -174,23 +176,43 @@ impl Signer<'_> {
         }
         self.progress.at(batch.wanted.len(), batch.wanted.len(), batch.gun.as_str());
         let session = Session::open(self.config, &batch.gun, Action::PullAndPush).await?;
-        let edit = SignTags::new(resolved.iter().map(|(wanted, manifest)| (wanted.tag.clone(), *manifest)));
-        let published = match &session.remote {
-            Ok(remote) => {
-                let mut publisher = Publisher {
-                    gun: &session.gun,
-                    remote,
-                    cache: &session.cache,
-                    keys: self.keys,
-                    now: self.now,
-                    rng: self.rng,
-                    pacing: &RealTime,
-                };
-                sign_with(&mut publisher, edit, &resolved, session.user.as_deref()).await
-            }
-            Err(no) => Err(PublishError::Remote(no.clone().into())),
-        };
+        let published = self.publish(&session, &resolved).await;
         Ok(Outcome { unresolved, resolved, published: Some(published) })
+    }
+
+    /// Signs tags of the repository of `session`, and makes the registry's user a signer first, if the repository is
+    /// made by it (docker trust sign).
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish(&mut self, session: &Session, tags: &[(Wanted, Manifest)]) -> Result<Signed, PublishError> {
+        let remote = session.remote.as_ref().map_err(|no| RemoteError::from(no.clone()))?;
+        let mut publisher = Publisher {
+            gun: &session.gun,
+            remote,
+            cache: &session.cache,
+            keys: self.keys,
+            now: self.now,
+            rng: self.rng,
+            pacing: &RealTime,
+        };
+        let first = match &session.user {
+            // Where a root is kept, the repository is known, or somebody began to make it without a signer.
+            Some(user) if !session.cache.was_anchored().map_err(UpdateError::from)? && !publisher.exists().await? => {
+                first_signer(&mut publisher, user)?
+            }
+            Some(_) | None => None,
+        };
+        let name = first.as_ref().map(|signer| signer.name().clone());
+        let only = if let [(wanted, _)] = tags { Some(&wanted.tag) } else { None };
+        let mut before = Vec::new();
+        let mut watch = |trusted: &Trusted| before = Report::of(trusted, only).tags;
+        let edit = SignTags::new(tags.iter().map(|(wanted, manifest)| (wanted.tag.clone(), *manifest)));
+        let published = publisher.publish_watched(&edit.with_first_signer(first), &mut watch).await?;
+        let names: BTreeSet<_> = tags.iter().map(|(wanted, _)| wanted.tag.as_str()).collect();
+        before.retain(|tag| names.contains(tag.name.as_str()));
+        let first_signer = name.filter(|_| published.initialised);
+        Ok(Signed { published, before, first_signer })
     }
 
     /// What the registry has for each tag; one connection for all of them, and none if nothing is to be asked.
@@ -213,7 +235,7 @@ impl Signer<'_> {
                     }
                     continue;
                 }
-                Source::Registry => Reference::Tag(wanted.tag.clone()),
+                Source::Registry | Source::RegistryOrLocal => Reference::Tag(wanted.tag.clone()),
                 Source::Digest(digest) => Reference::Digest(digest),
             };
             self.progress.at(done, batch.wanted.len(), &wanted.name());
@@ -223,7 +245,7 @@ impl Signer<'_> {
             };
             let found = match registry.read(&reference).await {
                 Ok(stored) => Ok(stored.manifest),
-                Err(e @ RegistryError::NoManifest(_)) if wanted.source == Source::Registry => {
+                Err(e @ RegistryError::NoManifest(_)) if wanted.source == Source::RegistryOrLocal => {
                     match self.push(wanted).await {
                         // Without docker there is nothing else to sign.
                         Err(EngineError::Run { .. }) => Err(e.into()),
@@ -247,31 +269,6 @@ impl Signer<'_> {
             .said(&format!("Signing and pushing trust data for local image {name}, may overwrite remote trust data"));
         self.engine.push(&name, &wanted.tag, |line| self.progress.said(line)).await
     }
-}
-
-/// Signs the tags, and makes the registry's user a signer first, if the repository is made by it (docker trust sign).
-async fn sign_with(
-    publisher: &mut Publisher<'_>,
-    edit: SignTags,
-    tags: &[(Wanted, Manifest)],
-    user: Option<&str>,
-) -> Result<Signed, PublishError> {
-    let first = match user {
-        // Where a root is kept, the repository is known, or somebody began to make it without a signer.
-        Some(user) if !publisher.cache.was_anchored().map_err(UpdateError::from)? && !publisher.exists().await? => {
-            first_signer(publisher, user)?
-        }
-        Some(_) | None => None,
-    };
-    let name = first.as_ref().map(|signer| signer.name().clone());
-    let only = if let [(wanted, _)] = tags { Some(&wanted.tag) } else { None };
-    let mut before = Vec::new();
-    let mut watch = |trusted: &Trusted| before = Report::of(trusted, only).tags;
-    let published = publisher.publish_watched(&edit.with_first_signer(first), &mut watch).await?;
-    let names: BTreeSet<_> = tags.iter().map(|(wanted, _)| wanted.tag.as_str()).collect();
-    before.retain(|tag| names.contains(tag.name.as_str()));
-    let first_signer = name.filter(|_| published.initialised);
-    Ok(Signed { published, before, first_signer })
 }
 
 #[cfg(test)]

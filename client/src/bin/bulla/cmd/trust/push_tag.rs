@@ -1,17 +1,17 @@
 //! `bulla trust push-tag`: a tag moves to another manifest only after that has been signed.
 
+use bulla::engine::Engine;
 use bulla::image::Tag;
-use bulla::publish::{PublishError, Publisher, RealTime, SignTags};
 use bulla::push_tag::{Moved, TagMove};
 use bulla::registry::Reference;
 use bulla::remote::Action;
 use bulla::session::{self, Session, SessionError};
-use bulla::signing::Source;
+use bulla::signing::{Signer, Source};
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::Sha256;
 
-use super::root_notice;
+use super::sign::tell_signed;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -79,23 +79,13 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
 
     let failed = |source| CliError::Sign { image: name.clone(), source: Box::new(source) };
     let session = Session::open(&context.config, wanted.image.gun(), Action::PullAndPush).await?;
-    let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
-    let mut publisher = Publisher {
-        gun: &session.gun,
-        remote: &remote,
-        cache: &session.cache,
-        keys: &mut context.keyring()?,
-        now: context.now,
-        rng: &context.rng,
-        pacing: &RealTime,
-    };
-    let published = publisher.publish(&SignTags::new([(wanted.tag.clone(), manifest)])).await.map_err(failed)?;
-    if published.initialised {
-        context.out.note(&format!("Finished initializing \"{}\"", session.gun));
-    }
-    for notice in &published.root {
-        root_notice::tell(&session.gun, notice, context);
-    }
+    let (config, now, rng, progress) = (&context.config, context.now, &context.rng, &context.out);
+    let (mut keys, engine) = (context.keyring()?, Engine::default());
+    let mut signer = Signer { config, keys: &mut keys, now, rng, progress, engine };
+    let tags = [(wanted.clone(), manifest)];
+    let done = signer.publish(&session, &tags).await.map_err(failed)?;
+    tell_signed(&session.gun, &done, &tags, context);
+    let published = done.published;
     let digest = format!("sha256:{}", manifest.digest);
     let before = match prepared.finish(&published).await.map_err(|e| CliError::NotMoved(Box::new(e)))? {
         Moved::Created => None,

@@ -9,7 +9,7 @@ use bulla::signing::{Batch, Outcome, ResolveError, Signed, Signer, Source, Wante
 use bulla::trust::ReleasedTag;
 use clap::Args;
 use serde::Serialize;
-use tuf_schema::Sha256;
+use tuf_schema::{Gun, Sha256};
 
 use super::root_notice;
 use crate::context::Context;
@@ -120,6 +120,8 @@ fn wanted(arguments: &Arguments, context: &Context) -> Result<Vec<Wanted>, CliEr
         (Some(digest), Some(length)) => Source::Known(Manifest { digest, length }),
         (Some(digest), None) => Source::Digest(digest),
         (None, _) if arguments.local => Source::Local,
+        // One image, as docker has it; where many are signed, an engine may have old ones under their tags.
+        (None, _) if arguments.images.len() == 1 && arguments.from.is_none() => Source::RegistryOrLocal,
         (None, _) => Source::Registry,
     };
     let mut wanted = Vec::new();
@@ -156,7 +158,7 @@ fn tell(
         ResolveError::Engine(e) => CliError::Engine(e),
     };
     let mut failed: Vec<_> = outcome.unresolved.into_iter().map(|(wanted, e)| (vec![wanted], error(e))).collect();
-    let Signed { published, before, first_signer } = match outcome.published {
+    let done = match outcome.published {
         None => return failed,
         Some(Err(e)) => {
             let wanted: Vec<_> = outcome.resolved.into_iter().map(|(wanted, _)| wanted).collect();
@@ -164,48 +166,55 @@ fn tell(
             failed.push((wanted, error));
             return failed;
         }
-        Some(Ok(signed)) => signed,
+        Some(Ok(done)) => done,
     };
-    match &first_signer {
-        Some(name) => {
-            context.out.note(&format!("Created signer: {name}"));
-            let made = names(&batch.wanted);
-            context.out.note(&format!("Finished initializing signed repository for {made}"));
-        }
-        None if published.initialised => context.out.note(&format!("Finished initializing \"{}\"", batch.gun)),
-        None => {}
-    }
-    for notice in &published.root {
-        root_notice::tell(&batch.gun, notice, context);
-    }
+    tell_signed(&batch.gun, &done, &outcome.resolved, context);
     for (wanted, manifest) in &outcome.resolved {
-        if let Some(before) = before.iter().find(|before| before.name == wanted.tag.as_str()) {
-            tell_before(before, manifest, batch, context);
-        }
-        if published.roles.is_empty() {
+        if done.published.roles.is_empty() {
             context.out.note(&format!("{} was signed with this digest already", wanted.name()));
         }
         signed.push(SignedTag {
             image: wanted.image.repository().to_owned(),
             tag: wanted.tag.to_string(),
             digest: format!("sha256:{}", manifest.digest),
-            roles: published.roles.iter().map(ToString::to_string).collect(),
-            initialized: published.initialised,
-            first_signer: first_signer.as_ref().map(ToString::to_string),
+            roles: done.published.roles.iter().map(ToString::to_string).collect(),
+            initialized: done.published.initialised,
+            first_signer: done.first_signer.as_ref().map(ToString::to_string),
         });
     }
     failed
 }
 
+/// Says what there is to say about a publish of tags beside that it was done.
+pub(super) fn tell_signed(gun: &Gun, done: &Signed, tags: &[(Wanted, Manifest)], context: &Context) {
+    match &done.first_signer {
+        Some(name) => {
+            context.out.note(&format!("Created signer: {name}"));
+            let made: Vec<_> = tags.iter().map(|(wanted, _)| wanted.clone()).collect();
+            context.out.note(&format!("Finished initializing signed repository for {}", names(&made)));
+        }
+        None if done.published.initialised => context.out.note(&format!("Finished initializing \"{gun}\"")),
+        None => {}
+    }
+    for notice in &done.published.root {
+        root_notice::tell(gun, notice, context);
+    }
+    for (wanted, manifest) in tags {
+        if let Some(before) = done.before.iter().find(|before| before.name == wanted.tag.as_str()) {
+            tell_before(before, manifest, tags.len() == 1, context);
+        }
+    }
+}
+
 /// Says what the tag stood for and who had signed it: in docker's words, where it is signed again as the same.
-fn tell_before(before: &ReleasedTag, manifest: &Manifest, batch: &Batch, context: &Context) {
+fn tell_before(before: &ReleasedTag, manifest: &Manifest, alone: bool, context: &Context) {
     match before.digest {
-        Some(digest) if digest != manifest.digest => context.out.note(&format!(
+        Some(digest) if digest != manifest.digest => context.out.warn(&format!(
             "{} stood for sha256:{digest} before, and for sha256:{} from now on",
             before.name, manifest.digest
         )),
         // Docker signs one tag at a time.
-        Some(digest) if batch.wanted.len() == 1 => {
+        Some(digest) if alone => {
             context.out.note(&format!("Existing signatures for tag {} digest {digest} from:", before.name));
             context.out.note(&before.signers.join(", "));
         }
