@@ -22,6 +22,7 @@ use crate::paths::{DockerDirectory, TrustDirectory};
 use crate::proxy::Proxies;
 use crate::remote::TrustServer;
 use crate::tls::{ClientCertificate, Sources};
+use crate::trust::Offline;
 use notary_file::NotaryFile;
 use own_file::OwnFile;
 
@@ -58,8 +59,8 @@ pub struct Config {
     certificate: Option<ClientCertificate>,
     /// What must vouch for the roots of repositories.
     pub pins: Pins,
-    /// Whether cached trust data may do where the trust server cannot be reached.
-    pub allow_cached: bool,
+    /// Whether cached trust data may do where the trust server cannot be reached, if our own file says so.
+    allow_cached: Option<bool>,
     /// Where credentials may be.
     pub credentials: credentials::Sources,
     /// Proxies on the way to others.
@@ -183,6 +184,19 @@ impl Config {
     /// [`ConfigError::PinnedAuthority`].
     pub fn cache(&self, gun: &Gun) -> Result<Cache, ConfigError> {
         Ok(Cache::new(self.trust.clone(), gun.clone()).pinned(self.pins.of(gun)?))
+    }
+
+    /// What a verb that decides does without the trust server: fails, unless its arguments or our own file allow the cache.
+    #[must_use]
+    pub fn offline_to_decide(&self, allowed: bool) -> Offline {
+        if allowed || self.allow_cached == Some(true) { Offline::UseCache } else { Offline::Refuse }
+    }
+
+    /// What a verb that only shows does without the trust server: takes the cache, as docker and notary do, unless our own
+    /// file forbids it.
+    #[must_use]
+    pub fn offline_to_show(&self) -> Offline {
+        if self.allow_cached == Some(false) { Offline::Refuse } else { Offline::UseCache }
     }
 
     /// Where the TLS material for a trust server is: what flags or notary's file name, else docker's directory for it.
@@ -318,6 +332,23 @@ mod tests {
         std::fs::create_dir_all(directory.path().join(".docker/trust")).unwrap();
         std::fs::copy(directory.path().join("config.json"), directory.path().join(".docker/config.json")).unwrap();
         assert_eq!(server(&Flags::default(), directory.path().to_str().unwrap()), "https://a.test");
+    }
+
+    #[test]
+    fn the_cache_decides_by_permission_only_and_shows_unless_forbidden() {
+        let offline = |text: Option<&str>, asked: bool| {
+            let directory = tempfile::tempdir().unwrap();
+            if let Some(text) = text {
+                std::fs::write(directory.path().join("bulla.json"), text).unwrap();
+            }
+            let flags = Flags { trust_directory: Some(directory.path().to_owned()), ..Flags::default() };
+            let config = read(&flags, &[("HOME", "/h")]).unwrap();
+            (config.offline_to_decide(asked), config.offline_to_show())
+        };
+        assert_eq!(offline(None, false), (Offline::Refuse, Offline::UseCache));
+        assert_eq!(offline(None, true), (Offline::UseCache, Offline::UseCache));
+        assert_eq!(offline(Some(r#"{"allow_cached": true}"#), false), (Offline::UseCache, Offline::UseCache));
+        assert_eq!(offline(Some(r#"{"allow_cached": false}"#), false), (Offline::Refuse, Offline::Refuse));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::pins::{PinsOfFile, WrittenPins};
 pub(super) struct OwnFile {
     /// Its pins.
     pub(super) pins: Option<PinsOfFile>,
-    /// Whether cached trust data may do where the trust server cannot be reached.
-    pub(super) allow_cached: bool,
+    /// Whether cached trust data may do where the trust server cannot be reached, if it says so.
+    pub(super) allow_cached: Option<bool>,
 }
 
 /// An unknown member is an error: what is not understood is not in force.
@@ -22,8 +22,7 @@ pub(super) struct OwnFile {
 #[serde(deny_unknown_fields)]
 struct Members {
     pins: Option<WrittenPins>,
-    #[serde(default)]
-    allow_cached: bool,
+    allow_cached: Option<bool>,
 }
 
 impl OwnFile {
@@ -56,7 +55,7 @@ mod tests {
     fn a_file_that_is_not_there_says_nothing() {
         assert_eq!(OwnFile::read(Path::new("/nonexistent/bulla.json")).unwrap(), OwnFile::default());
         assert_eq!(parse("{}").unwrap(), OwnFile::default());
-        assert!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached);
+        assert_eq!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached, Some(true));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `bulla delegation list`: who may sign what, besides the owners of a repository.
 
-use bulla::trust::Offline;
 use bulla::trust::collection::{self, Delegation};
 use clap::Args;
 use serde::Serialize;
@@ -74,7 +73,7 @@ impl Given {
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let gun = gun(&arguments.gun)?;
-    let trusted = trusted(&gun, Offline::UseCache, context).await?;
+    let trusted = trusted(&gun, context.config.offline_to_show(), context).await?;
     let delegations = collection::delegations(&trusted).iter().map(Given::of).collect();
     context.out.show(&Delegations { gun: gun.to_string(), delegations })?;
     Ok(Exit::Success)

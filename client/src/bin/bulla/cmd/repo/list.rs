@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bulla::trust::Offline;
 use bulla::trust::collection::{self, Listed};
 use clap::Args;
 use serde::Serialize;
@@ -79,7 +78,7 @@ impl Target {
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let gun = gun(&arguments.gun)?;
     let roles = arguments.roles.iter().map(|role| targets_role(role)).collect::<Result<Vec<_>, _>>()?;
-    let trusted = trusted(&gun, Offline::UseCache, context).await?;
+    let trusted = trusted(&gun, context.config.offline_to_show(), context).await?;
     let targets = collection::targets(&trusted, &roles).iter().map(Target::of).collect();
     context.out.show(&Targets { gun: gun.to_string(), targets })?;
     Ok(Exit::Success)

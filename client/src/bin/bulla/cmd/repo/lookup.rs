@@ -1,6 +1,6 @@
 //! `bulla repo lookup`: the hash and the length of a target.
 
-use bulla::trust::{Offline, collection};
+use bulla::trust::collection;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::{Gun, model};
@@ -59,8 +59,7 @@ impl Place {
         context: &Context,
     ) -> Result<Option<(model::Target, Target)>, CliError> {
         let roles = self.roles.iter().map(|role| targets_role(role)).collect::<Result<Vec<_>, _>>()?;
-        let offline =
-            if self.allow_cached || context.config.allow_cached { Offline::UseCache } else { Offline::Refuse };
+        let offline = context.config.offline_to_decide(self.allow_cached);
         let trusted = trusted(gun, offline, context).await?;
         let found = collection::target(&trusted, name, &roles);
         let found = found.map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;

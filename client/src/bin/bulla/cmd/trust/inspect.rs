@@ -4,7 +4,7 @@ use bulla::cache::Cache;
 use bulla::image::ImageName;
 use bulla::remote::Action;
 use bulla::session::Session;
-use bulla::trust::{Offline, Report, Updated};
+use bulla::trust::{Report, Updated};
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::KeyId;
@@ -146,7 +146,8 @@ async fn report(name: &str, context: &Context) -> Result<Report, CliError> {
     let image = ImageName::parse(name)?;
     let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
     let failed = |e| CliError::Update { image: name.to_owned(), source: Box::new(e) };
-    let (updated, cache) = session.update(Offline::UseCache, context.now, &context.rng).await.map_err(failed)?;
+    let (updated, cache) =
+        session.update(context.config.offline_to_show(), context.now, &context.rng).await.map_err(failed)?;
     tell(&updated, &cache, context);
     Ok(Report::of(&updated.trusted, image.tag()))
 }

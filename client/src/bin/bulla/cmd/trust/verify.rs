@@ -3,7 +3,7 @@
 use bulla::image::{ImageName, Tag};
 use bulla::remote::Action;
 use bulla::session::{self, Session};
-use bulla::trust::{Offline, UpdateError, released};
+use bulla::trust::{UpdateError, released};
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::verify::chain::ChainError;
@@ -46,8 +46,7 @@ impl Show for Pullable {
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let image = ImageName::parse(&arguments.image)?;
     let tag = super::tag(&image)?.ok_or_else(|| CliError::NoTag(image.original().to_owned()))?;
-    let offline =
-        if arguments.allow_cached || context.config.allow_cached { Offline::UseCache } else { Offline::Refuse };
+    let offline = context.config.offline_to_decide(arguments.allow_cached);
     let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
     let server = session.server.authority().to_owned();
     let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {
