@@ -106,6 +106,22 @@ mod tests {
         assert!(proxy.full_requests()[2].contains("\r\nproxy-authorization: Basic dXNlcjp3b3Jk\r\n"));
     }
 
+    #[tokio::test]
+    async fn https_goes_through_a_tunnel_but_not_to_hosts_that_are_exempt() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxy = Scripted::start(|_| answer("502 Bad Gateway", &[], "")).await;
+        let variable = |name: &str| match name {
+            "HTTPS_PROXY" => Some(format!("http://{}", proxy.address)),
+            "NO_PROXY" => Some(".exempt.invalid,10.0.0.0/8".to_owned()),
+            _ => None,
+        };
+        let client = Proxies::from_variables(variable).apply(Client::builder()).build().unwrap();
+        for host in ["n.invalid", "a.exempt.invalid"] {
+            client.get(format!("https://{host}/v2/")).send().await.unwrap_err();
+        }
+        assert_eq!(proxy.requests(), ["CONNECT n.invalid:443 HTTP/1.1"]);
+    }
+
     #[test]
     fn a_proxy_that_is_not_understood_is_told_by_its_variable_and_not_by_its_password() {
         let variable = |name: &str| match name {

@@ -172,10 +172,44 @@ p5_engine() { # docker's own way: the image is in the engine only
   mkimg $r:2 "two"; exits 3 "${local[@]}" -- trust sign $r:2 $r:none; has "the registry has no manifest for $r:2"
 }
 
+p6_certificate() { # a registry that lets nobody in without a certificate
+  local r=$RP/pipeline/closed d t
+  new_home p6 >/dev/null; t=$(home p6)/.docker/tls/registry.test:5004
+  mkimg $r:1 "one"; must dk svc -- push $r:1; d=$(digest_of_push)
+  reg_conf 5004 "" | sed "s|$W/registry-5004|$W/registry-5000|; s|registry.test.key}|registry.test.key, clientcas: [$W/pki/ca.crt]}|" >"$W/registry-5004.yml"
+  mkdir -p "$t"; cp "$W/pki/ca.crt" "$t/ca.crt"
+  spawn registry-5004 docker-registry serve "$W/registry-5004.yml"
+  for _ in $(seq 1 100); do (: </dev/tcp/$NSIP/5004) 2>/dev/null && break; sleep 0.1; done
+  r=registry.test:5004/${r#*/}
+  exits 1 bl p6 -- trust sign $r:1; has "the connection to registry.test:5004 failed"
+  cp "$W/pki/notary.test.pem" "$t/client.cert"
+  exits 1 bl p6 -- trust sign $r:1; has "missing key client.key for client certificate client.cert"
+  cp "$W/pki/notary.test.key" "$t/client.key"
+  must bl p6 -- trust sign $r:1
+  must bl fresh -- trust verify $r:1; has "$r@$d"
+}
+
+p7_terminal() { # progress and colour are for people only
+  local r=$RP/pipeline/terminal i
+  new_home p7 >/dev/null
+  for i in 1 2; do mkimg $r:$i "t $i"; must dk svc -- push $r:$i; done
+  tty() {
+    script -qec "$(printf '%q ' env -i PATH="$PATH" HOME="$(home p7)" TERM=xterm DOCKER_CONTENT_TRUST_SERVER="$TRUST_SERVER_URL" \
+      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE="$RPASS" DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE="$TPASS" "$@" \
+      "$BULLA_CLI" trust sign $r:1 $r:2 $r:absent)" /dev/null </dev/null
+  }
+  exits 1 tty; has $'\e[2K1/3 '"$r:2"; has $'\e[31mError:\e[0m '"$r:absent"
+  exits 1 tty NO_COLOR=1; has $'\e[2K1/3 '; has "Error: $r:absent"; hasnt $'\e[31m'
+  exits 1 tty TERM=dumb; hasnt $'\e'
+  exits 1 bl p7 -- trust sign $r:1 $r:2 $r:absent; hasnt $'\e'; hasnt "1/3"
+}
+
 run_pipeline() {
   scenario P1 p1_push_tag "push-tag: an index by its digest, byte for byte, and no tag without a signature"
   scenario P2 p2_tag_refused "push-tag against a registry that takes no tags"
   scenario P3 p3_many "many tags of many repositories in one run"
   scenario P4 p4_credentials "credentials of a helper, of DOCKER_AUTH_CONFIG and of NOTARY_AUTH"
   scenario P5 p5_engine "an image that only docker's engine has"
+  scenario P6 p6_certificate "a registry that wants a client certificate"
+  scenario P7 p7_terminal "progress and colour on a terminal, and nowhere else"
 }
