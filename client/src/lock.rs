@@ -47,13 +47,7 @@ impl Lock {
     /// [`LockError`].
     pub async fn wait(path: &Path, pacing: &dyn Pacing) -> Result<Self, LockError> {
         let failed = |source| LockError::File { path: path.to_owned(), source };
-        let file = match open(path) {
-            Ok(file) => file,
-            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-                return Ok(Self(None));
-            }
-            Err(e) => return Err(failed(e)),
-        };
+        let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
         for _ in 0..MAX_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(Some(file))),
@@ -62,6 +56,26 @@ impl Lock {
             }
         }
         Err(LockError::Taken(path.to_owned()))
+    }
+
+    /// The same for work that is done in a moment, such as putting a file into a directory: whoever holds the lock lets
+    /// go of it at once.
+    ///
+    /// # Errors
+    /// [`LockError::File`].
+    pub fn briefly(path: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::File { path: path.to_owned(), source };
+        let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
+        file.lock().map_err(failed)?;
+        Ok(Self(Some(file)))
+    }
+}
+
+/// The file to lock, or nothing where nobody may make one.
+fn open_if_allowed(path: &Path) -> io::Result<Option<File>> {
+    match open(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => Ok(None),
+        other => other.map(Some),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::MAX_CHANGE_BYTES;
 use super::wire::ChangeFault;
 use crate::cache::FileError;
+use crate::lock::LockError;
 
 /// Why the staged changes cannot be read or changed. None was lost.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum ChangelistError {
     /// A file or directory cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The list cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A file of the list is not understood, so nothing is published that might belong to it.
     #[error(
         "the staged change {path} is not understood: {why}; publish it with the program that staged it, or move it away",

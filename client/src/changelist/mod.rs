@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ring::rand::SecureRandom;
 use tuf_schema::{Gun, UtcTime};
@@ -22,7 +22,8 @@ pub use change::{Change, DelegationEdit};
 pub use error::ChangelistError;
 pub use wire::{ChangeFault, Words};
 
-use crate::cache::{FileError, make_directories, move_private};
+use crate::cache::{FileError, move_private};
+use crate::lock::{Lock, LockError};
 use crate::paths::TrustDirectory;
 
 /// The largest change that is read, in bytes: what fits into a document at all.
@@ -215,15 +216,10 @@ impl Changelist {
         self.repository.join(format!("{OURS}changelist.lock"))
     }
 
-    /// Keeps other processes of ours from the list until the file is dropped. It lies beside the list: what lies in it
+    /// Keeps other processes of ours from the list. The file lies beside the list: what lies in it
     /// is a change to docker and notary, which take no lock.
-    fn lock(&self) -> Result<File, ChangelistError> {
-        let path = self.lock_file();
-        let locked = make_directories(&self.repository).and_then(|()| open_lock(&path)).and_then(|file| {
-            file.lock()?;
-            Ok(file)
-        });
-        locked.map_err(|source| FileError::Write { path, source }.into())
+    fn lock(&self) -> Result<Lock, LockError> {
+        Lock::briefly(&self.lock_file())
     }
 
     fn unwritable(&self, source: io::Error) -> ChangelistError {
@@ -231,23 +227,17 @@ impl Changelist {
     }
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
     use std::sync::Barrier;
 
     use ring::rand::SystemRandom;
     use tuf_schema::Role;
 
     use super::*;
+    use crate::cache::make_directories;
 
     struct Home {
         directory: tempfile::TempDir,

@@ -255,6 +255,7 @@ impl Code {
     fn of_changelist(error: &ChangelistError) -> Self {
         match error {
             ChangelistError::NoSuchNumber { .. } => Self::Invalid,
+            ChangelistError::Lock(e) => Self::of_lock(e),
             ChangelistError::File(_)
             | ChangelistError::NotUnderstood { .. }
             | ChangelistError::TooLarge(_)
