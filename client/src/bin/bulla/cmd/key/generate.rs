@@ -26,7 +26,7 @@ enum Algorithm {
     P384,
     /// ECDSA on P-521; not for root
     P521,
-    /// Ed25519; not for root, and notary cannot import it
+    /// Ed25519; not for root
     Ed25519,
 }
 
