@@ -121,7 +121,7 @@ g3_mend() { # a removal by docker that left the releases without a signature
   exits 3 bl fresh -- trust verify $r:1; has "targets/releases does not count"
   exits 3 bl g3carol -- trust sign $r:2 --digest "$d" --length 10; has "cannot edit targets/releases"
   has "bulla repo witness -p $r targets/releases"
-  must nt g3carol witness -p $r targets/releases
+  must bl g3carol -- repo witness -p $r targets/releases
   must bl g3carol -- trust sign $r:2 --digest "$d" --length 10
   eq "$(signed_by $r)" "1=Repo Admin 2=carol3" "signed tags"
   # or what it lists is dropped
@@ -151,6 +151,8 @@ g4_revoke() { # with and without signers
   exits 1 bl g4 -- trust revoke "$r@$d"; has "cannot use a digest reference for IMAGE:TAG"
   exits 1 bl fresh -- trust revoke $r:1; has "could not find necessary signing keys, at least one of these keys must be available"
   exits 1 bl g4 -- trust revoke $r; has "Confirm you would like to delete all signature data for $r? [y/N]"; has "nobody answered; say --yes"
+  exits 4 bl g4 DOCKER_CONTENT_TRUST_SERVER=https://nowhere.invalid:1 -- trust revoke $r:2; has "cannot reach"
+  exits 1 bl g4 DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=not-the-passphrase -- trust revoke $r:2; has "does not open"
   must bl g4 -- trust revoke $r:2; has "Successfully deleted signature for $r:2"
   eq "$(signed_by $r)" "1=Repo Admin" "signed tags"
   # bob's are his to revoke, and what the owner signed before is not
