@@ -139,7 +139,8 @@ pub enum RenewalError {
     /// The server refused a root whose certificate had expired, and the reference's server does so whatever the new one
     /// is: it holds the stored root's certificate against its own clock before it reads an upload.
     #[error(
-        "the trust server refused the renewed root ({why}); notary's server takes nothing more for a repository whose root          certificate has expired: let bulla-server serve its database, then renew again"
+        "the trust server refused the renewed root ({why}); notary's server takes nothing more for a repository whose root \
+         certificate has expired: let bulla-server serve its database, then renew again"
     )]
     CertificateRefused {
         /// What it said.

@@ -1,5 +1,16 @@
 # A certificate authority of one run's own and certificates under it.  Sourced.
-# Everything is P-256, lives 30 days and stands in the directory given.
+# Everything is P-256, lives 30 days and stands in the directory given.  With
+# PKI_YEARS_AGO, and libfaketime, it has been there for so many years before.
+
+pki_openssl() {
+  local mover
+  mover=$(compgen -G '/usr/lib/*/faketime/libfaketime.so.1' | head -1)
+  if [ -n "${PKI_YEARS_AGO:-}" ] && [ -n "$mover" ]; then
+    LD_PRELOAD=$mover FAKETIME="-$((PKI_YEARS_AGO * 365))d" openssl "$@" -days $((PKI_YEARS_AGO * 365 + 30))
+  else
+    openssl "$@" -days 30
+  fi
+}
 
 pki_key() { openssl ecparam -genkey -name prime256v1 -noout -out "$1" 2>/dev/null; }
 
@@ -8,7 +19,7 @@ pki_self_signed() {
   local dir=$1 name=$2 subject=$3
   shift 3
   pki_key "$dir/$name.key"
-  openssl req -x509 -new -key "$dir/$name.key" -days 30 -subj "/CN=$subject" -out "$dir/$name.crt" "$@" 2>/dev/null
+  pki_openssl req -x509 -new -key "$dir/$name.key" -subj "/CN=$subject" -out "$dir/$name.crt" "$@" 2>/dev/null
 }
 
 # pki_authority DIR SUBJECT: ca.key and ca.crt
@@ -22,7 +33,7 @@ pki_leaf() {
   pki_key "$base.key"
   openssl req -new -key "$base.key" -subj "/CN=$2" -out "$base.csr" 2>/dev/null
   printf 'subjectAltName=%s\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n' "$3" >"$base.ext"
-  openssl x509 -req -in "$base.csr" -CA "$1/ca.crt" -CAkey "$1/ca.key" -CAcreateserial -days 30 -extfile "$base.ext" -out "$base.pem" 2>/dev/null
+  pki_openssl x509 -req -in "$base.csr" -CA "$1/ca.crt" -CAkey "$1/ca.key" -CAcreateserial -extfile "$base.ext" -out "$base.pem" 2>/dev/null
 }
 
 # pki_trust_server DIR: authority and certificate of a trust server on loopback,
