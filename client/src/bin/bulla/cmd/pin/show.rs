@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bulla::remote::Action;
-use bulla::session::Session;
+use bulla::cache::FileError;
 use bulla::trust::{Anchor, Offline, anchors};
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::verify::Pin;
 use tuf_schema::{Gun, Role};
 
+use crate::cmd::repo::reading::trusted;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -73,23 +73,20 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
 }
 
 async fn verified(gun: &Gun, context: &Context) -> Result<Repository, CliError> {
-    let failed = |e| CliError::Update { image: gun.to_string(), source: Box::new(e) };
-    let session = Session::open(&context.config, gun, Action::Pull).await?;
-    let known = session.cache.read(&Role::Root).map_err(|e| failed(e.into()))?.is_some();
-    if !known && matches!(session.cache.pin(), Pin::FirstUse) {
+    let cache = context.config.cache(gun)?;
+    let unread = |e: FileError| CliError::Update { image: gun.to_string(), source: Box::new(e.into()) };
+    let known = cache.read(&Role::Root).map_err(unread)?.is_some();
+    let trusted = trusted(gun, Offline::Refuse, context).await?;
+    if !known && matches!(cache.pin(), Pin::FirstUse) {
         context.out.warn(&format!(
             "{gun} was never seen here, and nothing is pinned for it: what follows is what its trust server shows today; \
              hold it against the word of its publisher before you hand it out"
         ));
     }
-    let (updated, _) = session.update(Offline::Refuse, context.now, &context.rng).await.map_err(failed)?;
-    if let Some(pin) = updated.trusted.outgrown_pin() {
-        context.out.warn(&pin.outgrown());
-    }
     Ok(Repository {
         gun: gun.to_string(),
-        root_version: updated.trusted.root().model().version.number(),
-        certificates: anchors(&updated.trusted, gun, context.now).iter().map(Certificate::of).collect(),
+        root_version: trusted.root().model().version.number(),
+        certificates: anchors(&trusted, gun, context.now).iter().map(Certificate::of).collect(),
     })
 }
 
