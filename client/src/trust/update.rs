@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ring::rand::SecureRandom;
 use tuf_schema::model::{Root, Timestamp};
 use tuf_schema::verify::chain::{Answer, Chain, ChainError, DocumentName, Renewable, Request, Trusted};
-use tuf_schema::verify::{Authority, Verified};
+use tuf_schema::verify::{Authority, StaleError, Verified};
 use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
 
 use super::allowance::Allowance;
@@ -16,7 +16,7 @@ use crate::remote::{Remote, RemoteError};
 
 /// How long one update may take. A server that sends every document byte by byte must not hold a reader for ever.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// How often an unsettled root is read again.
+/// How often an unsettled root is read again, and an update is begun anew that another process overtook.
 const REREADS: usize = 5;
 /// How long to wait before that.
 const REREAD_PAUSE: Duration = Duration::from_millis(40);
@@ -99,8 +99,9 @@ pub async fn update(
     now: UtcTime,
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
-    let mut chain = Chain::new(gun.clone(), now).pinned(cache.pin().clone());
-    let outcome = drive_within(DEADLINE, gun, &mut chain, remote, cache, offline).await;
+    let begin = || Chain::new(gun.clone(), now).pinned(cache.pin().clone());
+    let mut chain = begin();
+    let outcome = drive_within(DEADLINE, gun, &mut chain, &begin, remote, cache, offline).await;
     let mut not_kept = None;
     if let Some(root) = chain.newer_root() {
         not_kept = cache.write(&Role::Root, root, rng).err();
@@ -130,8 +131,9 @@ pub async fn for_renewal(
     cache: &Cache,
     now: UtcTime,
 ) -> Result<Renewable, UpdateError> {
-    let mut chain = Chain::for_renewal(gun.clone(), now).pinned(cache.pin().clone());
-    drive_within(DEADLINE, gun, &mut chain, Ok(remote), cache, Offline::Refuse).await?;
+    let begin = || Chain::for_renewal(gun.clone(), now).pinned(cache.pin().clone());
+    let mut chain = begin();
+    drive_within(DEADLINE, gun, &mut chain, &begin, Ok(remote), cache, Offline::Refuse).await?;
     chain.finish_renewal().ok_or_else(|| ChainError::NoTrustData(gun.clone()).into())
 }
 
@@ -149,14 +151,47 @@ async fn drive_within(
     limit: Duration,
     gun: &Gun,
     chain: &mut Chain,
+    begin: &dyn Fn() -> Chain,
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
     offline: Offline,
 ) -> Result<(), UpdateError> {
-    match tokio::time::timeout(limit, drive(gun, chain, remote, cache, offline)).await {
+    match tokio::time::timeout(limit, drive_undisturbed(gun, chain, begin, remote, cache, offline)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(UpdateError::TooSlow(limit)),
     }
+}
+
+/// Drives the chain, and one from the beginning each time when another process may have been quicker.
+async fn drive_undisturbed(
+    gun: &Gun,
+    chain: &mut Chain,
+    begin: &dyn Fn() -> Chain,
+    remote: Result<&dyn Remote, RemoteError>,
+    cache: &Cache,
+    offline: Offline,
+) -> Result<(), UpdateError> {
+    let remote = match remote {
+        Ok(remote) => remote,
+        down @ Err(_) => return drive(gun, chain, down, cache, offline).await,
+    };
+    for _ in 0..REREADS {
+        let outcome = drive(gun, chain, Ok(remote), cache, offline).await;
+        if !outcome.as_ref().is_err_and(may_be_overtaken) {
+            return outcome;
+        }
+        tokio::time::sleep(REREAD_PAUSE).await;
+        *chain = begin();
+    }
+    drive(gun, chain, Ok(remote), cache, offline).await
+}
+
+/// Whether what is cached may have become newer than the timestamp that was fetched, because another process fetched a
+/// newer one meanwhile. Then that is there now; a server that shows something old goes on showing it.
+fn may_be_overtaken(error: &UpdateError) -> bool {
+    let UpdateError::Chain(ChainError::Stale(StaleError::Rollback { role, .. })) = error else { return false };
+    // The cached timestamp was read before the other one was asked for.
+    *role != Role::Timestamp
 }
 
 async fn drive(
@@ -300,9 +335,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let gun = Gun::parse("a.test/b").unwrap();
         let cache = Cache::new(TrustDirectory::new(home.path().to_owned()), gun.clone());
-        let mut chain = Chain::new(gun.clone(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
-        let limit = Duration::from_millis(1);
-        let error = drive_within(limit, &gun, &mut chain, Ok(&Endless), &cache, Offline::UseCache).await.unwrap_err();
+        let begin = || Chain::new(gun.clone(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
+        let (mut chain, limit) = (begin(), Duration::from_millis(1));
+        let outcome = drive_within(limit, &gun, &mut chain, &begin, Ok(&Endless), &cache, Offline::UseCache).await;
+        let error = outcome.unwrap_err();
         assert!(matches!(error, UpdateError::TooSlow(after) if after == limit), "{error}");
     }
 }
