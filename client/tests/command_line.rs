@@ -49,3 +49,36 @@ fn with_json_a_failure_is_one_document_that_names_its_code() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
+
+#[test]
+fn a_rotation_without_a_role_or_of_a_role_that_is_none_makes_no_sense() {
+    for (arguments, message) in [
+        (["key", "rotate", "a.test/b"].as_slice(), "must specify a GUN and a key role to rotate"),
+        (&["key", "rotate", "a.test/b", "nonsense"], "\"nonsense\" is not the name of a role"),
+        (&["key", "rotate"], "Usage: bulla key rotate GUN ROLE..."),
+        (&["renew"], "Usage: bulla renew"),
+        (&["doctor", "a.test/b", "--all"], "cannot be used with"),
+    ] {
+        let (status, said) = run(arguments);
+        assert_eq!(status, 2, "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn a_list_of_repositories_with_a_bad_line_is_refused_by_its_number() {
+    let lists = tempfile::tempdir().unwrap();
+    let path = lists.path().join("list");
+    std::fs::write(&path, "a.test/b\n\na.test/\u{1}\n").unwrap();
+    let path = path.to_str().unwrap();
+    for arguments in [["renew", "--from", path].as_slice(), &["key", "rotate", "--from", path, "targets"]] {
+        let (status, said) = run(arguments);
+        assert_eq!(status, 1, "{said}");
+        assert!(said.contains(", line 3: \"a.test/\\u{1}\" names no repository"), "{said}");
+    }
+}
+
+#[test]
+fn a_doctor_of_an_empty_directory_has_nothing_to_say() {
+    assert_eq!(run(&["doctor"]), (0, String::new()));
+}
