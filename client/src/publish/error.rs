@@ -39,6 +39,17 @@ pub enum PublishError {
         /// Where its trusted metadata is kept here.
         metadata: PathBuf,
     },
+    /// The server did not know the repository when a root was made for it here, and now serves another.
+    #[error(
+        "somebody else made {gun} at the same time, and nothing was signed for their root; if that is right, sign again, \
+         else remove {metadata} first", metadata = metadata.display()
+    )]
+    MadeByOthers {
+        /// The repository.
+        gun: Gun,
+        /// Where what the server serves now was kept as first seen.
+        metadata: PathBuf,
+    },
     /// The edit does not fit what is published.
     #[error(transparent)]
     Edit(#[from] EditError),

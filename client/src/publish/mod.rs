@@ -135,7 +135,14 @@ impl Publisher<'_> {
                 Some(founded) => founded.clone(),
                 None => founded.insert(self.found().await?).clone(),
             },
-            other => other?,
+            other => {
+                let working = other?;
+                // The certificate is of this run: what names it alone is signed with the key that made it.
+                if founded.as_ref().is_some_and(|made| made.root().root != working.root().root) {
+                    return Err(PublishError::MadeByOthers { gun: self.gun.clone(), metadata: self.cache.place() });
+                }
+                working
+            }
         };
         edit.apply(&mut working)?;
         let root = self.renew_root(&mut working, anchored);

@@ -11,6 +11,7 @@ mod listing;
 mod mending;
 mod overtaken;
 mod pinned;
+mod raced;
 mod renewing;
 mod resuming;
 mod revoking;

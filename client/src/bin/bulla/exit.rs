@@ -318,7 +318,7 @@ impl Code {
             PublishError::Remote(e) => Self::of_remote(e),
             PublishError::Vanished { .. } => Self::NoTrustData,
             PublishError::Pin(_) => Self::Untrusted,
-            PublishError::Contended => Self::Conflict,
+            PublishError::Contended | PublishError::MadeByOthers { .. } => Self::Conflict,
             PublishError::Edit(e) => Self::of_edit(e),
             PublishError::Lock(e) => Self::of_lock(e),
             PublishError::Keyring(e) => Self::of_keyring(e),
