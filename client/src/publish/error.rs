@@ -78,6 +78,15 @@ pub enum PublishError {
     /// The root came from the server in this very run, and nothing that was known before says that it is the right one.
     #[error("the root was never seen here before; the next signature may sign it anew")]
     RootFirstSeen,
+    /// The same, and the edit would follow that root, or sign anew what its keys signed long ago.
+    #[error(
+        "{gun} was never seen here before, so its trust server chooses which of its documents would be signed anew; pin its \
+         root (bulla pin show {gun}, where it is known), or bring the trust directory's metadata from there, and do it again"
+    )]
+    FirstContact {
+        /// The repository.
+        gun: Gun,
+    },
     /// The root that would be published is not what is pinned here.
     #[error(transparent)]
     Pin(#[from] Box<PinMismatch>),

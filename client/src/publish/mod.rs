@@ -1,6 +1,7 @@
 //! Publishing: an edit is applied to what is there, what it touched is signed, and all of it goes into one upload.
 
 use ring::rand::SecureRandom;
+use tuf_schema::verify::Pin;
 use tuf_schema::verify::chain::{ChainError, Trusted};
 use tuf_schema::{Gun, Role, UtcTime};
 
@@ -145,6 +146,9 @@ impl Publisher<'_> {
             }
         };
         edit.apply(&mut working)?;
+        if !anchored && founded.is_none() {
+            self.check_first_contact(edit, &working)?;
+        }
         let root = self.renew_root(&mut working, anchored);
         let parts = self.sign_touched(&working)?;
         let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
@@ -157,6 +161,20 @@ impl Publisher<'_> {
             self.cache.write(&Role::Root, &made, self.rng).map_err(PublishError::NotKept)?;
         }
         Ok(Published { initialised: !working.was_published(), roles, root })
+    }
+
+    /// That nothing is signed anew that the server chose. On first contact it may serve what the keys here signed long
+    /// ago: old documents where no date counts, or an old root, and its successor would be a second one of its version.
+    fn check_first_contact(&self, edit: &dyn Edit, working: &Working) -> Result<(), PublishError> {
+        let touched = working.touched();
+        let follows = touched.contains(&Role::Root) && working.can_sign(&Role::Root);
+        let trusts = follows || (edit.opens_expired() && !touched.is_empty());
+        match self.cache.pin() {
+            Pin::FirstUse | Pin::NoFirstUse if trusts && working.was_published() => {
+                Err(PublishError::FirstContact { gun: self.gun.clone() })
+            }
+            Pin::FirstUse | Pin::NoFirstUse | Pin::Certificates { .. } | Pin::Authorities { .. } => Ok(()),
+        }
     }
 
     /// The documents to be edited: those that are published, or those of a first publish that was begun here.

@@ -5,6 +5,7 @@
 mod editing;
 mod examining;
 mod examining_directory;
+mod first_contact;
 mod hostile;
 mod kinds;
 mod listing;
