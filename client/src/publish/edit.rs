@@ -26,6 +26,10 @@ pub trait Edit: Send + Sync {
     fn founds(&self) -> bool {
         false
     }
+
+    /// Told just before what came of it is handed to the trust server. From then on it may be public, whatever the
+    /// server answers.
+    fn goes_out(&self) {}
 }
 
 /// Why an edit does not fit what is published.

@@ -155,6 +155,7 @@ impl Publisher<'_> {
         // We made it ourselves: from now on nobody else's root will do.
         let made = parts.iter().find(|part| part.role == Role::Root && working.is_new()).map(|part| part.bytes.clone());
         if !parts.is_empty() {
+            edit.goes_out();
             self.remote.publish(parts).await?;
         }
         if let Some(made) = made {

@@ -94,24 +94,6 @@ pub enum RemoteError {
     BadResponse,
 }
 
-impl RemoteError {
-    /// Whether what was asked for may have been done all the same: the answer got lost, or something between us and the
-    /// server gave one of its own.
-    #[must_use]
-    pub fn may_have_been_done(&self) -> bool {
-        match self {
-            Self::Connection { .. } | Self::BadResponse | Self::TooLong { .. } => true,
-            Self::Status(status) => *status >= 500,
-            Self::Unreachable { .. }
-            | Self::Unauthorized
-            | Self::Token { .. }
-            | Self::Busy { .. }
-            | Self::VersionConflict
-            | Self::Rejected(_) => false,
-        }
-    }
-}
-
 /// A trust server.
 #[async_trait]
 pub trait Remote: Send + Sync {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tuf_schema::model::{KeyGrant, Root};
 use tuf_schema::verify::Authority;
@@ -10,12 +11,14 @@ use tuf_schema::{BaseRole, DelegationName, KeyId, PublicKey, Role};
 use crate::publish::{Edit, EditError, Working};
 
 /// New keys for roles. All of them take effect with one upload.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct RotateKeys {
     pub(super) bases: Vec<(BaseRole, Vec<PublicKey>)>,
     pub(super) delegations: Vec<Exchange>,
     /// Root keys of long ago that sign the new root, too.
     pub(super) older: Vec<Authority>,
+    /// Whether anything was handed to the trust server, which may keep it whatever it answers.
+    pub(super) went_out: AtomicBool,
 }
 
 /// Keys in the place of others, in every delegation that has these.
@@ -30,6 +33,10 @@ pub(super) struct Exchange {
 
 impl Edit for RotateKeys {
     fn apply(&self, working: &mut Working) -> Result<(), EditError> {
+        // An attempt before this one was stored, whatever its answer said.
+        if self.went_out() && self.is_in_force(working) {
+            return Ok(());
+        }
         for (role, keys) in &self.bases {
             replace(working.root_mut(), *role, keys);
             match role {
@@ -41,9 +48,18 @@ impl Edit for RotateKeys {
         working.also_signed_by(&self.older);
         self.delegations.iter().try_for_each(|exchange| exchange.apply(working))
     }
+
+    fn goes_out(&self) {
+        self.went_out.store(true, Ordering::Relaxed);
+    }
 }
 
 impl RotateKeys {
+    /// Whether the new keys may be public.
+    pub(super) fn went_out(&self) -> bool {
+        self.went_out.load(Ordering::Relaxed)
+    }
+
     /// Whether the keys are those that count.
     pub(super) fn is_in_force(&self, working: &Working) -> bool {
         let base = |(role, keys): &(BaseRole, Vec<PublicKey>)| {

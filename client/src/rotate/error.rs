@@ -75,14 +75,14 @@ pub enum RotationError {
     Publish(#[from] PublishError),
     /// The new keys were sent, and nobody knows whether they count.
     #[error(
-        "the new keys of {gun} were sent and no answer came ({why}); the old and the new private keys are kept. See which \
+        "the new keys of {gun} were sent, and what is published does not name them ({why}); the old and the new private keys are kept. See which \
          of them count with: bulla doctor {gun}"
     )]
     Unknown {
         /// The repository.
         gun: Gun,
-        /// What came instead of an answer.
-        why: RemoteError,
+        /// What came of sending them.
+        why: PublishError,
     },
 }
 

@@ -13,7 +13,7 @@ pub use error::RotationError;
 pub use plan::{Plan, Source, Step};
 
 use crate::keys::StoredKey;
-use crate::publish::{Edit, EditError, PublishError, Publisher, RootNotice, Working};
+use crate::publish::{Edit, EditError, Publisher, RootNotice, Working};
 
 /// What somebody wants rotated in a repository.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ pub struct Rotated {
     pub gun: Gun,
     /// Each role with the ids of its new keys: those of the bare public keys.
     pub roles: Vec<(Role, Vec<KeyId>)>,
+    /// Whether the new keys are named by what is published; if not, none was removed, though the server took them.
+    pub is_served: bool,
     /// The old private keys that were removed here.
     pub removed: Vec<KeyId>,
     /// The old private keys that are still here.
@@ -72,37 +74,26 @@ pub async fn plan(publisher: &mut Publisher<'_>, request: &Request) -> Result<Pl
 /// [`RotationError::Unknown`], which keeps all of them.
 pub async fn carry_out(publisher: &mut Publisher<'_>, plan: &Plan) -> Result<Rotated, RotationError> {
     let mut made = Vec::new();
-    let outcome = attempt(publisher, plan, &mut made).await;
-    if outcome.as_ref().is_err_and(|e| !matches!(e, RotationError::Unknown { .. })) {
-        for key in &made {
-            // What failed is what is reported; a key that nobody knows does no harm.
-            let _ = publisher.keys.remove(key);
-        }
-    }
-    outcome
-}
-
-async fn attempt(
-    publisher: &mut Publisher<'_>,
-    plan: &Plan,
-    made: &mut Vec<StoredKey>,
-) -> Result<Rotated, RotationError> {
-    let edit = new_keys::prepare(publisher, plan, made).await?;
-    let root = match publisher.publish(&edit).await {
+    let edit = match new_keys::prepare(publisher, plan, &mut made).await {
+        Ok(edit) => edit,
+        Err(e) => return Err(without(&made, publisher, e)),
+    };
+    let published = publisher.publish(&edit).await;
+    // A signed root that names the new keys may be public once it was sent: no answer is reason enough to remove them.
+    let published = match published {
+        Err(e) if !edit.went_out() => return Err(without(&made, publisher, e.into())),
+        other => other,
+    };
+    // Nor is one enough to remove the old keys: what is published says which of them count.
+    let is_served = publisher.plan(&Look).await.is_ok_and(|working| edit.is_in_force(&working));
+    let root = match published {
         Ok(published) => published.root,
-        Err(PublishError::Remote(why)) if why.may_have_been_done() => {
-            // The answer got lost, or came from something between us and the server: what is published says.
-            let counts = publisher.plan(&Look).await.is_ok_and(|working| edit.is_in_force(&working));
-            if !counts {
-                return Err(RotationError::Unknown { gun: publisher.gun.clone(), why });
-            }
-            Vec::new()
-        }
-        Err(e) => return Err(e.into()),
+        Err(_) if is_served => Vec::new(),
+        Err(why) => return Err(RotationError::Unknown { gun: publisher.gun.clone(), why }),
     };
     let (mut removed, mut kept, mut not_removed) = (Vec::new(), Vec::new(), None);
     for old in &plan.old_keys {
-        let goes = old.is_removed && !edit.names(&old.key.id);
+        let goes = is_served && old.is_removed && !edit.names(&old.key.id);
         match goes.then(|| publisher.keys.remove(&old.key)) {
             None => kept.push(old.key.id.clone()),
             Some(Ok(())) => removed.push(old.key.id.clone()),
@@ -112,5 +103,14 @@ async fn attempt(
             }
         }
     }
-    Ok(Rotated { gun: publisher.gun.clone(), roles: edit.roles(), removed, kept, not_removed, root })
+    Ok(Rotated { gun: publisher.gun.clone(), roles: edit.roles(), is_served, removed, kept, not_removed, root })
+}
+
+/// Removes what was made for a rotation of which nothing was sent.
+fn without(made: &[StoredKey], publisher: &mut Publisher<'_>, error: RotationError) -> RotationError {
+    for key in made {
+        // What failed is what is reported; a key that nobody knows does no harm.
+        let _ = publisher.keys.remove(key);
+    }
+    error
 }

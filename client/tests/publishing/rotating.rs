@@ -1,8 +1,10 @@
 //! Keys are rotated in one upload, old private keys go only when the new ones count, and nobody is locked out.
 
+use std::time::Duration;
+
 use bulla::changelist::Change;
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, PublishError, Publisher};
+use bulla::publish::{Changes, MAX_ATTEMPTS, PublishError, Publisher};
 use bulla::remote::RemoteError;
 use bulla::rotate::{self, Plan, Request, Rotated, RotationError};
 use ring::rand::SystemRandom;
@@ -30,11 +32,15 @@ async fn plan(person: &Person, server: &Server, request: &Request) -> Result<Pla
 
 async fn rotate(person: &Person, server: &Server, request: &Request) -> Result<Rotated, RotationError> {
     let plan = plan(person, server, request).await?;
+    carry_out(person, server, &plan).await
+}
+
+async fn carry_out(person: &Person, server: &Server, plan: &Plan) -> Result<Rotated, RotationError> {
     let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
     let now = server.now();
     let mut publisher =
         Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    rotate::carry_out(&mut publisher, &plan).await
+    rotate::carry_out(&mut publisher, plan).await
 }
 
 fn private_keys(person: &Person, wanted: &KeyRole) -> Vec<KeyId> {
@@ -274,16 +280,78 @@ async fn a_key_of_a_file_is_taken_as_the_new_one() {
 // ---- what goes wrong
 
 #[tokio::test]
-async fn a_refused_rotation_leaves_the_old_keys_and_no_new_ones() {
+async fn a_refusal_keeps_the_old_and_the_new_keys_as_what_was_sent_may_be_public() {
     let (server, owner, reader) = signed_once().await;
-    let before = owner.keyring().list().unwrap();
-    for fault in [RemoteError::Rejected("no".into()), RemoteError::Unauthorized, RemoteError::Status(404)] {
+    let busy = || RemoteError::Busy { server: "n.test".into(), status: 429, sent: 3, pause: Duration::from_secs(9) };
+    let rejected = || RemoteError::Rejected("no".into());
+    for fault in [rejected(), RemoteError::Unauthorized, RemoteError::Status(408), RemoteError::Status(413), busy()] {
+        let before = owner.keyring().list().unwrap();
         server.state.lock().unwrap().refusals.push(fault);
         let e = rotate(&owner, &server, &request(&["root", "targets"])).await.unwrap_err();
-        assert!(matches!(e, RotationError::Publish(PublishError::Remote(_))), "{e}");
-        assert_eq!(owner.keyring().list().unwrap(), before);
+        assert!(matches!(e, RotationError::Unknown { why: PublishError::Remote(_), .. }), "{e}");
+        let after = owner.keyring().list().unwrap();
+        assert_eq!((after.len(), before.iter().all(|key| after.contains(key))), (before.len() + 2, true), "{e}");
     }
     reader.read(&server).await.unwrap();
+    owner.sign(&server, "2", b"two").await.unwrap();
+}
+
+#[tokio::test]
+async fn conflicts_until_the_last_attempt_keep_the_new_key() {
+    let (server, owner, _) = signed_once().await;
+    server.state.lock().unwrap().conflicts = usize::try_from(MAX_ATTEMPTS).unwrap();
+    let e = rotate(&owner, &server, &request(&["root"])).await.unwrap_err();
+    assert!(matches!(e, RotationError::Unknown { why: PublishError::Contended, .. }), "{e}");
+    assert_eq!(private_keys(&owner, &KeyRole::Root).len(), 2);
+}
+
+#[tokio::test]
+async fn what_fails_before_anything_was_sent_leaves_no_new_key() {
+    let (server, owner, _) = signed_once().await;
+    let before = owner.keyring().list().unwrap();
+    let plan = plan(&owner, &server, &request(&["root", "targets"])).await.unwrap();
+    server.state.lock().unwrap().down = true;
+    let e = carry_out(&owner, &server, &plan).await.unwrap_err();
+    assert!(matches!(e, RotationError::Publish(PublishError::Update(_))), "{e}");
+    assert_eq!(owner.keyring().list().unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_root_that_was_stored_and_refused_keeps_its_key() {
+    let (server, owner, reader) = signed_once().await;
+    server.state.lock().unwrap().lost_answers.push(RemoteError::Rejected("no".into()));
+    rotate(&owner, &server, &request(&["root"])).await.unwrap();
+    let new = listed(&server.current("root"), BaseRole::Root);
+    assert!(private_keys(&owner, &KeyRole::Root).contains(&new[0]));
+    reader.read(&server).await.unwrap();
+    rotate(&owner, &server, &request(&["root"])).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_stored_and_answered_as_a_conflict_is_done_and_not_done_again() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    server.state.lock().unwrap().lost_answers.push(RemoteError::VersionConflict);
+    rotate(&owner, &server, &request(&["targets/alice"])).await.unwrap();
+    server.state.lock().unwrap().lost_answers.push(RemoteError::VersionConflict);
+    let before = server.posts().len();
+    rotate(&owner, &server, &request(&["root", "targets"])).await.unwrap();
+    assert_eq!(server.posts().len(), before + 1);
+    let targets: Targets = server.current("targets");
+    let here = private_keys(&owner, &KeyRole::Signer("alice".into()));
+    assert_eq!(targets.delegations.roles.iter().map(|role| &role.key_ids).collect::<Vec<_>>(), [&here, &here]);
+}
+
+#[tokio::test]
+async fn a_success_that_is_not_served_keeps_the_old_and_the_new_keys() {
+    let (server, owner, _) = signed_once().await;
+    let old = private_keys(&owner, &KeyRole::Targets);
+    server.state.lock().unwrap().forgets = true;
+    let rotated = rotate(&owner, &server, &request(&["targets"])).await.unwrap();
+    assert_eq!((rotated.is_served, rotated.removed, rotated.kept), (false, vec![], old));
+    assert_eq!(private_keys(&owner, &KeyRole::Targets).len(), 2);
+    server.state.lock().unwrap().forgets = false;
     owner.sign(&server, "2", b"two").await.unwrap();
 }
 

@@ -362,11 +362,9 @@ impl Code {
             RotationError::OlderRoot { .. } => Self::Untrusted,
             RotationError::NoRootKey { .. } => Self::Key,
             RotationError::Import(e) => Self::of_import(e),
-            RotationError::ServerKey { source, .. } | RotationError::Unknown { why: source, .. } => {
-                Self::of_remote(source)
-            }
+            RotationError::ServerKey { source, .. } => Self::of_remote(source),
             RotationError::Keyring(e) => Self::of_keyring(e),
-            RotationError::Publish(e) => Self::of_publish(e),
+            RotationError::Publish(e) | RotationError::Unknown { why: e, .. } => Self::of_publish(e),
         }
     }
 

@@ -217,6 +217,13 @@ async fn look(
 async fn rotate_one(opened: &Opened, plan: &Plan, keys: &mut Keyring, context: &Context) -> Result<Rotation, CliError> {
     let rotated = rotate::carry_out(&mut opened.publisher(keys, context), plan).await;
     let rotated = rotated.map_err(|e| failed(&plan.gun, e))?;
+    if !rotated.is_served {
+        context.out.warn(&format!(
+            "the trust server took the new keys of {gun}, but what it serves does not name them; the old and the new \
+             private keys are kept. See which of them count with: bulla doctor {gun}",
+            gun = plan.gun
+        ));
+    }
     if let Some(why) = &rotated.not_removed {
         context.out.warn(&format!("the keys of {} are rotated, but an old private key is still here: {why}", plan.gun));
     }
