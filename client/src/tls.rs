@@ -21,6 +21,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// What every path to trust metadata has in it, and no other: no part of a repository's name begins so.
 const METADATA_PATH: &str = "/_trust/tuf/";
 
+/// What is in every path to a manifest of a registry, which may lead to where its bytes lie, at another server.
+const MANIFEST_PATH: &str = "/manifests/";
+
 /// Whether plain http may be spoken at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -34,9 +37,14 @@ impl Scheme {
     /// Whether a redirect may be followed that leads to `url`, after requests to `before`.
     ///
     /// None from trust metadata: the reference follows none there, and an upload that is redirected becomes a GET, whose
-    /// answer says nothing of whether anything was stored.
+    /// answer says nothing of whether anything was stored. And none to another server, but from a manifest of a registry:
+    /// what a token service is shown must not be handed on.
     fn follows(self, url: &Url, before: &[Url]) -> bool {
-        self.allows(url) && before.len() <= REDIRECTS && !before.iter().any(|url| url.path().contains(METADATA_PATH))
+        let at_home = |first: &Url| first.origin() == url.origin() || is_manifest(first);
+        self.allows(url)
+            && before.len() <= REDIRECTS
+            && before.first().is_some_and(at_home)
+            && !before.iter().any(|url| url.path().contains(METADATA_PATH))
     }
 
     /// Whether a redirect may lead to `url`: plain http is for this machine only, wherever it began.
@@ -198,6 +206,11 @@ impl Material {
     }
 }
 
+/// Whether a URL is that of a manifest in a registry.
+fn is_manifest(url: &Url) -> bool {
+    url.path().strip_prefix("/v2/").is_some_and(|rest| rest.contains(MANIFEST_PATH))
+}
+
 /// The certificates of a PEM file.
 fn authorities(path: &Path) -> Result<Vec<Certificate>, TlsError> {
     let pem = std::fs::read(path).map_err(unreadable(path))?;
@@ -314,12 +327,37 @@ mod tests {
         assert!(allowed(Scheme::HttpsOnly, "https://n.test/"));
     }
 
+    #[test]
+    fn only_a_manifest_may_lie_at_another_server() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let follows = |before: &[&str], next: &str| {
+            let before: Vec<_> = before.iter().map(|text| url(text)).collect();
+            Scheme::HttpsOnly.follows(&url(next), &before)
+        };
+        let elsewhere = ["https://b.test/token", "https://a.test:444/token", "https://x.a.test/token"];
+        for first in ["https://a.test/token", "https://a.test/v2/", "https://a.test/x/v2/y/manifests/1"] {
+            assert!(follows(&[first], "https://a.test/other"), "{first}");
+            assert!(follows(&[first], "https://a.test:443/other"), "{first}");
+            for next in elsewhere {
+                assert!(!follows(&[first], next), "{first} {next}");
+                assert!(!follows(&[first, "https://a.test/v2/y/manifests/1"], next), "{first} {next}");
+            }
+        }
+        for next in elsewhere {
+            assert!(follows(&["https://a.test/v2/y/manifests/1"], next), "{next}");
+        }
+        assert!(!follows(&[], "https://a.test/"));
+        let five = ["https://a.test/"; 5];
+        assert!(follows(&five, "https://a.test/"));
+        assert!(!follows(&[five.as_slice(), &["https://a.test/"]].concat(), "https://a.test/"));
+    }
+
     #[tokio::test]
     async fn a_registry_on_this_machine_cannot_send_a_reader_to_plain_http_elsewhere() {
         let elsewhere = |_: &str| answer("302 Found", &[("Location", "http://registry.invalid/")], "");
         let server = Scripted::start(elsewhere).await;
         let client = tests_support::client_of(Scheme::PlainOnLoopback);
-        let response = client.get(format!("http://{}/", server.address)).send().await.unwrap();
+        let response = client.get(format!("http://{}/v2/a/manifests/1", server.address)).send().await.unwrap();
         assert_eq!(response.status(), 302);
     }
 

@@ -199,6 +199,10 @@ async fn token(
             None => break response,
         }
     };
+    // A refresh token is for the very place that was named: an answer from anywhere else counts for nothing.
+    if matches!(credentials, Credentials::IdentityToken(_)) && response.url() != &url {
+        return Err(failed("it leads elsewhere with what only it may see"));
+    }
     let status = response.status().as_u16();
     if status == 401 {
         return Err(RemoteError::Unauthorized);
@@ -231,6 +235,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::{Scripted, answer};
+    use crate::tls::Scheme;
+    use crate::tls::tests_support::client_of;
 
     #[test]
     fn a_bearer_challenge_names_realm_and_service() {
@@ -267,6 +274,42 @@ mod tests {
             error.to_string(),
             "no token from http://auth.test/token: its URL is not https, so no credentials are shown to it"
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_token_service_is_shown_is_handed_on_to_nobody() {
+        let password = || Credentials::Password { username: "me".into(), password: String::from("secret").into() };
+        let refresh = || Credentials::IdentityToken(String::from("secret").into());
+        let thief = Scripted::start(|_| answer("200 OK", &[], r#"{"token":"t"}"#)).await;
+        let client = client_of(Scheme::PlainOnLoopback);
+        for status in ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found", "303 See Other"] {
+            for credentials in [password(), refresh(), Credentials::Anonymous] {
+                let location = format!("http://{}/token", thief.address);
+                let service = Scripted::start(move |_| answer(status, &[("Location", &location)], "")).await;
+                let realm = format!("http://{}/token", service.address);
+                let challenge = Challenge::Bearer { realm: realm.clone(), service: None, insufficient: false };
+                let error = challenge.answer(&client, &credentials, "a/b", Action::Pull).await.unwrap_err();
+                let expected = format!("no token from {realm}: it answered {}", status.split_at(3).0);
+                assert_eq!(error.to_string(), expected);
+            }
+        }
+        assert_eq!(thief.requests(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_refresh_token_gets_its_answer_where_it_was_sent() {
+        let within = |line: &str| match line.contains(" /token") {
+            true => answer("307 Temporary Redirect", &[("Location", "/other")], ""),
+            false => answer("200 OK", &[], r#"{"token":"t"}"#),
+        };
+        let service = Scripted::start(within).await;
+        let realm = format!("http://{}/token", service.address);
+        let challenge = Challenge::Bearer { realm: realm.clone(), service: None, insufficient: false };
+        let client = client_of(Scheme::PlainOnLoopback);
+        let refresh = Credentials::IdentityToken(String::from("secret").into());
+        let error = challenge.answer(&client, &refresh, "a/b", Action::Pull).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("no token from {realm}: it leads elsewhere with what only it may see"));
+        assert!(challenge.answer(&client, &Credentials::Anonymous, "a/b", Action::Pull).await.unwrap().is_some());
     }
 
     proptest! {
