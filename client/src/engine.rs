@@ -8,6 +8,7 @@ use tokio::process::Command;
 use tuf_schema::Sha256;
 
 use crate::image::Tag;
+use crate::keys::passphrase::keep_from;
 use crate::registry::Manifest;
 
 /// The most of the last words of docker that an error repeats, in characters.
@@ -57,15 +58,7 @@ impl Engine {
     /// [`EngineError`].
     pub async fn push(&self, image: &str, tag: &Tag, say: impl Fn(&str)) -> Result<Manifest, EngineError> {
         let failed = |source| EngineError::Run { program: self.program.clone(), source };
-        let mut child = Command::new(&self.program)
-            .args(["push", "--", image])
-            .env("DOCKER_CONTENT_TRUST", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
+        let mut child = self.command(image).spawn().map_err(failed)?;
         let stderr = child.stderr.take();
         let words = tokio::spawn(async move {
             let mut words = String::new();
@@ -91,6 +84,20 @@ impl Engine {
             return Err(EngineError::Refused { image: image.to_owned(), words });
         }
         pushed.ok_or_else(|| EngineError::NoDigest(image.to_owned()))
+    }
+
+    /// Nothing is signed by docker, so it needs no passphrase.
+    fn command(&self, image: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        keep_from(command.as_std_mut());
+        command
+            .args(["push", "--", image])
+            .env("DOCKER_CONTENT_TRUST", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
     }
 }
 
@@ -141,6 +148,16 @@ mod tests {
         assert_eq!((pushed.digest.to_hex(), pushed.length), (hex, 523));
         let said = said.into_inner().unwrap();
         assert_eq!((said[0].as_str(), said.len()), ("push -- a.test/b:1 trust=0", 3));
+    }
+
+    #[test]
+    fn docker_sees_no_passphrase() {
+        let command = Engine::default().command("a.test/b:1");
+        let removed = command
+            .as_std()
+            .get_envs()
+            .filter(|(name, value)| name.to_string_lossy().ends_with("_PASSPHRASE") && value.is_none());
+        assert_eq!(removed.count(), 6);
     }
 
     #[tokio::test]

@@ -5,9 +5,11 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use super::{Credentials, CredentialsError};
+use crate::keys::passphrase::keep_from;
 
 /// The user name by which a helper says that the secret is an identity token.
 const IDENTITY_TOKEN_USER: &str = "<token>";
@@ -26,17 +28,7 @@ struct Answer {
 pub(super) async fn ask(name: &str, path: Option<&OsStr>, server: &str) -> Result<Credentials, CredentialsError> {
     let program = format!("docker-credential-{name}");
     let failed = |source| CredentialsError::Helper { program: program.clone(), source };
-    let mut command = tokio::process::Command::new(&program);
-    if let Some(path) = path {
-        command.env("PATH", path);
-    }
-    let mut child = command
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(failed)?;
+    let mut child = command(&program, path).spawn().map_err(failed)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that has ended already will say why by its status.
         let _ = stdin.write_all(server.as_bytes()).await;
@@ -54,4 +46,29 @@ pub(super) async fn ask(name: &str, path: Option<&OsStr>, server: &str) -> Resul
         "" => Credentials::Anonymous,
         name => Credentials::Password { username: name.to_owned(), password: answer.secret },
     })
+}
+
+fn command(program: &str, path: Option<&OsStr>) -> Command {
+    let mut command = Command::new(program);
+    keep_from(command.as_std_mut());
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_sees_no_passphrase() {
+        let command = command("docker-credential-x", None);
+        let removed = command
+            .as_std()
+            .get_envs()
+            .filter(|(name, value)| name.to_string_lossy().ends_with("_PASSPHRASE") && value.is_none());
+        assert_eq!(removed.count(), 6);
+    }
 }

@@ -195,6 +195,16 @@ fn a_variable_that_cannot_be_a_passphrase_is_told() {
 }
 
 #[test]
+fn a_program_that_is_asked_sees_no_passphrase() {
+    let home = Home::new();
+    let script = "env >seen; echo hush asked";
+    let askpass = program(&home, "askpass", script);
+    home.done(&GENERATE, &[("BULLA_ASKPASS", &askpass), ("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "hush root")]);
+    let seen = fs::read_to_string(home.path().join("seen")).unwrap();
+    assert!(seen.contains("BULLA_ASKPASS=") && !seen.contains("hush"), "{seen}");
+}
+
+#[test]
 fn a_program_is_asked_when_nothing_is_given_and_no_one_else_is() {
     let home = Home::new();
     let askpass = program(&home, "askpass", "echo \"$1\" >>asked; echo hush asked; echo url: x");

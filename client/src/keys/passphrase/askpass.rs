@@ -9,18 +9,16 @@ use tuf_schema::sign::Passphrase;
 
 use super::place::Fault;
 use super::secret_line;
+use super::sources::keep_from;
 
 /// How much a command may print behind the passphrase without being cut off, in bytes.
 const MAX_REST: u64 = 1 << 20;
 
 /// Runs `command` and takes what it prints. It is run without a shell, and no passphrase is among its arguments.
 pub(super) fn ask(command: &Path, question: &str) -> Result<Passphrase, Fault> {
-    let mut child = Command::new(command)
-        .arg(question)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(Fault::NotRun)?;
+    let mut command = Command::new(command);
+    keep_from(&mut command);
+    let mut child = command.arg(question).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(Fault::NotRun)?;
     let answer = match child.stdout.take() {
         Some(mut printed) => {
             let answer = secret_line::read(&mut printed);

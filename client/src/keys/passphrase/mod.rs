@@ -17,6 +17,7 @@ mod sources;
 
 pub use place::{Fault, Place};
 pub use secret_line::MAX_BYTES;
+pub(crate) use sources::keep_from;
 pub use sources::{Descriptor, DescriptorError, EnvironmentPassphrases, KeyKind, Sources};
 
 /// The fewest characters of a new passphrase that is typed in (the reference's rule).

@@ -85,6 +85,13 @@ const VARIABLES: [(&str, &[KeyKind]); 6] = [
     ("NOTARY_DELEGATION_PASSPHRASE", &[KeyKind::Delegation]),
 ];
 
+/// Keeps the passphrases of the environment from a program that is run.
+pub(crate) fn keep_from(command: &mut std::process::Command) {
+    for (name, _) in VARIABLES {
+        command.env_remove(name);
+    }
+}
+
 /// Variables that name files.
 const FILES: [(&str, &[KeyKind]); 4] = [
     ("BULLA_ROOT_PASSPHRASE_FILE", &[KeyKind::Root]),
