@@ -257,17 +257,34 @@ impl Keyring {
         Ok(file.exported_as(role, gun, secret.public().id()))
     }
 
-    /// Seals a key under another passphrase, in its own file.
+    /// Seals a key under another passphrase, in every file that it has: none must still open with the old one. Where a
+    /// symbolic link leads to a file, that file is written.
     ///
     /// # Errors
-    /// [`KeyringError`]; the file is then as it was.
+    /// [`KeyringError`]; unless it is [`KeyringError::File`], all files are then as they were.
     pub fn change_passphrase(&mut self, key: &StoredKey, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
         let derivation = self.derivation;
         self.open(key)?;
+        let files: Vec<_> = self.files()?.into_iter().filter(|file| file.id == key.id).collect();
+        // What another file of that name holds would be lost if it were another key.
+        for StoredKey { path, role, .. } in files.iter().filter(|file| file.path != key.path) {
+            let secret = self.open_file(&directory::read_key(path)?, role, &KeyName::Id(&key.id))?;
+            let found = secret.public().id();
+            if *found != key.id {
+                return Err(KeyringError::WrongName { path: path.clone(), found: found.clone() });
+            }
+        }
         let secret = self.opened.get(&key.id).ok_or_else(|| KeyringError::Unknown(key.id.clone()))?;
-        let seal = |passphrase: &_| seal::seal(secret, &key.role, key.gun.as_ref(), passphrase, derivation, rng);
-        let text = self.passphrases.in_place_of_old(&key.role, &key.id, seal)??;
-        write_private(&key.path, text.as_bytes(), rng)?;
+        let sealed = |passphrase: &_| {
+            let seal =
+                |file: &StoredKey| seal::seal(secret, &file.role, file.gun.as_ref(), passphrase, derivation, rng);
+            files.iter().map(seal).collect::<Result<Vec<_>, _>>()
+        };
+        let texts = self.passphrases.in_place_of_old(&key.role, &key.id, sealed)??;
+        for (StoredKey { path, .. }, text) in files.iter().zip(&texts) {
+            let place = fs::canonicalize(path).map_err(|source| FileError::Read { path: path.clone(), source })?;
+            write_private(&place, text.as_bytes(), rng)?;
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use bulla::keys::KeyFile;
+use tuf_schema::SigningKey as _;
 use tuf_schema::sign::Passphrase;
 
 use crate::process::{Ended, Home};
@@ -192,6 +193,52 @@ fn a_variable_that_cannot_be_a_passphrase_is_told() {
     let error = failed(&home.shell(script, &GENERATE, &[], ""));
     assert!(error.ends_with("from DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: it is no UTF-8 text"), "{error}");
     home.done(&GENERATE, &[(DOCKERS.0, &long[1..])]);
+}
+
+#[test]
+fn another_passphrase_is_that_of_every_file_of_a_key_and_a_link_stays_one() {
+    use std::os::unix::fs::symlink;
+    let home = Home::new();
+    secret(&home, "new", "hush new");
+    let new = ("BULLA_NEW_PASSPHRASE_FILE", "new");
+    home.done(&GENERATE, &[DOCKERS]);
+    let name = home.keys().remove(0);
+    let id = name.trim_end_matches(".key").to_owned();
+    let first = home.private().join(&name);
+    let old = home.private().join("root_keys").join(format!("{id}_root.key"));
+    fs::create_dir(old.parent().unwrap()).unwrap();
+    fs::copy(&first, &old).unwrap();
+    let (safe, before) = (home.path().join("safe.key"), fs::read_to_string(&first).unwrap());
+    fs::rename(&first, &safe).unwrap();
+    symlink(&safe, &first).unwrap();
+    home.done(&["key", "passwd", &id], &[DOCKERS, new]);
+    assert!(fs::symlink_metadata(&first).unwrap().is_symlink());
+    for path in [&safe, &old] {
+        let text = fs::read_to_string(path).unwrap();
+        assert_ne!(text, before, "{}", path.display());
+        let file = KeyFile::parse_all(&text).remove(0);
+        let with = |passphrase: &str| file.open(Some(&Passphrase::from_text(passphrase.to_owned())));
+        assert_eq!(with("hush new").unwrap().public().id().to_string(), id, "{}", path.display());
+        assert!(with(DOCKERS.1).is_err(), "{}", path.display());
+    }
+}
+
+#[test]
+fn another_key_under_the_name_of_one_is_not_lost_with_its_passphrase() {
+    let home = Home::new();
+    secret(&home, "new", "hush new");
+    home.done(&GENERATE, &[DOCKERS]);
+    let id = home.keys().remove(0).trim_end_matches(".key").to_owned();
+    home.done(&GENERATE, &[DOCKERS]);
+    let other = home.keys().into_iter().find(|name| !name.starts_with(&id)).unwrap();
+    let old = home.private().join("root_keys").join(format!("{id}_root.key"));
+    fs::create_dir(old.parent().unwrap()).unwrap();
+    fs::rename(home.private().join(&other), &old).unwrap();
+    let files = || [fs::read(&old).unwrap(), fs::read(home.private().join(format!("{id}.key"))).unwrap()];
+    let before = files();
+    let error = failed(&home.run(&["key", "passwd", &id], &[DOCKERS, ("BULLA_NEW_PASSPHRASE_FILE", "new")], ""));
+    assert!(error.contains(&format!("holds the key {}", other.trim_end_matches(".key"))), "{error}");
+    assert_eq!(files(), before);
 }
 
 #[test]
