@@ -248,7 +248,7 @@ def token_service(status: int = 200, body: bytes = b'{"token":"t"}', **more) -> 
 
 
 REGISTRY = [
-    Row("registry: no such tag", "trust sign {image}:missing", 3, ("the registry has no manifest for {image}:missing",), home="owner"),
+    Row("registry: no such tag, and no docker that may have it", "trust sign {image}:missing", 3, ("the registry has no manifest for {image}:missing",), home="owner", variables={"PATH": "{home}"}),
     Row("registry: 401", SIGN, 1, ("the registry answered 401 for {image}:{tag}: log in",), home="owner", fault=registry(status(401))),
     Row("registry: 500", SIGN, 1, ("the registry answered 500 for {image}:{tag}",), home="owner", fault=registry(status(500))),
     Row("registry: cut", SIGN, 1, ("connection to {host} failed",), home="owner", fault=registry(lambda: Fault("", cut=True))),

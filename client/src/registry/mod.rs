@@ -93,7 +93,7 @@ impl Registry {
         }
         let told = told_digest(&response);
         let bytes = read_capped(response, self.connection.host(), MAX_MANIFEST).await.map_err(|e| match e {
-            RemoteError::BadResponse => RegistryError::TooLong { image: self.name(reference), limit: MAX_MANIFEST },
+            RemoteError::TooLong { most } => RegistryError::TooLong { image: self.name(reference), limit: most },
             other => other.into(),
         })?;
         let bytes = Bytes::from(bytes);
@@ -212,6 +212,18 @@ mod tests {
             let error = ask_for(oci, Some(told)).await.unwrap_err();
             assert!(matches!(error, RegistryError::DigestMismatch { .. }), "{told}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_has_four_mebibytes_at_most() {
+        let ask_for = async |length: u64| {
+            let body = " ".repeat(usize::try_from(length).unwrap());
+            let answer = move |_: &str| answer("200 OK", &[("Content-Type", ACCEPTED[0])], &body);
+            ask(&Scripted::start(answer).await).await
+        };
+        assert_eq!(ask_for(MAX_MANIFEST).await.unwrap().length, MAX_MANIFEST);
+        let error = ask_for(MAX_MANIFEST + 1).await.unwrap_err();
+        assert!(matches!(error, RegistryError::TooLong { limit: MAX_MANIFEST, .. }), "{error}");
     }
 
     #[tokio::test]
