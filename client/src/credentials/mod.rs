@@ -129,14 +129,18 @@ impl Sources {
         }
     }
 
-    /// The credentials for a trust server: notary's, else those of the registry.
+    /// The credentials for a trust server: notary's, else those of the registry. A token of the registry's own is no
+    /// business of a trust server, and is not shown to it, as docker does not.
     ///
     /// # Errors
     /// [`CredentialsError`]; that nothing is stored is none.
     pub async fn of_trust_server(&self, registry: &str) -> Result<Credentials, CredentialsError> {
         match &self.notary_variable {
             Some(auth) => config_file::decode(auth).ok_or(CredentialsError::NotaryVariable),
-            None => self.of_registry(registry).await,
+            None => Ok(match self.of_registry(registry).await? {
+                Credentials::RegistryToken(_) => Credentials::Anonymous,
+                other => other,
+            }),
         }
     }
 }
@@ -282,6 +286,14 @@ mod tests {
     async fn a_registry_token_is_shown_as_it_is() {
         let config = r#"{"auths": {"a.test": {"registrytoken": "t", "auth": "YTpi"}}}"#;
         assert_eq!(stored(config, "a.test").await.unwrap(), Credentials::RegistryToken(Zeroizing::new("t".into())));
+    }
+
+    #[tokio::test]
+    async fn a_registry_token_is_for_the_registry_alone() {
+        let home = Home::new(r#"{"auths": {"a.test": {"registrytoken": "t"}, "b.test": {"identitytoken": "i"}}}"#);
+        assert_eq!(home.sources().of_trust_server("a.test").await.unwrap(), Credentials::Anonymous);
+        let identity = Credentials::IdentityToken(Zeroizing::new("i".into()));
+        assert_eq!(home.sources().of_trust_server("b.test").await.unwrap(), identity);
     }
 
     #[tokio::test]
