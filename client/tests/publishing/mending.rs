@@ -94,6 +94,48 @@ async fn what_a_removed_signer_signed_is_witnessed_by_another() {
 }
 
 #[tokio::test]
+async fn whoever_witnesses_what_does_not_count_is_shown_all_of_it_before_it_is_signed() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    alice.sign(&server, "1", b"one").await.unwrap();
+    // Somebody makes up a document that nobody's key has signed.
+    let mut forged: Targets = server.current("targets/releases");
+    let target = forged.targets.values().next().unwrap().clone();
+    forged.targets.insert("evil".into(), target);
+    forged.version = forged.version.next().unwrap();
+    let bytes = tuf_schema::testing::signed(&forged, &[&server.snapshot]).to_vec();
+    server.store(&mut server.state.lock().unwrap(), &[bulla::remote::Part { role: releases(), bytes }]);
+
+    let list = bulla::changelist::Changelist::new(&alice.directory(), &crate::world::gun());
+    let rng = ring::rand::SystemRandom::new();
+    let witnesses =
+        [Change::Witness { role: releases() }, Change::Witness { role: Role::parse("targets/alice").unwrap() }];
+    list.append(&witnesses, server.now(), &rng).unwrap();
+    let (posts, seen) = (server.posts().len(), std::sync::Mutex::new(Vec::new()));
+    let adopted = |role: &Role, listed: &Targets| {
+        seen.lock().unwrap().push((role.clone(), listed.clone(), server.posts().len()));
+    };
+    let (cache, mut keys, gun, now) = (alice.cache(), alice.keyring(), crate::world::gun(), server.now());
+    let mut publisher = bulla::publish::Publisher {
+        gun: &gun,
+        remote: &server,
+        cache: &cache,
+        keys: &mut keys,
+        now,
+        rng: &rng,
+        pacing: &crate::world::NoPause,
+    };
+    publisher.publish_staged(&list, &|_| {}, &adopted).await.unwrap();
+    // What counts already was seen by every reader, and is not shown.
+    let seen = seen.into_inner().unwrap();
+    let [(role, listed, before)] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((role, listed.version, *before), (&releases(), forged.version, posts));
+    assert_eq!(listed.targets, forged.targets);
+    assert_eq!(server.current::<Targets>("targets/releases").targets, forged.targets);
+}
+
+#[tokio::test]
 async fn an_edit_knows_which_documents_lose_their_signature_by_it() {
     struct Removal(DelegationName, tuf_schema::KeyId, tuf_schema::PublicKey);
     impl Edit for Removal {

@@ -37,7 +37,8 @@ impl Person {
         let (mut keys, cache) = (self.keyring(), self.cache());
         let seen = Mutex::new(0);
         let show = |staged: &[bulla::changelist::Staged]| *seen.lock().unwrap() = staged.len();
-        let (published, changes) = publisher(&mut keys, &cache, server).publish_staged(&self.list(), &show).await?;
+        let mut publisher = publisher(&mut keys, &cache, server);
+        let (published, changes) = publisher.publish_staged(&self.list(), &show, &|_, _| {}).await?;
         assert_eq!(changes.len(), *seen.lock().unwrap());
         Ok((published, changes.len()))
     }

@@ -10,8 +10,9 @@ use bulla::trust::UpdateError;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::json::Value;
+use tuf_schema::model::{DelegatedRole, Target, Targets};
 use tuf_schema::verify::chain::ChainError;
-use tuf_schema::{Gun, PublicKey};
+use tuf_schema::{Gun, PublicKey, Role};
 
 use super::RepoError;
 use crate::cmd::table;
@@ -200,7 +201,8 @@ pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done,
             context.out.note(&format!("Publishing: {} {} in {}{path}", words.action, words.kind, words.role));
         }
     };
-    let (published, changes) = publisher.publish_staged(&list, &show).await.map_err(|e| match e {
+    let adopted = |role: &Role, listed: &Targets| context.out.note_lines(&adopted(role, listed));
+    let (published, changes) = publisher.publish_staged(&list, &show, &adopted).await.map_err(|e| match e {
         StagedError::List(e) => RepoError::Changelist(e),
         StagedError::Lock(e) => RepoError::Lock(e),
         StagedError::Publish(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(gun)))) => {
@@ -213,6 +215,20 @@ pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done,
         tell_of_root(gun, notice, context);
     }
     Ok(Done::of(&published, &changes))
+}
+
+/// What a role lists that does not count now, for whoever is about to sign it.
+fn adopted(role: &Role, listed: &Targets) -> String {
+    let first =
+        format!("Signing {role} as it is, though it does not count now: version {}, which lists", listed.version);
+    let target = |(name, target): (&String, &Target)| {
+        let digest = |(kind, bytes): (&String, &Vec<u8>)| format!("{kind}:{}", hex::encode(bytes));
+        let digests: Vec<_> = target.digests.by_name().iter().map(digest).collect();
+        format!("  {} {}, {} bytes", line(name), digests.join(" "), target.length)
+    };
+    let delegation = |given: &DelegatedRole| format!("  the delegation {}", given.name);
+    let listed = listed.targets.iter().map(target).chain(listed.delegations.roles.iter().map(delegation));
+    std::iter::once(first).chain(listed).collect::<Vec<_>>().join("\n")
 }
 
 impl Done {
@@ -228,9 +244,10 @@ impl Done {
 #[cfg(test)]
 mod tests {
     use bulla::changelist::DelegationEdit;
-    use tuf_schema::model::Target;
+    use tuf_schema::model::Delegations;
     use tuf_schema::testing::secret_key;
-    use tuf_schema::{DelegationName, Digests, KeyId, Role, SigningKey as _};
+    use tuf_schema::version::Version;
+    use tuf_schema::{DelegationName, Digests, KeyId, SigningKey as _, UtcTime};
 
     use super::*;
 
@@ -287,6 +304,23 @@ mod tests {
         assert_eq!(json(&delete), r#"{"action":"delete","scope":"targets/a","type":"delegation","path":""}"#);
         let witness = Change::Witness { role: Role::Targets };
         assert_eq!(json(&witness), r#"{"action":"update","scope":"targets","type":"witness","path":""}"#);
+    }
+
+    #[test]
+    fn who_signs_what_does_not_count_is_shown_each_name_and_digest_of_it() {
+        let digests = Digests::new(BTreeMap::from([("sha256".into(), vec![0xab, 1])]));
+        let target = Target { length: 3, digests, custom: None };
+        let listed = Targets {
+            version: Version::FIRST,
+            expires: UtcTime::parse("2026-11-22T00:00:00Z").unwrap(),
+            targets: BTreeMap::from([("v1\u{1b}\nx".into(), target)]),
+            delegations: Delegations::default(),
+        };
+        assert_eq!(
+            adopted(&Role::parse("targets/a").unwrap(), &listed),
+            "Signing targets/a as it is, though it does not count now: version 1, which lists\n  \
+             v1\\u{1b}\\u{a}x sha256:ab01, 3 bytes"
+        );
     }
 
     #[test]
