@@ -52,7 +52,7 @@ pub enum EditError {
         why: Box<ChainError>,
     },
     /// Nobody was given this role.
-    #[error("the delegation {0} is not there; see who has one with: bulla delegation list")]
+    #[error("the delegation {0} is not there; see who has one with: bulla delegation list GUN")]
     Undeclared(DelegationName),
     /// The role above was never published, so it gives no rights.
     #[error("the role {0} was never published")]

@@ -79,6 +79,12 @@ impl Plan {
         if !request.files.is_empty() && takes_files != 1 {
             return Err(RotationError::WhoseFiles);
         }
+        // Tried without the key of whoever gives it, a delegation would look as if it were not there.
+        for giver in steps.iter().filter_map(|step| step.role.parent()) {
+            if !steps.iter().any(|step| step.role == giver) && !working.can_sign(&giver) {
+                return Err(none_for(working, &giver).into());
+            }
+        }
         let signed = signed_by(&steps, working, rng)?;
         for role in &signed {
             // The new keys of these are made first; whoever is above them must be here already.

@@ -257,6 +257,16 @@ async fn whoever_lacks_the_root_key_is_told_before_any_key_is_made() {
 }
 
 #[tokio::test]
+async fn whoever_lacks_the_key_above_a_delegation_is_told_of_that_key() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    let e = plan(&alice, &server, &request(&["targets/alice"])).await.unwrap_err();
+    let RotationError::Publish(PublishError::NoKey(needed)) = e else { panic!("{e}") };
+    assert_eq!(needed, private_keys(&owner, &KeyRole::Targets));
+}
+
+#[tokio::test]
 async fn a_key_of_a_file_is_taken_as_the_new_one() {
     let (server, owner, reader) = signed_once().await;
     let home = tempfile::tempdir().unwrap();
