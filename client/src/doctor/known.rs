@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use tuf_schema::Gun;
+use tuf_schema::{BaseRole, Gun, Role};
 
 use crate::cache::FileError;
 use crate::paths::TrustDirectory;
@@ -40,8 +40,10 @@ fn collect(directory: &Path, name: &str, depth: usize, found: &mut Vec<Gun>) -> 
             names.push(child);
         }
     }
-    // The root's place tells metadata from a repository whose last name is `metadata`.
-    let is_repository = directory.join("metadata/root.json").is_file() || directory.join("changelist").is_dir();
+    // The place of these tells metadata from a repository whose last name is `metadata`. One that lost its root is one
+    // that needs looking at.
+    let is_kept = |role: &BaseRole| directory.join("metadata").join(format!("{}.json", Role::from(*role))).is_file();
+    let is_repository = BaseRole::ALL.iter().any(is_kept) || directory.join("changelist").is_dir();
     if is_repository && let Ok(gun) = Gun::parse(name) {
         found.push(gun);
     }
@@ -86,6 +88,12 @@ mod tests {
             "a.test:5000/nothing/here.json",
         ]);
         assert_eq!(names(&trust), ["a.test:5000/staged", "a.test:5000/team", "a.test:5000/team/app", "b.test/y"]);
+    }
+
+    #[test]
+    fn a_repository_that_lost_its_root_is_found_by_what_is_left() {
+        let (_home, trust) = made(&["a.test/x/metadata/timestamp.json", "a.test/y/metadata/targets.json"]);
+        assert_eq!(names(&trust), ["a.test/x", "a.test/y"]);
     }
 
     #[test]

@@ -66,6 +66,17 @@ pub enum UpdateError {
         /// Where its trusted metadata is kept here.
         metadata: PathBuf,
     },
+    /// The root that is kept here cannot be read: the anchor of all else.
+    #[error(
+        "{why}; restore {root}, or remove {metadata} to trust the root that the server shows",
+        root = metadata.join("root.json").display(), metadata = metadata.display()
+    )]
+    RootDamaged {
+        /// Where the trusted metadata of its repository is kept here.
+        metadata: PathBuf,
+        /// What is wrong with it.
+        why: Box<ChainError>,
+    },
     /// The trust server could not be asked, or refused.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -248,6 +259,9 @@ async fn drive(
                     Some(anchor) => UpdateError::Vanished { gun: gun.clone(), anchor: Box::new(anchor.clone()) },
                     None => ChainError::NoTrustData(gun.clone()).into(),
                 });
+            }
+            Err(why @ ChainError::CachedRoot(_)) => {
+                return Err(UpdateError::RootDamaged { metadata: cache.place(), why: Box::new(why) });
             }
             Err(e) => return Err(e.into()),
         }

@@ -1,12 +1,13 @@
 //! JSON of the wrong shape under good signatures, and bytes around it that nobody signed.
 
+use bulla::trust::UpdateError;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tuf_schema::Role;
 use tuf_schema::testing::{signed_value, to_value};
 use tuf_schema::verify::chain::ChainError;
 
-use crate::world::{Reader, Repository, Server, chain_error, read_once};
+use crate::world::{Reader, Repository, Server, read_once};
 
 /// What takes the place of a member.
 fn substitutes() -> [Value; 4] {
@@ -106,7 +107,7 @@ async fn a_cached_root_of_another_shape_is_damage_and_not_a_first_use() {
     root["roles"] = json!([]);
     std::fs::write(&path, signed_value(&root, &[&repository.publisher.root_key])).unwrap();
     let server = Server::default();
-    let error = chain_error(reader.refusal(&server).await);
-    assert!(matches!(error, ChainError::CachedRoot(_)), "{error}");
+    let error = reader.refusal(&server).await;
+    assert!(matches!(error, UpdateError::RootDamaged { .. }), "{error}");
     assert!(server.asked.lock().unwrap().is_empty());
 }

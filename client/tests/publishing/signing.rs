@@ -230,6 +230,14 @@ async fn a_damaged_anchor_is_an_error_and_stays_as_it_is() {
     let path = owner.directory().metadata(&gun(), &Role::Root);
     std::fs::write(&path, b"{\"signed\"").unwrap();
     let error = owner.read(&server).await.unwrap_err();
-    assert!(matches!(error, UpdateError::Chain(ChainError::CachedRoot(_))), "{error}");
+    let place = owner.cache().place();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the cached root is damaged: root is malformed; restore {}, or remove {} to trust the root that the server shows",
+            path.display(),
+            place.display()
+        )
+    );
     assert_eq!(std::fs::read(&path).unwrap(), b"{\"signed\"");
 }

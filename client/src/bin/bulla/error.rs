@@ -272,8 +272,21 @@ impl CliError {
     /// The error with the thing that it is about, unless it names it.
     pub(crate) fn named(what: &str, error: Self) -> Self {
         match error {
-            Self::Session(_) => Self::Named { what: what.to_owned(), source: Box::new(error) },
+            Self::Session(_) | Self::Publish(_) => Self::Named { what: what.to_owned(), source: Box::new(error) },
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::chain;
+
+    #[test]
+    fn what_fails_for_one_of_several_repositories_is_said_with_its_name() {
+        let error = CliError::Publish(Box::new(PublishError::NoKey(Vec::new())));
+        let said = chain(&CliError::named("a.test/b", error));
+        assert!(said.starts_with("a.test/b: could not find necessary signing keys"), "{said}");
     }
 }

@@ -215,7 +215,10 @@ impl Code {
         match error {
             UpdateError::Chain(ChainError::Unreachable(_)) => Self::Unreachable,
             UpdateError::Chain(ChainError::NoTrustData(_)) | UpdateError::Vanished { .. } => Self::NoTrustData,
-            UpdateError::Chain(_) | UpdateError::RootLost { .. } | UpdateError::TooLong { .. } => Self::Untrusted,
+            UpdateError::Chain(_)
+            | UpdateError::RootLost { .. }
+            | UpdateError::RootDamaged { .. }
+            | UpdateError::TooLong { .. } => Self::Untrusted,
             UpdateError::Remote(e) => Self::of_remote(e),
             UpdateError::Cache(_) => Self::File,
             UpdateError::TooSlow(_) => Self::Server,
