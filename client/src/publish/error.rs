@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tuf_schema::dialect::{DecodeError, EncodeError};
 use tuf_schema::envelope::EnvelopeError;
 use tuf_schema::sign::{ForeignCertificate, IssueError, SignError};
-use tuf_schema::verify::{PinMismatch, SignatureError};
+use tuf_schema::verify::{PinMismatch, SignatureError, StaleError};
 use tuf_schema::{Gun, KeyId, Role};
 
 use super::EditError;
@@ -22,6 +22,14 @@ pub enum PublishError {
     /// What is published now could not be read.
     #[error(transparent)]
     Update(#[from] UpdateError),
+    /// What is published now is past its date, and has another holder than the server.
+    #[error("{stale}; whoever holds a key of it runs: bulla renew {gun}")]
+    Expired {
+        /// The repository.
+        gun: Gun,
+        /// What expired, and when.
+        stale: StaleError,
+    },
     /// The server refused, or could not be reached.
     #[error(transparent)]
     Remote(#[from] RemoteError),

@@ -1,8 +1,8 @@
 //! Publishing: an edit is applied to what is there, what it touched is signed, and all of it goes into one upload.
 
 use ring::rand::SecureRandom;
-use tuf_schema::verify::Pin;
 use tuf_schema::verify::chain::{ChainError, Trusted};
+use tuf_schema::verify::{Pin, StaleError};
 use tuf_schema::{Gun, Role, UtcTime};
 
 mod attempts;
@@ -195,11 +195,22 @@ impl Publisher<'_> {
                 Ok(Working::published(&updated.trusted, self.gun.clone(), keys, self.now))
             }
             Err(UpdateError::Vanished { anchor, .. }) => self.resume(&anchor),
+            Err(UpdateError::Chain(ChainError::Stale(stale))) if has_expired_for_its_holder(&stale) => {
+                Err(PublishError::Expired { gun: self.gun.clone(), stale })
+            }
             Err(e) => Err(e.into()),
         }
     }
 
     fn keys_at_hand(&self) -> Result<KeysAtHand, PublishError> {
         Ok(KeysAtHand::new(self.gun.clone(), self.keys.list()?))
+    }
+}
+
+/// Whether something expired that others than the server sign.
+fn has_expired_for_its_holder(stale: &StaleError) -> bool {
+    match stale {
+        StaleError::Expired { role, .. } => *role != Role::Timestamp,
+        StaleError::Rollback { .. } | StaleError::Unlisted { .. } => false,
     }
 }

@@ -54,6 +54,9 @@ async fn after_three_years_and_a_day_the_holder_of_the_targets_key_renews_and_no
     later(&server, 3 * YEAR + DAY);
     server.renew_own();
     assert!(is_expired(owner.read(&server).await, &Role::Targets));
+    let refused = owner.sign(&server, "2", b"two").await.unwrap_err().to_string();
+    assert!(refused.starts_with("targets expired at "), "{refused}");
+    assert!(refused.ends_with(&format!("; whoever holds a key of it runs: bulla renew {}", gun())), "{refused}");
     let renewed = renew(&owner, &server).await.unwrap();
     assert_eq!((renewed.renewed, renewed.left), (vec![document("targets")], vec![]));
     assert_eq!(server.posts().last().unwrap(), &roles(&["targets"]));

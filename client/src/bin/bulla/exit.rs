@@ -320,7 +320,7 @@ impl Code {
             PublishError::Update(e) => Self::of_update(e),
             PublishError::Remote(e) => Self::of_remote(e),
             PublishError::Vanished { .. } => Self::NoTrustData,
-            PublishError::Pin(_) | PublishError::FirstContact { .. } => Self::Untrusted,
+            PublishError::Expired { .. } | PublishError::Pin(_) | PublishError::FirstContact { .. } => Self::Untrusted,
             PublishError::Contended | PublishError::MadeByOthers { .. } => Self::Conflict,
             PublishError::Edit(e) => Self::of_edit(e),
             PublishError::Lock(e) => Self::of_lock(e),
