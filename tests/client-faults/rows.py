@@ -90,7 +90,7 @@ def remote_rows() -> list[Row]:
         Row("no server", VERIFY, 4, ("cannot reach localhost:1",), variables={"DOCKER_CONTENT_TRUST_SERVER": "https://localhost:1"}),
         Row("no such host", VERIFY, 4, ("cannot reach nowhere.invalid",), variables={"DOCKER_CONTENT_TRUST_SERVER": "https://nowhere.invalid"}),
         Row("plain http", VERIFY, 1, ("valid https URL required for trust server",), variables={"DOCKER_CONTENT_TRUST_SERVER": "http://{host}"}),
-        Row("an authority that nobody trusts", VERIFY, 1, ("connection to {host} failed", "UnknownIssuer"), prepare=lambda home, place: remove(home / ".docker/tls" / place.host / "ca.crt")),
+        Row("an authority that nobody trusts", VERIFY, 1, ("connection to {host} failed", "UnknownIssuer", "tls/{host}/ca.crt"), prepare=lambda home, place: remove(home / ".docker/tls" / place.host / "ca.crt")),
     ]
     return rows
 

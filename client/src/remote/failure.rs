@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::CertificateError;
 
 use super::RemoteError;
 use crate::image::is_loopback_authority;
@@ -47,8 +48,8 @@ fn believable(host: &str, addresses: Vec<SocketAddr>) -> std::io::Result<Vec<Soc
 
 /// What a failed request means. Whatever cannot be proved to be a missing connection is not one.
 pub(crate) fn classify(server: &str, error: &reqwest::Error) -> RemoteError {
+    let why = innermost(error) + &next_step(server, error);
     let server = server.to_owned();
-    let why = innermost(error);
     if error.is_connect() && no_connection_came_up(error) {
         RemoteError::Unreachable { server, why }
     } else {
@@ -56,14 +57,47 @@ pub(crate) fn classify(server: &str, error: &reqwest::Error) -> RemoteError {
     }
 }
 
+/// What to do about a server that could not prove who it is, where that can be told.
+fn next_step(server: &str, error: &(dyn Error + 'static)) -> String {
+    match tls_failure(error) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+            "; if it is the right server, its authority belongs in tls/{server}/ca.crt of docker's directory, or in the \
+             file of --tlscacert if one is given"
+        ),
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) if is_authority(other) => {
+            "; its certificate is an authority's own: it needs one that such an authority issued".to_owned()
+        }
+        Some(rustls::Error::InvalidMessage(_)) => "; it does not speak TLS, so it is another server or port".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Whether a certificate was refused because it is an authority's, as `openssl req -x509` makes them unless it is told not to.
+fn is_authority(refusal: &rustls::OtherError) -> bool {
+    matches!(refusal.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+fn tls_failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref() {
+            return Some(found);
+        }
+        // What an io::Error carries is not its source, and may be an io::Error itself.
+        let carried = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = carried.map(|inner| inner as &(dyn Error + 'static)).or_else(|| current.source());
+    }
+    None
+}
+
 fn no_connection_came_up(error: &reqwest::Error) -> bool {
+    if tls_failure(error).is_some() {
+        return false;
+    }
     let mut proof = error.is_timeout();
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = next {
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return false;
-            }
             proof |= matches!(
                 io.kind(),
                 ErrorKind::ConnectionRefused
@@ -71,9 +105,6 @@ fn no_connection_came_up(error: &reqwest::Error) -> bool {
                     | ErrorKind::HostUnreachable
                     | ErrorKind::NetworkUnreachable
             );
-        }
-        if current.is::<rustls::Error>() {
-            return false;
         }
         proof |= current.is::<NameNotResolved>();
         next = current.source();
@@ -105,9 +136,16 @@ mod tests {
             classify("n.test", &client.get(format!("https://{address}/")).send().await.unwrap_err())
         };
         // A server that speaks no TLS at all, and one that hangs up at the greeting.
-        let server = crate::testing::Scripted::start(|_| String::new()).await;
-        let error = failure(server.address).await;
+        let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = plain.local_addr().unwrap();
+        let answers = tokio::spawn(async move {
+            let (mut stream, _) = plain.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        });
+        let error = failure(address).await;
+        answers.await.unwrap();
         assert!(matches!(error, RemoteError::Connection { .. }), "{error}");
+        assert!(error.to_string().ends_with("; it does not speak TLS, so it is another server or port"), "{error}");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let hangs_up = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
@@ -117,6 +155,27 @@ mod tests {
         let _ = hangs_up.await;
         let error = failure(address).await;
         assert!(matches!(error, RemoteError::Unreachable { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_vouches_for_is_told_what_it_lacks() {
+        let said = |cause| {
+            // A connection wraps its failure once more.
+            let tls = std::io::Error::other(rustls::Error::InvalidCertificate(cause));
+            next_step("n.test:4443", &std::io::Error::other(tls))
+        };
+        let other = |cause| CertificateError::Other(rustls::OtherError(std::sync::Arc::new(cause)));
+        assert_eq!(
+            said(CertificateError::UnknownIssuer),
+            "; if it is the right server, its authority belongs in tls/n.test:4443/ca.crt of docker's directory, or in the \
+             file of --tlscacert if one is given"
+        );
+        assert_eq!(
+            said(other(webpki::Error::CaUsedAsEndEntity)),
+            "; its certificate is an authority's own: it needs one that such an authority issued"
+        );
+        assert_eq!(said(other(webpki::Error::BadDer)), "");
+        assert_eq!(said(CertificateError::Revoked), "");
     }
 
     #[test]
