@@ -21,7 +21,7 @@ use crate::dialect::{Dialect, Document};
 use crate::envelope::{Envelope, Unverified};
 use crate::gun::Gun;
 use crate::key::x509::Expiry;
-use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
+use crate::model::{FileMeta, FileMismatch, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
 use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
@@ -230,8 +230,10 @@ impl Chain {
             },
             State::CachedTargets { visit } => self.cached_targets(answer, visit),
             State::Targets { visit, listed, floor } => {
-                let bytes = fetched(answer, request.as_ref());
-                let outcome = bytes.and_then(|bytes| self.targets(&visit, &listed, bytes, floor));
+                let outcome = fetched(answer, request.as_ref()).and_then(|bytes| {
+                    let is_listed = listed.check(&bytes);
+                    self.targets(&visit, bytes, is_listed, floor)
+                });
                 self.settle(visit, outcome, true)
             }
             state @ (State::Done | State::Failed) => {
@@ -336,7 +338,7 @@ impl Chain {
         self.known = cached.iter().flat_map(|cached| cached.model().meta.keys().cloned()).collect();
         match cached {
             Some(cached) if listed.check(cached.raw()).is_ok() => {
-                let usable = self.usable(cached, Floor { version: None, listed: Some(&listed) })?;
+                let usable = self.usable(cached, Floor::default())?;
                 self.enter(usable)
             }
             cached => {
@@ -391,9 +393,9 @@ impl Chain {
             Answer::Absent | Answer::Unreachable => None,
         };
         if let (Some(listed), Some(bytes)) = (&visit.listed, &bytes)
-            && listed.check(bytes).is_ok()
+            && let is_listed @ Ok(()) = listed.check(bytes)
         {
-            let outcome = self.targets(&visit, listed, bytes.clone(), None);
+            let outcome = self.targets(&visit, bytes.clone(), is_listed, None);
             return self.settle(visit, outcome, false);
         }
         let verified = bytes.and_then(|b| decode::<Targets>(&visit.role, b).ok()?.verify(&visit.authority).ok());
@@ -409,22 +411,25 @@ impl Chain {
         Ok(())
     }
 
+    /// `is_listed` is what came of holding `bytes` against the snapshot, done once: a document may be large.
     fn targets(
         &mut self,
         visit: &Pending,
-        listed: &FileMeta,
         bytes: Bytes,
+        is_listed: Result<(), FileMismatch>,
         version: Option<Version>,
     ) -> Result<Verified<Targets>, ChainError> {
-        let document = match decode::<Targets>(&visit.role, bytes.clone())?.verify(&visit.authority) {
+        let document = match decode::<Targets>(&visit.role, bytes)?.verify_or_return(&visit.authority) {
             Ok(document) => document,
-            Err(e) => {
-                let unsigned = decode(&visit.role, bytes).ok().and_then(|document| Unsigned::listed(document, listed));
+            Err(refused) => {
+                let (document, source) = *refused;
+                let unsigned = Unsigned::listed(document, &is_listed);
                 self.passed_over.extend(unsigned.map(|u| (visit.role.clone(), PassedOver::UnderSigned(u))));
-                return Err(ChainError::Signature { role: visit.role.clone(), source: e });
+                return Err(ChainError::Signature { role: visit.role.clone(), source });
             }
         };
-        document.check_listed(Floor { version, listed: Some(listed) })?;
+        is_listed.map_err(|mismatch| StaleError::Unlisted { role: visit.role.clone(), mismatch })?;
+        document.check_listed(Floor { version, listed: None })?;
         if let Err(e) = self.check_date(&document) {
             self.passed_over.insert(visit.role.clone(), PassedOver::Expired(document));
             return Err(e.into());

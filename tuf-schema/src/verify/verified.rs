@@ -55,8 +55,15 @@ impl<M> Unverified<M> {
     /// # Errors
     /// [`SignatureError`] says what is missing.
     pub fn verify(self, authority: &Authority) -> Result<Verified<M>, SignatureError> {
-        self.check_signed_by(authority)?;
-        Ok(Verified { role: self.role, raw: self.raw, model: self.model })
+        self.verify_or_return(authority).map_err(|refused| refused.1)
+    }
+
+    /// The same; what is refused is handed back as it was read.
+    pub(crate) fn verify_or_return(self, authority: &Authority) -> Result<Verified<M>, Box<(Self, SignatureError)>> {
+        match self.check_signed_by(authority) {
+            Ok(()) => Ok(Verified { role: self.role, raw: self.raw, model: self.model }),
+            Err(source) => Err(Box::new((self, source))),
+        }
     }
 
     /// Whether `authority` signed, when a second authority has to as well (root rotation).

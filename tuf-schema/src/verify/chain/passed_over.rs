@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::envelope::Unverified;
-use crate::model::{FileMeta, Targets};
+use crate::model::{FileMismatch, Targets};
 use crate::verify::Verified;
 
 /// The document of a delegation that was passed over.
@@ -49,9 +49,9 @@ impl PassedOver {
 }
 
 impl Unsigned {
-    /// The document if it is the listed one, byte for byte.
-    pub(super) fn listed(document: Unverified<Targets>, listed: &FileMeta) -> Option<Self> {
-        listed.check(&document.raw).is_ok().then_some(Self(document))
+    /// The document if it is the listed one, byte for byte, by what came of holding it against the snapshot.
+    pub(super) fn listed(document: Unverified<Targets>, is_listed: &Result<(), FileMismatch>) -> Option<Self> {
+        is_listed.is_ok().then_some(Self(document))
     }
 
     /// What it says.
