@@ -170,11 +170,7 @@ impl Keyring {
             if let Some(exposed) = exposure::of_key(&key.path) {
                 self.passphrases.warn(&exposed);
             }
-            let secret = self.open_file(&file, &key.role, &KeyName::Id(&key.id))?;
-            let found = secret.public().id().clone();
-            if found != key.id {
-                return Err(KeyringError::WrongName { path: key.path.clone(), found });
-            }
+            let secret = self.open_stored(&file, key)?;
             self.opened.insert(key.id.clone(), secret);
         }
         self.opened.get(&key.id).ok_or_else(|| KeyringError::NotAKey(key.path.clone()))
@@ -265,14 +261,10 @@ impl Keyring {
     pub fn change_passphrase(&mut self, key: &StoredKey, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
         let derivation = self.derivation;
         self.open(key)?;
-        let files: Vec<_> = self.files()?.into_iter().filter(|file| file.id == key.id).collect();
+        let files = self.files_of(&key.id)?;
         // What another file of that name holds would be lost if it were another key.
-        for StoredKey { path, role, .. } in files.iter().filter(|file| file.path != key.path) {
-            let secret = self.open_file(&directory::read_key(path)?, role, &KeyName::Id(&key.id))?;
-            let found = secret.public().id();
-            if *found != key.id {
-                return Err(KeyringError::WrongName { path: path.clone(), found: found.clone() });
-            }
+        for other in files.iter().filter(|file| file.path != key.path) {
+            self.open_stored(&directory::read_key(&other.path)?, other)?;
         }
         let secret = self.opened.get(&key.id).ok_or_else(|| KeyringError::Unknown(key.id.clone()))?;
         let sealed = |passphrase: &_| {
@@ -301,7 +293,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Unknown`] when there is none, [`KeyringError::Remove`], [`KeyringError::File`].
     pub fn remove(&mut self, key: &StoredKey) -> Result<(), KeyringError> {
-        let files: Vec<_> = self.files()?.into_iter().filter(|file| file.id == key.id).collect();
+        let files = self.files_of(&key.id)?;
         if files.is_empty() {
             return Err(KeyringError::Unknown(key.id.clone()));
         }
@@ -321,6 +313,11 @@ impl Keyring {
         }
     }
 
+    /// The files of one key.
+    fn files_of(&self, id: &KeyId) -> Result<Vec<StoredKey>, KeyringError> {
+        Ok(self.files()?.into_iter().filter(|file| &file.id == id).collect())
+    }
+
     /// Every file of a key, by id.
     fn files(&self) -> Result<Vec<StoredKey>, KeyringError> {
         let mut keys = Vec::new();
@@ -337,6 +334,15 @@ impl Keyring {
         }
         keys.sort();
         Ok(keys)
+    }
+
+    /// The key in the file of `stored`, if it is the one that the name says.
+    fn open_stored(&self, file: &KeyFile, stored: &StoredKey) -> Result<SecretKey, KeyringError> {
+        let secret = self.open_file(file, &stored.role, &KeyName::Id(&stored.id))?;
+        match secret.public().id() {
+            found if found == &stored.id => Ok(secret),
+            found => Err(KeyringError::WrongName { path: stored.path.clone(), found: found.clone() }),
+        }
     }
 
     /// The key in a file, which need not lie in the trust directory, opened with the passphrases of a role.
