@@ -9,6 +9,7 @@ pub mod config;
 pub mod credentials;
 pub mod doctor;
 pub mod engine;
+mod entries;
 pub mod exposure;
 pub mod gun_list;
 pub mod image;

@@ -23,6 +23,7 @@ pub use error::ChangelistError;
 pub use wire::{ChangeFault, Words};
 
 use crate::cache::{FileError, move_private};
+use crate::entries::entries;
 use crate::lock::{Lock, LockError};
 use crate::paths::TrustDirectory;
 
@@ -145,17 +146,10 @@ impl Changelist {
 
     /// The names of all changes, sorted.
     fn names(&self) -> Result<Vec<String>, ChangelistError> {
-        let unreadable = |source| FileError::Read { path: self.directory.clone(), source };
-        let entries = match fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(unreadable(e).into()),
-        };
         let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(unreadable)?;
+        for (entry, kind) in entries(&self.directory)? {
             // A directory is that of a repository whose name goes on; docker and notary pass it over, too.
-            if entry.file_type().map_err(unreadable)?.is_dir() {
+            if kind.is_dir() {
                 continue;
             }
             let path = entry.path();

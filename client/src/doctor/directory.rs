@@ -1,14 +1,14 @@
 //! What lies in a trust directory and should not: files that others may read, torn keys, what a killed run left behind.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tuf_schema::UtcTime;
 
 use super::Command;
-use crate::cache::{FileError, is_temporary};
+use crate::cache::is_temporary;
+use crate::entries::files_below;
 use crate::exposure::{self, Exposed};
 use crate::keys::{Keyring, KeyringError};
 use crate::paths::TrustDirectory;
@@ -63,10 +63,9 @@ pub fn examine_directory(trust: &TrustDirectory, keys: &Keyring, now: UtcTime) -
     let damaged = keys.damaged()?;
     let mut files = Vec::new();
     for directory in [trust.private(), trust.metadata_of_all()] {
-        collect(&directory, &mut files)?;
+        files.extend(files_below(&directory)?);
     }
-    files.sort();
-    for path in files {
+    for (path, _) in files.into_iter().filter(|(_, kind)| kind.is_file()) {
         if is_temporary(&path) {
             if is_abandoned(&path, now) {
                 found.push(Leftover::Abandoned(path));
@@ -79,25 +78,6 @@ pub fn examine_directory(trust: &TrustDirectory, keys: &Keyring, now: UtcTime) -
         }
     }
     Ok(found)
-}
-
-fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
-    let unreadable = |source| FileError::Read { path: directory.to_owned(), source };
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(unreadable(e)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(unreadable)?;
-        let kind = entry.file_type().map_err(unreadable)?;
-        if kind.is_dir() {
-            collect(&entry.path(), found)?;
-        } else if kind.is_file() {
-            found.push(entry.path());
-        }
-    }
-    Ok(())
 }
 
 fn is_abandoned(path: &Path, now: UtcTime) -> bool {

@@ -1,12 +1,11 @@
 //! Which repositories a trust directory knows, by its own layout: `tuf/GUN/metadata` and `tuf/GUN/changelist`.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use tuf_schema::{BaseRole, Gun, Role};
 
 use crate::cache::FileError;
+use crate::entries::entries;
 use crate::paths::TrustDirectory;
 
 /// How many levels of directories a repository's name may have.
@@ -24,17 +23,10 @@ pub fn known_repositories(trust: &TrustDirectory) -> Result<Vec<Gun>, FileError>
 }
 
 fn collect(directory: &Path, name: &str, depth: usize, found: &mut Vec<Gun>) -> Result<(), FileError> {
-    let unreadable = |source| FileError::Read { path: directory.to_owned(), source };
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(unreadable(e)),
-    };
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(unreadable)?;
+    for (entry, kind) in entries(directory)? {
         // Not through links: they may lead anywhere, also round in circles.
-        if entry.file_type().map_err(unreadable)?.is_dir()
+        if kind.is_dir()
             && let Ok(child) = entry.file_name().into_string()
         {
             names.push(child);
@@ -60,6 +52,8 @@ fn collect(directory: &Path, name: &str, depth: usize, found: &mut Vec<Gun>) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn made(paths: &[&str]) -> (tempfile::TempDir, TrustDirectory) {

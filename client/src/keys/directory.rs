@@ -11,6 +11,7 @@ use super::file::KeyFile;
 use super::role::KeyRole;
 use super::{KeyringError, StoredKey};
 use crate::cache::FileError;
+use crate::entries::files_below;
 use crate::paths::TrustDirectory;
 
 /// The largest key file that is read, in bytes.
@@ -31,10 +32,9 @@ pub(super) enum Found {
 /// The layout of clients before 0.4 is read too: `root_keys/ID_root.key`, `tuf_keys/GUN/ID_ROLE.key`.
 pub(super) fn list(directory: &TrustDirectory) -> Result<Vec<Found>, FileError> {
     let top = directory.private();
-    let mut paths = Vec::new();
-    collect(&top, &mut paths)?;
-    paths.sort();
-    Ok(paths.into_iter().map(|path| describe(&top, path)).collect())
+    let paths = files_below(&top)?.into_iter().map(|(path, _)| path);
+    let keys = paths.filter(|path| path.extension().is_some_and(|e| e == "key"));
+    Ok(keys.map(|path| describe(&top, path)).collect())
 }
 
 /// The first private key of a file.
@@ -65,25 +65,6 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> 
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
     }
-}
-
-fn collect(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), FileError> {
-    let unreadable = |source| FileError::Read { path: directory.to_owned(), source };
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(unreadable(e)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(unreadable)?;
-        let path = entry.path();
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            collect(&path, found)?;
-        } else if path.extension().is_some_and(|e| e == "key") {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// What a key file says of itself; in the old layout the path says it.
