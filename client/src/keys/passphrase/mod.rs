@@ -158,13 +158,10 @@ impl Passphrases {
         id: &KeyId,
         seal: impl FnOnce(&Passphrase) -> T,
     ) -> Result<T, PassphraseError> {
-        let what = format!("new {}", describe(role, &KeyName::Id(id)));
-        if let Some(source) = self.sources.given(KeyKind::of(role)).next() {
-            return Ok(seal(self.text(source, &what)?));
-        }
         let [variable, file_variable] = KeyKind::of(role).variables();
         let nobody = |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source };
-        self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase))
+        let given = self.sources.given(KeyKind::of(role)).next();
+        self.hand_over(given, role, id, nobody, seal)
     }
 
     /// Hands `seal` what an existing key is to be sealed with from now on: what is given for that, else what is asked for
@@ -178,13 +175,9 @@ impl Passphrases {
         id: &KeyId,
         seal: impl FnOnce(&Passphrase) -> T,
     ) -> Result<T, PassphraseError> {
-        // The reference, too, asks for it as for that of a new key.
-        let what = format!("new {}", describe(role, &KeyName::Id(id)));
-        if let Some(source) = self.sources.replacing().next() {
-            return Ok(seal(self.text(source, &what)?));
-        }
         let nobody = |what, source| PassphraseError::NobodyToAskAnew { what, source };
-        self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase))
+        let given = self.sources.replacing().next();
+        self.hand_over(given, role, id, nobody, seal)
     }
 
     /// Says what somebody should look at.
@@ -197,6 +190,23 @@ impl Passphrases {
         let is_new = self.warned.lock().is_ok_and(|mut warned| warned.insert(text.to_owned()));
         if is_new {
             self.prompt.warn(text);
+        }
+    }
+
+    /// Hands `seal` what is `given`, else what is asked for twice. For a new key and for one that is sealed anew in the same
+    /// words, as the reference does.
+    fn hand_over<T>(
+        &self,
+        given: Option<&sources::Source>,
+        role: &KeyRole,
+        id: &KeyId,
+        nobody: impl Fn(String, std::io::Error) -> PassphraseError,
+        seal: impl FnOnce(&Passphrase) -> T,
+    ) -> Result<T, PassphraseError> {
+        let what = format!("new {}", describe(role, &KeyName::Id(id)));
+        match given {
+            Some(source) => Ok(seal(self.text(source, &what)?)),
+            None => self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase)),
         }
     }
 
