@@ -12,7 +12,7 @@ use tuf_schema::Gun;
 
 use super::RepoError;
 use super::arguments::gun;
-use super::staging::{Done, Publish, auto_published, publish_staged};
+use super::staging::{Done, Publish, auto_published};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -57,11 +57,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let certificate = arguments.rootcert.as_deref().map(public_file::root).transpose().map_err(RepoError::from)?;
     let root_of = RootOf { key_file: arguments.rootkey.clone(), certificate };
     let begun = initialise(&gun, &root_of, context).await?;
-    let outcome = if arguments.publish.wanted() { publish_staged(&gun, context).await.map(Some) } else { Ok(None) };
-    let (published, failure) = match outcome {
-        Ok(published) => (published, None),
-        Err(e) => (None, Some(e)),
-    };
+    let (published, failure) = arguments.publish.if_wanted(&gun, context).await;
     // Said also when publishing failed: it is begun then.
     context.out.show(&Initialized {
         gun: gun.to_string(),

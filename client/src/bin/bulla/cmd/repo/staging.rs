@@ -80,9 +80,16 @@ pub(super) struct Done {
 }
 
 impl Publish {
-    /// Whether to publish at once.
-    pub(super) fn wanted(&self) -> bool {
-        self.publish
+    /// What came of publishing at once, or why nothing did; neither if it was not asked for. Either is told after what
+    /// the verb itself did, which stays done.
+    pub(super) async fn if_wanted(&self, gun: &Gun, context: &Context) -> (Option<Done>, Option<CliError>) {
+        if !self.publish {
+            return (None, None);
+        }
+        match publish_staged(gun, context).await {
+            Ok(done) => (Some(done), None),
+            Err(e) => (None, Some(e)),
+        }
     }
 }
 
@@ -167,11 +174,7 @@ pub(crate) async fn stage(
 ) -> Result<Exit, CliError> {
     let list = Changelist::new(&context.config.trust, gun);
     list.append(changes, context.now, &context.rng).map_err(RepoError::from)?;
-    let outcome = if publish.wanted() { publish_staged(gun, context).await.map(Some) } else { Ok(None) };
-    let (published, failure) = match outcome {
-        Ok(published) => (published, None),
-        Err(e) => (None, Some(e)),
-    };
+    let (published, failure) = publish.if_wanted(gun, context).await;
     // Said also when publishing failed: it is staged then.
     let staged = changes.iter().map(Shown::of).collect();
     context.out.show(&Staged { gun: gun.to_string(), staged, published, words })?;
