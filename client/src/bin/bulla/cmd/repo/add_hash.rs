@@ -1,42 +1,30 @@
 //! `bulla repo add-hash`: stages a target by its length and hashes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use bulla::changelist::Change;
 use clap::Args;
 use tuf_schema::Digests;
 use tuf_schema::digest::HashAlgorithm;
 use tuf_schema::model::Target;
 
 use super::RepoError;
-use super::arguments::{custom, gun, roles_to_change, target_name};
-use super::staging::{Publish, stage};
+use super::adding::Adding;
+use super::arguments::Named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Name of the target
-    #[arg(value_name = "TARGET")]
-    target: String,
+    #[command(flatten)]
+    named: Named,
     /// Length of the target in bytes
     #[arg(value_name = "BYTES")]
     length: u64,
     #[command(flatten)]
     hashes: Hashes,
-    /// File of custom data for the target, in JSON
-    #[arg(long, value_name = "FILE")]
-    custom: Option<PathBuf>,
-    /// Delegations to list the target in, instead of `targets`
-    #[arg(short, long, value_name = "ROLE", value_delimiter = ',')]
-    roles: Vec<String>,
     #[command(flatten)]
-    publish: Publish,
+    adding: Adding,
 }
 
 #[derive(Args)]
@@ -52,18 +40,15 @@ struct Hashes {
 
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let name = target_name(&arguments.target)?;
-    let roles = roles_to_change(&arguments.roles)?;
-    let digests = digests(&arguments.hashes)?;
-    let hashes = digests.keys().cloned().collect::<Vec<_>>().join(", ");
-    let custom = custom(arguments.custom.as_ref())?;
-    let target = Target { length: arguments.length, digests: Digests::new(digests), custom };
-    let add = |role| Change::AddTarget { role, name: name.clone(), target: target.clone() };
-    let changes: Vec<_> = roles.into_iter().map(add).collect();
-    let words =
-        format!("Addition of target \"{name}\" by {hashes} hash to repository \"{gun}\" staged for next publish.");
-    stage(&gun, &changes, words, &arguments.publish, context).await
+    let measure = || {
+        let digests = Digests::new(digests(&arguments.hashes)?);
+        Ok(Target { length: arguments.length, digests, custom: None })
+    };
+    let how = |target: &Target| {
+        let hashes: Vec<_> = target.digests.by_name().keys().map(String::as_str).collect();
+        format!(" by {} hash", hashes.join(", "))
+    };
+    arguments.adding.stage(&arguments.named, measure, how, context).await
 }
 
 fn digests(hashes: &Hashes) -> Result<BTreeMap<String, Vec<u8>>, RepoError> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bulla::changelist::target_file;
+use clap::Args;
 use tuf_schema::json::Value;
 use tuf_schema::{DelegationName, Gun, KeyId, Role};
 
@@ -10,6 +11,17 @@ use super::RepoError;
 
 /// The largest file of custom data, in bytes; it becomes part of a document.
 const MAX_CUSTOM_BYTES: u64 = 1 << 20;
+
+/// A target of a repository.
+#[derive(Args)]
+pub(super) struct Named {
+    /// Repository
+    #[arg(value_name = "GUN")]
+    pub(super) gun: String,
+    /// Name of the target
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+}
 
 /// The repository.
 pub(crate) fn gun(name: &str) -> Result<Gun, RepoError> {

@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use tuf_schema::{Gun, model};
 
-use super::arguments::{gun, targets_role};
+use super::arguments::{Named, gun, targets_role};
 use super::list::Target;
 use super::reading::trusted;
 use crate::context::Context;
@@ -16,12 +16,8 @@ use crate::printable::line;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Name of the target
-    #[arg(value_name = "TARGET")]
-    target: String,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     place: Place,
 }
@@ -69,9 +65,9 @@ impl Place {
 
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let found = arguments.place.search(&gun, &arguments.target, context).await?;
-    let (_, target) = found.ok_or_else(|| CliError::NotSigned(arguments.target.clone()))?;
+    let gun = gun(&arguments.named.gun)?;
+    let found = arguments.place.search(&gun, &arguments.named.target, context).await?;
+    let (_, target) = found.ok_or_else(|| CliError::NotSigned(arguments.named.target.clone()))?;
     context.out.show(&Found { gun: gun.to_string(), target })?;
     Ok(Exit::Success)
 }

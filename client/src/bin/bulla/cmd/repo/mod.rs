@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 mod add;
 mod add_hash;
+mod adding;
 pub(crate) mod arguments;
 mod delete;
 mod error;

@@ -3,7 +3,7 @@
 use bulla::changelist::Change;
 use clap::Args;
 
-use super::arguments::{gun, roles_to_change};
+use super::arguments::{Named, gun, roles_to_change};
 use super::staging::{Publish, stage};
 use crate::context::Context;
 use crate::error::CliError;
@@ -11,12 +11,8 @@ use crate::exit::Exit;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Name of the target
-    #[arg(value_name = "TARGET")]
-    target: String,
+    #[command(flatten)]
+    named: Named,
     /// Delegations to remove the target from, instead of `targets`
     #[arg(short, long, value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
@@ -26,8 +22,8 @@ pub(crate) struct Arguments {
 
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let name = &arguments.target;
+    let gun = gun(&arguments.named.gun)?;
+    let name = &arguments.named.target;
     let remove = |role| Change::RemoveTarget { role, name: name.clone() };
     let changes: Vec<_> = roles_to_change(&arguments.roles)?.into_iter().map(remove).collect();
     let words = format!("Removal of {name} from {gun} staged for next publish.");

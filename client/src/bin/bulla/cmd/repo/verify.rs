@@ -9,7 +9,7 @@ use serde::Serialize;
 use tuf_schema::model;
 
 use super::RepoError;
-use super::arguments::gun;
+use super::arguments::{Named, gun};
 use super::list::Target;
 use super::lookup::Place;
 use crate::context::Context;
@@ -19,12 +19,8 @@ use crate::output::{Format, Show};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Name of the target
-    #[arg(value_name = "TARGET")]
-    target: String,
+    #[command(flatten)]
+    named: Named,
     /// Read the data from this file instead of standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -55,8 +51,8 @@ impl Show for Matching {
 
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let name = &arguments.target;
+    let gun = gun(&arguments.named.gun)?;
+    let name = &arguments.named.target;
     let found = arguments.place.search(&gun, name, context).await?;
     let (signed, target) = found.ok_or_else(|| RepoError::NoTarget(name.clone()))?;
     let content = match &arguments.input {
