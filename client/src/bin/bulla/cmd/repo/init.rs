@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bulla::keys::public_file;
-use bulla::publish::{Begun, InitialiseError, PublishError, Publisher, RealTime, RootOf};
+use bulla::publish::{Begun, InitialiseError, RootOf};
 use bulla::remote::Action;
 use bulla::session::Session;
 use clap::Args;
@@ -13,6 +13,7 @@ use tuf_schema::Gun;
 use super::RepoError;
 use super::arguments::gun;
 use super::staging::{Done, Publish, auto_published};
+use crate::cmd::trust::opened::Opened;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -73,16 +74,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
 async fn initialise(gun: &Gun, root_of: &RootOf, context: &Context) -> Result<Begun, CliError> {
     let failed = |source| RepoError::Initialise { gun: gun.clone(), source: Box::new(source) };
     let session = Session::open(&context.config, gun, Action::PullAndPush).await?;
-    let remote = session.remote.map_err(|no| failed(InitialiseError::Make(PublishError::Remote(no.into()))))?;
+    let opened = Opened::of(session).map_err(|e| failed(InitialiseError::Make(e)))?;
     let mut keys = context.keyring()?;
-    let mut publisher = Publisher {
-        gun,
-        remote: &remote,
-        cache: &session.cache,
-        keys: &mut keys,
-        now: context.now,
-        rng: &context.rng,
-        pacing: &RealTime,
-    };
-    Ok(publisher.initialise(root_of).await.map_err(failed)?)
+    Ok(opened.publisher(&mut keys, context).initialise(root_of).await.map_err(failed)?)
 }

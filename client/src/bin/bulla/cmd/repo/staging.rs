@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulla::changelist::{Change, Changelist};
-use bulla::publish::{PublishError, Published, Publisher, RealTime, StagedError};
+use bulla::publish::{PublishError, Published, StagedError};
 use bulla::remote::Action;
 use bulla::session::Session;
 use bulla::trust::UpdateError;
@@ -16,7 +16,7 @@ use tuf_schema::{Gun, PublicKey, Role};
 
 use super::RepoError;
 use crate::cmd::table;
-use crate::cmd::trust::tell_of_root;
+use crate::cmd::trust::opened::Opened;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -185,17 +185,9 @@ pub(crate) async fn stage(
 pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done, CliError> {
     let failed = |source: PublishError| RepoError::Publish { gun: gun.clone(), source: Box::new(source) };
     let session = Session::open(&context.config, gun, Action::PullAndPush).await?;
-    let remote = session.remote.map_err(|no| failed(PublishError::Remote(no.into())))?;
+    let opened = Opened::of(session).map_err(failed)?;
     let mut keys = context.keyring()?;
-    let mut publisher = Publisher {
-        gun,
-        remote: &remote,
-        cache: &session.cache,
-        keys: &mut keys,
-        now: context.now,
-        rng: &context.rng,
-        pacing: &RealTime,
-    };
+    let mut publisher = opened.publisher(&mut keys, context);
     let list = Changelist::new(&context.config.trust, gun);
     let show = |changes: &[bulla::changelist::Staged]| {
         for staged in changes {
@@ -214,9 +206,7 @@ pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done,
         StagedError::Publish(e) => failed(e),
         StagedError::NotCleared(source) => RepoError::NotCleared { gun: gun.clone(), source },
     })?;
-    for notice in &published.root {
-        tell_of_root(gun, notice, context);
-    }
+    opened.tell(&published, context);
     Ok(Done::of(&published, &changes))
 }
 

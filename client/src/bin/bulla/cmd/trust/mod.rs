@@ -17,7 +17,6 @@ mod table;
 mod verify;
 
 pub(crate) use inspect::tell;
-pub(crate) use root_notice::tell as tell_of_root;
 
 use crate::context::Context;
 use crate::error::CliError;

@@ -29,8 +29,13 @@ impl Opened {
 
     /// Connects to the trust server of `gun` for what `action` allows.
     pub(crate) async fn to(action: Action, gun: &Gun, context: &Context) -> Result<Self, CliError> {
-        let Session { gun, server, remote, cache, .. } = Session::open(&context.config, gun, action).await?;
-        let remote = remote.map_err(|no| Box::new(PublishError::Remote(no.into())))?;
+        Ok(Self::of(Session::open(&context.config, gun, action).await?).map_err(Box::new)?)
+    }
+
+    /// The repository of a session, unless no connection came up.
+    pub(crate) fn of(session: Session) -> Result<Self, PublishError> {
+        let Session { gun, server, remote, cache, .. } = session;
+        let remote = remote.map_err(|no| PublishError::Remote(no.into()))?;
         Ok(Self { gun, server, remote, cache })
     }
 
