@@ -138,8 +138,8 @@ for part in 'server 4 ^yes' 'signer 5 `[a-z0-9]+_[a-z0-9]+_[a-z0-9]+_' 'client 6
   read -r program column applies <<<"$part"
   look_raw '^\|' '^docs/security-tests\.md$' | cut -d: -f3- |
     awk -F ' *[|] *' -v column="$column" -v applies="$applies" '$column ~ applies { gsub(/, /, "\n", $2); print $2 }' | sort -u |
-    comm -23 - <(look_raw '^row = ' "^tests/mutations/$program\.toml\$" | sed 's/.*row = "\(.*\)"$/\1/; s/, /\n/g' | sort -u) |
-    breaks MUTATED "what applies to the $program in docs/security-tests.md is taken out once by tests/mutations/$program.toml"
+    comm -23 - <(look_raw '^row = ' "^tests/mutations/$program(-[a-z]+)?\.toml\$" | sed 's/.*row = "\(.*\)"$/\1/; s/, /\n/g' | sort -u) |
+    breaks MUTATED "what applies to the $program in docs/security-tests.md is taken out once by tests/mutations/$program*.toml"
 done
 # no tags without .git, nor where a copy brings only files
 { [ ! -e .git ] || git tag --list 'v*'; } | while IFS= read -r tag; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows that the tests named in docs/security-tests.md can fail.
 
-    tests/mutations/run.py [NAME...]     all mutations, those of a file (client, server, signer), or those
+    tests/mutations/run.py [NAME...]     all mutations, those of a program (client, server, signer), or those
                                          whose name holds one of the texts
 
 Each mutation in *.toml takes one check out of the source.  Some of signer.toml
@@ -34,13 +34,13 @@ BUILD = ["--no-run"]
 def main() -> int:
     wanted = sys.argv[1:]
     files = sorted(HERE.glob("*.toml"))
-    # a file's name is meant for the file, though it stands in names of others' mutations too
-    programs = {path.stem for path in files}
+    # a program's name is meant for its files, though it stands in names of others' mutations too
+    programs = {program_of(path) for path in files}
     mutations = [
         mutation
         for path in files
         for mutation in tomllib.loads(path.read_text())["mutation"]
-        if not wanted or any(text == path.stem or (text not in programs and text in mutation["name"]) for text in wanted)
+        if not wanted or any(text == program_of(path) or (text not in programs and text in mutation["name"]) for text in wanted)
     ]
     if not mutations:
         print("no mutation has such a name", file=sys.stderr)
@@ -61,6 +61,11 @@ def main() -> int:
     unnoticed = sum(map(bool, faults))
     print(f"# {len(mutations) - unnoticed} of {len(mutations)} are noticed, in {time.monotonic() - began:.0f} s")
     return 1 if unnoticed else 0
+
+
+def program_of(path: pathlib.Path) -> str:
+    """`client` of client.toml and of client-owner.toml."""
+    return path.stem.partition("-")[0]
 
 
 def copy_last_commit() -> None:

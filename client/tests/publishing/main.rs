@@ -21,4 +21,5 @@ mod rotating;
 mod signers;
 mod signing;
 mod staging;
+mod waiting;
 mod world;

@@ -239,3 +239,15 @@ async fn two_at_once_publish_each_change_once() {
     assert_eq!(counts, [0, 2]);
     assert_eq!(server.posts().len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_staged_while_a_publish_goes_on_is_not_taken_away_with_it() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    owner.stage(&["1"]);
+    let (mut keys, cache) = (owner.keyring(), owner.cache());
+    let meanwhile = |_: &[bulla::changelist::Staged]| owner.stage(&["2"]);
+    publisher(&mut keys, &cache, &server).publish_staged(&owner.list(), &meanwhile, &|_, _| {}).await.unwrap();
+    assert_eq!(owner.staged(), ["2"]);
+    assert_eq!(server.current::<Targets>("targets").targets.into_keys().collect::<Vec<_>>(), ["0", "1"]);
+}
