@@ -43,6 +43,10 @@ class Fault:
     wants_token: bool = False
     # after so many faults everything is as it should be
     times: int = 1 << 30
+    # the server gets the request though its answer is another; otherwise an answer with a status is the relay's own
+    arrives: bool = False
+    # how often it was met
+    met: int = 0
 
 
 class Relay:
@@ -96,6 +100,7 @@ class Relay:
             body = read_chunks(handler.rfile)
         fault = self.fault
         if fault and fault.wants_token and "/manifests/" in handler.path:
+            fault.met += 1
             challenge = f'Bearer realm="https://localhost:{self.port}/token",service="s"'
             handler.send_response_only(401)
             handler.send_header("WWW-Authenticate", challenge)
@@ -106,6 +111,7 @@ class Relay:
             fault = None
         if fault:
             fault.times -= 1
+            fault.met += 1
             time.sleep(fault.delay)
             if fault.reset:
                 handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -113,7 +119,10 @@ class Relay:
                 handler.close_connection = True
                 return
         path = fault.instead if fault and fault.instead else handler.path
-        status, headers, content = self.true_answer(handler, path, body)
+        if fault and fault.status and fault.body is not None and not fault.arrives:
+            status, headers, content = fault.status, {}, fault.body
+        else:
+            status, headers, content = self.true_answer(handler, path, body)
         if fault:
             status = fault.status or status
             content = content if fault.body is None else fault.body

@@ -94,7 +94,8 @@ class Place:
         if row.prepare:
             row.prepare(home, self)
         before = listing(home)
-        self.relay.fault, self.relay.requests = row.fault() if row.fault else None, []
+        fault = row.fault() if row.fault else None
+        self.relay.fault, self.relay.requests = fault, []
         command = [self.bulla, *(fill(argument, self, home) for argument in row.command.split())]
         if row.unprivileged and os.geteuid() == 0:
             subprocess.run(["chown", "-R", str(NOBODY), home], check=True)
@@ -108,6 +109,8 @@ class Place:
             print("".join(f"#   {line}\n" for line in said.splitlines()), end="")
         if done.returncode != row.exit:
             return f"exit status {done.returncode}, expected {row.exit}:\n{said}"
+        if fault and not fault.met:
+            return f"it never met the fault:\n{said}"
         for text in row.says:
             if fill(text, self, home) not in said:
                 return f"does not say {fill(text, self, home)!r}:\n{said}"
@@ -180,6 +183,10 @@ def main() -> int:
     wanted = sys.argv[1:]
     rows = [row for row in ROWS if not wanted or any(text in row.name for text in wanted)]
     rows = [row for row in rows if os.environ.get("SLOW") or not row.slow]
+    if not rows:
+        sys.exit("no row has such a name")
+    if unchecked := [row.name for row in ROWS if not row.says]:
+        sys.exit(f"rows without a word of what is said: {unchecked}")
     if os.geteuid() != 0:
         skipped = [row for row in rows if row in DISK]
         rows = [row for row in rows if row not in DISK]
