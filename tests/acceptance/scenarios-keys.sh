@@ -65,7 +65,7 @@ y2_kinds() { # signers with keys of every kind
   done
   eq "$(trust_json fresh $r | jq -r '.[0].SignedTags|map(.SignedTag+"="+(.Signers|join("+")))|sort|join(" ")')" "$(tr ' ' '\n' <<<"$names" | sort | xargs)" "signed tags, as docker sees them"
   must nt fresh list $r --roles targets/releases; for x in $kinds rsa; do hasre "^$x "; done
-  for x in $kinds rsa; do must dct fresh -- pull $r@$d; done
+  for x in $kinds rsa; do must dct fresh -- pull $r:$x; has "Digest: $d"; done
   # docker signs with what we made
   for x in $kinds; do mkimg $r:d$x "$x"; must dct y2d$x -- push $r:d$x; has "Successfully signed $r:d$x"; must bl fresh -- trust verify $r:d$x; done
 }

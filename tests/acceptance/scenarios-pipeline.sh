@@ -44,6 +44,7 @@ p1_push_tag() {
   mustjson bl p1 -- trust push-tag $r:prod --digest "$INDEX" --output json
   eq "$(jq -r '"\(.digest) \(.before) \(.roles|join(","))"' <<<"$OUT")" "$INDEX $old targets" "what was said"
   eq "$(requests '"GET /v2/[^ ]*/blobs/')" "$blobs" "blobs that were asked for"
+  ne "$(requests '"GET /v2/[^ ]*/manifests/')" 0 "manifests that were asked for"
   eq "$(registry_code $r prod)" 200 "the tag"
   cmp "$W/index" "$W/rbody" || reason "the index is not byte-identical"
   grep -qi '^content-type: application/vnd.oci.image.index.v1+json' "$W/rhead" || reason "the index has another kind now"
