@@ -100,6 +100,7 @@ fn exported_keys_arrive_elsewhere_with_their_ids_bytes_and_passphrases() {
         assert_eq!(fs::read(home.private().join(&name)).unwrap(), fs::read(other.private().join(&name)).unwrap());
     }
     let again = other.done(&["key", "import", "keys.pem"], &[]);
+    assert_eq!(again.lines().count(), 34);
     assert!(again.lines().all(|line| line.starts_with("Already here, left as it is: ")), "{again}");
     let exists = home.run(&["key", "export", "-o", file.to_str().unwrap()], &[], "");
     assert_eq!(exists.err, format!("Error: {} exists and is not overwritten\n", file.display()));
