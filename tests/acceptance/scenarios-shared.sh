@@ -68,7 +68,7 @@ m8_notarys_staged() { # staged by notary, shown and published by us
   must nt fresh list $g; hasre '^v1 '; hasre '^v3 '; hasre '^v4 '
   # refused: it stays staged, and nothing is published
   must nt $h addhash $g v5 6 --sha256 "$sum"
-  exits 1 bl $h NOTARY_TARGETS_PASSPHRASE=wrong DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=wrong -- repo publish $g
+  exits 1 bl $h NOTARY_TARGETS_PASSPHRASE=wrong DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=wrong -- repo publish $g; has "does not open"
   same_status $h $g; hasre '^0 +create +targets +target +v5$'
   must nt fresh list $g; hasnt v5
   must nt $h publish $g; must bl fresh -- repo list $g; hasre '^v5 '
@@ -130,8 +130,8 @@ m13_our_rotations() { # our rotations of the other roles, then docker signs
   must bl m13 -- trust sign $r:3 --digest "$d" --length 10
   must nt m13reader list $r; hasre '^3 '
   # what only a server may hold, and what it may not
-  exits 1 bl m13 -- key rotate -r $r targets
-  exits 1 bl m13 -- key rotate $r timestamp
+  exits 1 bl m13 -- key rotate -r $r targets; has "notary does not permit the server managing the targets key"
+  exits 1 bl m13 -- key rotate $r timestamp; has "notary does not permit the client managing the timestamp key"
 }
 
 m16_left_over() { # what a failed publish of docker's left, and our publish

@@ -210,11 +210,14 @@ g5_lookup() { # whose word counts for a tag, in many layouts
   same_inspect fresh $r:both
   eq "$(bl fresh -- trust inspect $r | jq -r '.[0].SignedTags[]|select(.SignedTag=="both").Digest')" "$(digit 1)" "what both stands for"
   # what a pull asks the registry for is what we verify, or both find nothing
+  local pulled=
   for t in top both 1.10 1.9 rel rel-sub qa v1 nobody; do
     dct fresh -- pull $r:$t >"$W/g5.pull" 2>&1
     x=$(grep -oE 'Pull \(1 of 1\): [^ ]*' "$W/g5.pull" | sed 's/.*@//')
     eq "$(bl fresh -- trust verify $r:$t 2>/dev/null | sed 's/.*@//')" "$x" "what is taken for $t"
+    pulled+=${x:+$t }
   done
+  eq "$pulled" "top both 1.10 1.9 rel v1 " "tags that docker pulls"
 }
 
 g6_sign() { # docker trust sign's own ways
