@@ -287,6 +287,43 @@ async fn a_key_of_a_file_is_taken_as_the_new_one() {
     reader.read(&server).await.unwrap();
 }
 
+/// What lies in the file of the only targets key that a person has.
+fn targets_key(owner: &Person) -> (Vec<KeyId>, Request) {
+    let ids = private_keys(owner, &KeyRole::Targets);
+    let files = ids.iter().map(|id| owner.directory().private_key(id)).collect();
+    (ids, Request { files, ..request(&["targets"]) })
+}
+
+#[tokio::test]
+async fn a_rotation_to_the_key_that_is_in_force_keeps_it() {
+    let (server, owner, _) = signed_once().await;
+    let (ids, to_the_same) = targets_key(&owner);
+    let rotated = rotate(&owner, &server, &to_the_same).await.unwrap();
+    assert_eq!((rotated.removed, rotated.kept), (vec![], ids));
+    owner.sign(&server, "2", b"two").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_old_key_that_another_role_names_stays() {
+    let (server, owner, _) = signed_once().await;
+    let (ids, to_the_same) = targets_key(&owner);
+    rotate(&owner, &server, &Request { roles: vec![Role::Snapshot], ..to_the_same }).await.unwrap();
+    let rotated = rotate(&owner, &server, &request(&["targets"])).await.unwrap();
+    assert_eq!((rotated.removed, rotated.kept), (vec![], ids));
+    owner.sign(&server, "2", b"two").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_was_here_before_stays_though_nothing_was_sent() {
+    let (server, owner, _) = signed_once().await;
+    let (ids, to_the_same) = targets_key(&owner);
+    let plan = plan(&owner, &server, &to_the_same).await.unwrap();
+    server.state.lock().unwrap().down = true;
+    let e = carry_out(&owner, &server, &plan).await.unwrap_err();
+    assert!(matches!(e, RotationError::Publish(PublishError::Update(_))), "{e}");
+    assert_eq!(private_keys(&owner, &KeyRole::Targets), ids);
+}
+
 // ---- what goes wrong
 
 #[tokio::test]
@@ -350,6 +387,18 @@ async fn what_was_stored_and_answered_as_a_conflict_is_done_and_not_done_again()
     assert_eq!(server.posts().len(), before + 1);
     let targets: Targets = server.current("targets");
     let here = private_keys(&owner, &KeyRole::Signer("alice".into()));
+    assert_eq!(targets.delegations.roles.iter().map(|role| &role.key_ids).collect::<Vec<_>>(), [&here, &here]);
+}
+
+#[tokio::test]
+async fn a_delegations_rotation_that_others_overtook_is_done_after_them() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    server.state.lock().unwrap().conflicts = 1;
+    rotate(&owner, &server, &request(&["targets/alice"])).await.unwrap();
+    let here = private_keys(&owner, &KeyRole::Signer("alice".into()));
+    let targets: Targets = server.current("targets");
     assert_eq!(targets.delegations.roles.iter().map(|role| &role.key_ids).collect::<Vec<_>>(), [&here, &here]);
 }
 

@@ -224,6 +224,16 @@ async fn the_cache_holds_the_bytes_as_served_and_is_left_alone_by_a_refusal() {
 }
 
 #[tokio::test]
+async fn the_root_of_a_first_publish_is_what_its_maker_trusts_from_then_on() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    *server.state.lock().unwrap() = Default::default();
+    Person::new().sign(&server, "1", b"of others").await.unwrap();
+    let error = owner.read(&server).await.unwrap_err();
+    assert!(matches!(error, UpdateError::Chain(ChainError::Root(_))), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_damaged_anchor_is_an_error_and_stays_as_it_is() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();
