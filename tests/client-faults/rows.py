@@ -131,8 +131,12 @@ def change(find: Callable, how: str) -> Callable:
     return prepare
 
 
+def metadata_of(home: pathlib.Path, place) -> pathlib.Path:
+    return home / ".docker/trust/tuf" / place.image / "metadata"
+
+
 def cached(role: str) -> Callable:
-    return lambda home, place: home / ".docker/trust/tuf" / place.image / "metadata" / f"{role}.json"
+    return lambda home, place: metadata_of(home, place) / f"{role}.json"
 
 
 def file_rows() -> list[Row]:
@@ -168,6 +172,36 @@ def file_rows() -> list[Row]:
     ]
     return rows
 
+
+# does what doctor says, as it says it, and asks it again
+MENDED = r"""
+    PATH="$(dirname "$1"):$PATH"; "$@" 2>/dev/null | sed -n 's/^to do: .*: \(bulla\|chmod\|mv\) /\1 /p' >{home}/commands
+    cat {home}/commands; bash -e {home}/commands && "$@"
+"""
+
+
+def staged_torn(home, place):
+    staged = metadata_of(home, place).parent / "changelist"
+    staged.mkdir()
+    (staged / "1.change").write_text("{")
+
+
+def elsewhere(home, place):
+    staged_torn(home, place)
+    (home / ".docker/trust").rename(home / "elsewhere")
+
+
+def broken_keys(home, _):
+    key_file(home, "targets").chmod(0o640)
+    (home / ".docker/trust/private/00.key").write_text("torn")
+
+
+DOCTOR = [
+    Row("doctor: keys that are open and torn", "doctor", 0, ("chmod 600 ", "mv ", "nothing to do"), home="owner", shell=MENDED, prepare=broken_keys),
+    Row("doctor: a torn change", "doctor", 0, ("bulla repo reset --all {image}", "nothing to do"), home="owner", shell=MENDED, prepare=staged_torn),
+    Row("doctor: another directory and server", "-d {home}/elsewhere -s https://{host} doctor", 0,
+        ("bulla --trust-dir {home}/elsewhere --server https://{host} repo reset --all {image}", "nothing to do"), home="owner", shell=MENDED, prepare=elsewhere),
+]
 
 # fills what the disk of the trust directory has left
 FULL = """
@@ -271,4 +305,4 @@ REGISTRY = [
     Row("registry: the tag is not moved", "trust push-tag {image}:missing --from-tag 1", 1, ("the registry answered 500 to the tag {image}:missing",), home="owner", changes=True, fault=lambda: Fault("PUT", status=500, body=b"")),
 ]
 
-ROWS = [*remote_rows(), *file_rows(), *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]
+ROWS = [*remote_rows(), *file_rows(), *DOCTOR, *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]

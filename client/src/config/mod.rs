@@ -46,6 +46,24 @@ pub struct Flags {
     pub key: Option<PathBuf>,
 }
 
+impl Flags {
+    /// The same as arguments, for a command that is to look at the same places.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let named = [
+            ("--trust-dir", path(&self.trust_directory)),
+            ("--config", path(&self.notary_file)),
+            ("--server", self.server.clone()),
+            ("--tlscacert", path(&self.authority)),
+            ("--tlscert", path(&self.certificate)),
+            ("--tlskey", path(&self.key)),
+        ];
+        let given = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        given.flatten().collect()
+    }
+}
+
 /// The settings of one run.
 #[derive(Debug)]
 pub struct Config {

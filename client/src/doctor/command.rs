@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::Flags;
+
 /// A program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(Vec<String>);
@@ -11,6 +13,13 @@ impl Command {
     #[must_use]
     pub fn new<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Self {
         Self(words.into_iter().map(Into::into).collect())
+    }
+
+    /// `bulla` with these words, at the places that `flags` name.
+    #[must_use]
+    pub fn bulla(flags: &Flags, words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (*word).to_owned());
+        Self(std::iter::once("bulla".to_owned()).chain(flags.arguments()).chain(words).collect())
     }
 }
 
@@ -41,6 +50,24 @@ mod tests {
     fn a_word_that_a_shell_would_read_otherwise_is_quoted() {
         assert_eq!(Command::new(["rm", "/a b/$(x)", "it's", ""]).to_string(), r"rm '/a b/$(x)' 'it'\''s' ''");
         assert_eq!(Command::new(["bulla", "renew", "a.test:5000/b"]).to_string(), "bulla renew a.test:5000/b");
+    }
+
+    #[test]
+    fn a_command_of_ours_looks_where_the_command_line_said() {
+        let flags = Flags {
+            trust_directory: Some("/a b/trust".into()),
+            notary_file: Some("n.json".into()),
+            server: Some("https://n.test".to_owned()),
+            authority: Some("ca.pem".into()),
+            certificate: Some("me.pem".into()),
+            key: Some("me.key".into()),
+        };
+        assert_eq!(
+            Command::bulla(&flags, &["renew", "g"]).to_string(),
+            "bulla --trust-dir '/a b/trust' --config n.json --server https://n.test --tlscacert ca.pem --tlscert me.pem \
+             --tlskey me.key renew g"
+        );
+        assert_eq!(Command::bulla(&Flags::default(), &["renew", "g"]).to_string(), "bulla renew g");
     }
 
     proptest! {

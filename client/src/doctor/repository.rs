@@ -5,6 +5,7 @@ use tuf_schema::{BaseRole, DelegationName, Gun, KeyId, Role, UtcTime};
 
 use super::Command;
 use crate::changelist::{Changelist, ChangelistError};
+use crate::config::Flags;
 use crate::keys::KeyRole;
 use crate::paths::TrustDirectory;
 use crate::publish::{PublishError, Publisher, Working};
@@ -93,10 +94,10 @@ impl Finding {
         }
     }
 
-    /// The command that mends it; nothing if it is for others to mend.
+    /// The command that mends it at the places that `flags` name; nothing if it is for others to mend.
     #[must_use]
-    pub fn mend(&self, gun: &Gun) -> Option<Command> {
-        let bulla = |words: &[&str]| Some(Command::new(["bulla"].iter().chain(words).copied()));
+    pub fn mend(&self, gun: &Gun, flags: &Flags) -> Option<Command> {
+        let bulla = |words: &[&str]| Some(Command::bulla(flags, words));
         let gun = gun.as_str();
         match self {
             Self::Ends { item, .. } if item.by == By::Here => bulla(&["renew", gun]),

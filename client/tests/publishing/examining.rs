@@ -1,6 +1,7 @@
 //! What is said about a repository: what ends when, whose keys are where, and the command that mends it.
 
 use bulla::changelist::{Change, Changelist, DelegationEdit};
+use bulla::config::Flags;
 use bulla::doctor::{self, Diagnosis, Finding};
 use bulla::keys::KeyRole;
 use bulla::publish::{Changes, PublishError, Publisher};
@@ -22,8 +23,10 @@ async fn examine(person: &Person, server: &Server) -> Result<Diagnosis, PublishE
 /// What needs doing, as the commands that mend it; `-` where others must.
 fn to_do(diagnosis: &Diagnosis) -> Vec<String> {
     let due = diagnosis.findings.iter().filter(|finding| finding.needs_doing());
-    due.map(|finding| finding.mend(&diagnosis.gun).map_or_else(|| "-".to_owned(), |command| command.to_string()))
-        .collect()
+    due.map(|finding| {
+        finding.mend(&diagnosis.gun, &Flags::default()).map_or_else(|| "-".to_owned(), |command| command.to_string())
+    })
+    .collect()
 }
 
 #[tokio::test]
@@ -103,7 +106,10 @@ async fn a_key_that_nothing_names_and_one_kept_for_something_else_are_worth_know
     let diagnosis = examine(&owner, &server).await.unwrap();
     let [Finding::Unused(key, KeyRole::Targets)] = &diagnosis.findings[..] else { panic!("{diagnosis:?}") };
     assert_eq!(key, &unused);
-    assert_eq!(diagnosis.findings[0].mend(&gun()).unwrap().to_string(), format!("bulla key remove {unused}"));
+    assert_eq!(
+        diagnosis.findings[0].mend(&gun(), &Flags::default()).unwrap().to_string(),
+        format!("bulla key remove {unused}")
+    );
 
     let targets =
         owner.keyring().list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets && key.id != unused);

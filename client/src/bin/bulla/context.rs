@@ -15,6 +15,8 @@ use crate::terminal::Terminal;
 /// The surroundings of one run.
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// What the command line says of where things are.
+    pub(crate) flags: Flags,
     pub(crate) now: UtcTime,
     pub(crate) rng: SystemRandom,
     pub(crate) out: Output,
@@ -32,7 +34,7 @@ impl Context {
         for exposed in exposure::of_directories(&config.docker, &config.trust) {
             out.warn(&exposed.to_string());
         }
-        Ok(Self { config, now: clock::now(), rng: SystemRandom::new(), out, descriptors })
+        Ok(Self { config, flags: flags.clone(), now: clock::now(), rng: SystemRandom::new(), out, descriptors })
     }
 
     /// The keys of the trust directory.

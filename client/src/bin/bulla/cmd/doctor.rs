@@ -1,6 +1,7 @@
 //! `bulla doctor`: what expires when, whose keys are where, what is wrong, and the command that mends it.
 
-use bulla::doctor::{self, Diagnosis, Finding, Leftover, RoleState};
+use bulla::config::Flags;
+use bulla::doctor::{self, Command, Diagnosis, Finding, Leftover, RoleState};
 use bulla::remote::Action;
 use bulla::renew::By;
 use clap::Args;
@@ -144,9 +145,9 @@ impl Said {
         }
     }
 
-    fn of_finding(finding: &Finding, gun: &Gun) -> Self {
-        let command = finding.mend(gun).map(|command| command.to_string());
-        Self { needs_doing: finding.needs_doing(), text: words(finding, gun), command }
+    fn of_finding(finding: &Finding, gun: &Gun, flags: &Flags) -> Self {
+        let command = finding.mend(gun, flags).map(|command| command.to_string());
+        Self { needs_doing: finding.needs_doing(), text: words(finding, gun, flags), command }
     }
 
     fn of_leftover(leftover: &Leftover) -> Self {
@@ -169,7 +170,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             }
             Err(e) => Err(e),
         };
-        batch.push(gun, outcome.map(|diagnosis| checkup(&diagnosis)));
+        batch.push(gun, outcome.map(|diagnosis| checkup(&diagnosis, &context.flags)));
     }
     let report = Report { directory: leftovers.iter().map(Said::of_leftover).collect(), batch };
     context.out.show(&report)?;
@@ -201,8 +202,8 @@ fn repositories(arguments: &Arguments, context: &Context) -> Result<Vec<Gun>, Cl
     Ok(known)
 }
 
-fn checkup(diagnosis: &Diagnosis) -> Checkup {
-    let mut findings: Vec<_> = diagnosis.findings.iter().map(|f| Said::of_finding(f, &diagnosis.gun)).collect();
+fn checkup(diagnosis: &Diagnosis, flags: &Flags) -> Checkup {
+    let mut findings: Vec<_> = diagnosis.findings.iter().map(|f| Said::of_finding(f, &diagnosis.gun, flags)).collect();
     findings.sort_by_key(|said| !said.needs_doing);
     let certificates = diagnosis.certificates.iter();
     let row = |(key, ends): &(KeyId, UtcTime)| CertificateRow { key: key.to_string(), ends: Moment(*ends) };
@@ -214,7 +215,7 @@ fn checkup(diagnosis: &Diagnosis) -> Checkup {
     }
 }
 
-fn words(finding: &Finding, gun: &Gun) -> String {
+fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
     let ids = |keys: &[KeyId]| keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
     match finding {
         Finding::Ends { item, has_ended } => {
@@ -228,7 +229,8 @@ fn words(finding: &Finding, gun: &Gun) -> String {
         }
         Finding::UnderSigned { role: Role::Delegation(role), keys, here } => {
             let next = if *here {
-                format!("look at what it lists (bulla repo list {gun} --roles {role}), then sign it")
+                let list = Command::bulla(flags, &["repo", "list", gun.as_str(), "--roles", role.as_str()]);
+                format!("look at what it lists ({list}), then sign it")
             } else {
                 format!("the holder of {} runs: bulla repo witness -p {gun} {role}", ids(keys))
             };
