@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tuf_schema::key::x509::{Expiry, leaf_for};
+use tuf_schema::model::Targets;
 use tuf_schema::sign::self_signed_root_certificate;
+use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, Gun, KeyId, PublicKey, Role, UtcTime};
 
 use crate::publish::{Edit, EditError, PublishError, Publisher, RENEWED_BEFORE_SECONDS, RootNotice, Working};
@@ -18,6 +20,8 @@ pub struct Plan {
     pub now: UtcTime,
     /// What has expired or will within six months, base roles first.
     pub items: Vec<Item>,
+    /// The version in which each document came: nothing older is signed anew.
+    pub seen: BTreeMap<Role, Version>,
 }
 
 /// One thing that has expired or soon will.
@@ -25,10 +29,21 @@ pub struct Plan {
 pub struct Item {
     /// What.
     pub what: What,
+    /// What is published of it, where it is a document that people sign.
+    pub published: Option<Shown>,
     /// When it ends, or ended.
     pub ends: UtcTime,
     /// Who can renew it.
     pub by: By,
+}
+
+/// By what a person tells a document from an older one, which a server may show to whoever kept nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Its version.
+    pub version: Version,
+    /// How many targets it lists, if it is of a role that lists any.
+    pub targets: Option<usize>,
 }
 
 /// What can expire.
@@ -75,18 +90,21 @@ impl Plan {
     pub fn of(working: &Working) -> Self {
         let soon = working.now().plus_seconds(RENEWED_BEFORE_SECONDS);
         let mut items = Vec::new();
-        let mut due = |role: Role, ends: UtcTime| {
+        let mut due = |role: Role, ends: UtcTime, version: Version, targets: Option<usize>| {
             if ends < soon {
-                items.push(Item { by: by(working, &role), what: What::Document(role), ends });
+                let published = Some(Shown { version, targets });
+                items.push(Item { by: by(working, &role), what: What::Document(role), published, ends });
             }
         };
-        due(Role::Root, working.root().expires);
-        working.snapshot_ends().into_iter().for_each(|ends| due(Role::Snapshot, ends));
-        working.all_targets().for_each(|(role, document)| due(role.clone(), document.expires));
+        due(Role::Root, working.root().expires, working.root().version, None);
+        working.snapshot().into_iter().for_each(|it| due(Role::Snapshot, it.expires, it.version, None));
+        let listed = |it: &Targets| Some(it.targets.len());
+        working.all_targets().for_each(|(role, it)| due(role.clone(), it.expires, it.version, listed(it)));
         // Servers renew these long before, at their own pace.
         let now = working.now();
         items.extend(working.timestamp_ends().filter(|ends| *ends < now).map(|ends| Item {
             what: What::Document(Role::Timestamp),
+            published: None,
             ends,
             by: By::Server,
         }));
@@ -94,11 +112,12 @@ impl Plan {
         let ended = certificates(working).into_iter().filter(|(_, ends)| *ends < soon);
         items.extend(ended.map(|(key, ends)| Item {
             what: What::RootCertificate(key),
+            published: None,
             ends,
             by: by(working, &Role::Root),
         }));
         items.sort_by_key(|item| item.what.order());
-        Self { gun: working.gun().clone(), now, items }
+        Self { gun: working.gun().clone(), now, items, seen: versions(working) }
     }
 
     /// What is renewed by whoever runs this.
@@ -172,7 +191,7 @@ pub async fn carry_out(publisher: &mut Publisher<'_>, plan: &Plan) -> Result<Ren
     let mut root = Vec::new();
     let publishes = plan.here().next().is_some();
     if publishes {
-        let renewal = Renewal { certificates: new_certificates(publisher, plan)? };
+        let renewal = Renewal { certificates: new_certificates(publisher, plan)?, plan };
         root = publisher.publish(&renewal).await.map_err(|e| refusal(e, plan))?.root;
     }
     Ok(Renewed {
@@ -207,15 +226,27 @@ impl Edit for Look {
     }
 }
 
-/// New signatures for what is due when it is applied, and new certificates for root keys.
-struct Renewal {
+/// New signatures for what was planned and is still due when it is applied, and new certificates for root keys.
+struct Renewal<'a> {
     /// By the id of the bare key.
     certificates: BTreeMap<KeyId, PublicKey>,
+    /// What whoever runs this was shown.
+    plan: &'a Plan,
 }
 
-impl Edit for Renewal {
+impl Edit for Renewal<'_> {
     fn apply(&self, working: &mut Working) -> Result<(), EditError> {
-        for item in Plan::of(working).here() {
+        let now = Plan::of(working);
+        // Others may have published since, but nobody goes back: not what is signed, and not what the new snapshot lists.
+        for (role, known) in &self.plan.seen {
+            if let Some(found) = now.seen.get(role).filter(|found| *found < known) {
+                return Err(EditError::Older { role: role.clone(), found: *found, known: *known });
+            }
+        }
+        for item in now.here() {
+            if !self.plan.items.iter().any(|planned| planned.what == item.what) {
+                continue;
+            }
             match &item.what {
                 What::Document(role) => working.touch(role)?,
                 What::RootCertificate(key) => {
@@ -231,6 +262,12 @@ impl Edit for Renewal {
     fn opens_expired(&self) -> bool {
         true
     }
+}
+
+fn versions(working: &Working) -> BTreeMap<Role, Version> {
+    let base = [(Role::Root, Some(working.root().version)), (Role::Snapshot, working.snapshot().map(|it| it.version))];
+    let base = base.into_iter().filter_map(|(role, version)| Some((role, version?)));
+    base.chain(working.all_targets().map(|(role, it)| (role.clone(), it.version))).collect()
 }
 
 /// The same key under another certificate. The old one stays listed: readers who know only it look for its signature.

@@ -193,7 +193,7 @@ fn state(working: &Working, role: Role) -> Option<RoleState> {
     let keys = authority.keys().map(|(_, key)| (key.canonical_id(), here(key))).collect();
     let (version, ends) = match &role {
         Role::Root => (Some(working.root().version), Some(working.root().expires)),
-        Role::Snapshot => (None, working.snapshot_ends()),
+        Role::Snapshot => (None, working.snapshot().map(|snapshot| snapshot.expires)),
         Role::Timestamp => (None, working.timestamp_ends()),
         Role::Targets | Role::Delegation(_) => {
             let document = working.targets(&role);

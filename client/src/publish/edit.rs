@@ -1,6 +1,7 @@
 //! What can be published: an edit of a repository, applied anew to what is there at each attempt.
 
 use tuf_schema::verify::chain::ChainError;
+use tuf_schema::version::Version;
 use tuf_schema::{DelegationName, Gun, KeyId, Role};
 
 use super::Working;
@@ -50,6 +51,19 @@ pub enum EditError {
         role: Role,
         /// Why it was passed over.
         why: Box<ChainError>,
+    },
+    /// A document that was to be signed anew as it is came in an older version than was seen before.
+    #[error(
+        "{role} came in version {found}, but version {known} was seen before: the trust server shows an older one, which \
+         is not signed anew; ask its administrator"
+    )]
+    Older {
+        /// The role.
+        role: Role,
+        /// The version that came.
+        found: Version,
+        /// The newest version that was seen.
+        known: Version,
     },
     /// Nobody was given this role.
     #[error("the delegation {0} is not there; see who has one with: bulla delegation list GUN")]

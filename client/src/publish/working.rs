@@ -197,10 +197,10 @@ impl Working {
         self.targets.iter()
     }
 
-    /// When the snapshot ends, if one is published.
+    /// The snapshot, if one is published.
     #[must_use]
-    pub fn snapshot_ends(&self) -> Option<UtcTime> {
-        self.snapshot.as_ref().map(|snapshot| snapshot.expires)
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
     }
 
     /// When the timestamp ends, if one is published.

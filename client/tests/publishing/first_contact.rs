@@ -1,20 +1,21 @@
 //! On first contact the server chooses what it shows: nothing of that is signed anew by a run that knew nothing before.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bulla::cache::Cache;
 use bulla::changelist::Change;
 use bulla::config::{Config, Flags};
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, PublishError, Publisher};
-use bulla::renew::{self, RenewalError, Renewed};
+use bulla::publish::{Changes, EditError, PublishError, Publisher};
+use bulla::renew::{self, Plan, RenewalError, Renewed, What};
 use bulla::rotate::{self, Request, Rotated, RotationError};
 use bulla::trust::anchors;
 use ring::rand::SystemRandom;
 use tuf_schema::model::Targets;
 use tuf_schema::{DelegationName, Gun, Role, SigningKey as _};
 
-use crate::world::{NoPause, Person, Server, gun};
+use crate::world::{NoPause, Person, Server, add_signer, gun};
 
 const THREE_YEARS: i64 = 1095 * 24 * 3600;
 
@@ -82,6 +83,58 @@ async fn what_was_never_seen_before_is_renewed_under_a_pin() {
     let pinned = pinned(&owner, &gun(), &shown.first().unwrap().id.to_string());
     assert_eq!(renew(&owner, &pinned, &server).await.unwrap().renewed.len(), 1);
     assert_eq!(server.posts().len(), 2);
+}
+
+/// Plans a renewal on a machine that knows nothing but the pin, and carries it out when the server shows `then`.
+async fn planned_before(server: &Server, owner: &Person, then: BTreeMap<String, Vec<u8>>) -> (Plan, RenewalError) {
+    let shown = anchors(&Person::new().read(server).await.unwrap(), &gun(), server.now());
+    std::fs::remove_dir_all(owner.cache().place()).unwrap();
+    let now = server.now().plus_seconds(THREE_YEARS - 150 * 24 * 3600);
+    *server.clock.lock().unwrap() = now;
+    let cache = pinned(owner, &gun(), &shown.first().unwrap().id.to_string());
+    let (gun, mut keys, rng) = (gun(), owner.keyring(), SystemRandom::new());
+    let mut publisher =
+        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+    let plan = renew::plan(&mut publisher).await.unwrap();
+    server.state.lock().unwrap().served = then;
+    let error = renew::carry_out(&mut publisher, &plan).await.unwrap_err();
+    (plan, error)
+}
+
+#[tokio::test]
+async fn what_comes_older_than_it_was_planned_is_not_renewed() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let version = server.current::<Targets>("targets").version;
+    let old = server.state.lock().unwrap().served.clone();
+    owner.sign(&server, "2", b"two").await.unwrap();
+    let (_, error) = planned_before(&server, &owner, old).await;
+    assert!(
+        matches!(&error, RenewalError::Publish(PublishError::Edit(EditError::Older { role: Role::Targets, found, known }))
+            if (*found, Some(*known)) == (version, version.next())),
+        "{error}"
+    );
+    assert_eq!(server.posts().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_renewed_beside_what_comes_older_than_it_was_seen() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    *server.clock.lock().unwrap() = server.now().plus_seconds(100 * 24 * 3600);
+    server.renew_own();
+    alice.sign(&server, "1", b"one").await.unwrap();
+    let old = server.state.lock().unwrap().served.clone();
+    alice.sign(&server, "2", b"two").await.unwrap();
+    let posts = server.posts().len();
+    let (plan, error) = planned_before(&server, &owner, old).await;
+    assert!(plan.here().all(|item| item.what == What::Document(Role::Targets)), "{:?}", plan.items);
+    assert!(
+        matches!(&error, RenewalError::Publish(PublishError::Edit(EditError::Older { role: Role::Snapshot, .. }))),
+        "{error}"
+    );
+    assert_eq!(server.posts().len(), posts);
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 use bulla::keys::KeyRole;
 use bulla::publish::{PublishError, Publisher};
 use bulla::remote::RemoteError;
-use bulla::renew::{self, By, Item, Plan, RenewalError, Renewed, What};
+use bulla::renew::{self, By, Item, Plan, RenewalError, Renewed, Shown, What};
 use bulla::trust::UpdateError;
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::verify::{FirstRootError, StaleError};
+use tuf_schema::version::Version;
 use tuf_schema::{Role, SigningKey as _};
 
 use crate::world::{NoPause, Person, Server, add_signer, gun, roles};
@@ -69,6 +70,30 @@ async fn after_three_years_and_a_day_the_holder_of_the_targets_key_renews_and_no
 }
 
 #[tokio::test]
+async fn a_plan_tells_each_document_from_an_older_one_by_version_and_number_of_targets() {
+    let (server, owner) = (Server::new(), Person::new());
+    for tag in ["1", "2", "3"] {
+        owner.sign(&server, tag, b"one").await.unwrap();
+    }
+    later(&server, 10 * YEAR + DAY);
+    let plan = plan(&owner, &server).await.unwrap();
+    let shown: Vec<_> = plan.items.iter().map(|item| (item.what.clone(), item.published)).collect();
+    let published = |version: Version, targets| Some(Shown { version, targets });
+    let (root, snapshot) = (server.current::<Root>("root"), server.current::<Snapshot>("snapshot"));
+    let certificate = What::RootCertificate(root.keys[&root.root.key_ids[0]].canonical_id());
+    assert_eq!(
+        shown,
+        [
+            (document("root"), published(root.version, None)),
+            (certificate, None),
+            (document("targets"), published(Version::new(4).unwrap(), Some(3))),
+            (document("snapshot"), published(snapshot.version, None)),
+            (document("timestamp"), None),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_ends_within_six_months_is_renewed_and_what_ends_later_is_not() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();
@@ -91,7 +116,8 @@ async fn a_delegation_is_renewed_by_its_signer_and_the_owner_is_told_whose_it_is
     assert_eq!(renewed.renewed, [document("targets")]);
     let by = By::Holders { keys: vec![key], threshold: 1 };
     let ends = before.expires;
-    let item = |role: &str| Item { what: document(role), ends, by: by.clone() };
+    let published = Some(Shown { version: before.version, targets: Some(before.targets.len()) });
+    let item = |role: &str| Item { what: document(role), published, ends, by: by.clone() };
     assert_eq!(renewed.left, [item("targets/alice"), item("targets/releases")]);
     assert_eq!(owner.read(&server).await.unwrap().skipped().len(), 2);
 

@@ -292,7 +292,7 @@ impl Code {
     fn of_edit(error: &EditError) -> Self {
         match error {
             EditError::NoDelegationKey => Self::NoKey,
-            EditError::Unreadable { .. } => Self::Untrusted,
+            EditError::Unreadable { .. } | EditError::Older { .. } => Self::Untrusted,
             EditError::VersionsExhausted(_) => Self::Key,
             EditError::Signers(e) => Self::of_signers(e),
             EditError::Undeclared(_)

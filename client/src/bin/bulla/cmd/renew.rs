@@ -42,6 +42,12 @@ struct Renewal {
 #[derive(Serialize)]
 struct Due {
     what: String,
+    /// The version that was published before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    /// How many targets it lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<usize>,
     ends: Moment,
     expired: bool,
     state: State,
@@ -84,11 +90,18 @@ impl Due {
             // With each upload the server signs what is its own.
             By::Server => (if published { State::Renewed } else { State::OfServer }, Vec::new()),
         };
-        Self { what: name(&item.what), ends: Moment(item.ends), expired: item.has_ended(now), state, keys }
+        Self {
+            what: name(&item.what),
+            version: item.published.map(|shown| shown.version.number()),
+            targets: item.published.and_then(|shown| shown.targets),
+            ends: Moment(item.ends),
+            expired: item.has_ended(now),
+            state,
+            keys,
+        }
     }
 
     fn text(&self, gun: &str) -> String {
-        let ends = if self.expired { "expired" } else { "ends" };
         let then = match self.state {
             State::Renewed => "signed anew".to_owned(),
             State::Planned => "can be signed anew with the keys here".to_owned(),
@@ -97,7 +110,19 @@ impl Due {
             }
             State::OfServer => "is for the trust server to sign anew; tell its administrator".to_owned(),
         };
-        format!("{}, {ends} {}: {then}", self.what, self.ends)
+        format!("{}: {then}", self.facts())
+    }
+
+    /// What it is, by what a person tells it from an older one.
+    fn facts(&self) -> String {
+        let version = self.version.map(|version| format!(", version {version}")).unwrap_or_default();
+        let targets = match self.targets {
+            None => String::new(),
+            Some(1) => " with 1 target".to_owned(),
+            Some(number) => format!(" with {number} targets"),
+        };
+        let ends = if self.expired { "expired" } else { "ends" };
+        format!("{}{version}{targets}, {ends} {}", self.what, self.ends)
     }
 }
 
@@ -127,7 +152,7 @@ async fn renew_one(gun: &Gun, dry_run: bool, context: &Context) -> Result<Renewa
     let plan = renew::plan(&mut publisher).await.map_err(|e| failed(e.into()))?;
     let publishes = !dry_run && plan.here().next().is_some();
     if publishes {
-        announce(&plan, context);
+        context.out.note_lines(&announcement(&plan));
         let renewed = renew::carry_out(&mut publisher, &plan).await.map_err(failed)?;
         renewed.root.iter().for_each(|notice| root_notice::tell(gun, notice, context));
     }
@@ -135,10 +160,11 @@ async fn renew_one(gun: &Gun, dry_run: bool, context: &Context) -> Result<Renewa
     Ok(Renewal { gun: gun.to_string(), published: publishes, due })
 }
 
-/// Says what is going to be signed before any key is opened.
-fn announce(plan: &Plan, context: &Context) {
-    let signed: Vec<_> = plan.here().map(|item| name(&item.what)).collect();
-    context.out.note(&format!("Signing anew in {}: {}", plan.gun, signed.join(", ")));
+/// What is going to be signed, to be said before any key is opened: on a machine that kept nothing of the repository the
+/// server may show what is long outdated.
+fn announcement(plan: &Plan) -> String {
+    let signed = plan.here().map(|item| format!("  {}", Due::of(item, false, plan.now).facts()));
+    std::iter::once(format!("Signing anew in {}:", plan.gun)).chain(signed).collect::<Vec<_>>().join("\n")
 }
 
 /// What can expire, in words.
@@ -147,5 +173,63 @@ pub(super) fn name(what: &What) -> String {
         What::Document(role @ Role::Delegation(_)) => format!("delegation {role}"),
         What::Document(role) => role.to_string(),
         What::RootCertificate(key) => format!("certificate of root key {key}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bulla::renew::Shown;
+    use tuf_schema::version::Version;
+
+    use super::*;
+
+    fn plan() -> Plan {
+        let at = |text: &str| UtcTime::parse(text).unwrap();
+        let item = |role: &str, version: i64, targets: Option<usize>| Item {
+            what: What::Document(Role::parse(role).unwrap()),
+            published: Some(Shown { version: Version::new(version).unwrap(), targets }),
+            ends: at("2026-11-22T00:00:00Z"),
+            by: By::Here,
+        };
+        let certificate = Item {
+            what: What::RootCertificate(KeyId::from_wire("k")),
+            published: None,
+            ends: at("2026-11-24T00:00:00Z"),
+            by: By::Here,
+        };
+        let items =
+            vec![item("root", 3, None), certificate, item("targets", 7, Some(12)), item("targets/a", 1, Some(1))];
+        Plan { gun: Gun::parse("a.test/b").unwrap(), now: at("2026-11-23T00:00:00Z"), items, seen: BTreeMap::new() }
+    }
+
+    #[test]
+    fn what_is_signed_anew_is_announced_with_version_date_and_number_of_targets() {
+        let ended = Moment(plan().items[0].ends);
+        let ends = Moment(plan().items[1].ends);
+        assert_eq!(
+            announcement(&plan()),
+            format!(
+                "Signing anew in a.test/b:\n  root, version 3, expired {ended}\n  certificate of root key k, ends {ends}\n  \
+                 targets, version 7 with 12 targets, expired {ended}\n  \
+                 delegation targets/a, version 1 with 1 target, expired {ended}"
+            )
+        );
+    }
+
+    #[test]
+    fn a_plan_shows_version_date_and_number_of_targets_to_people_and_programs() {
+        let plan = plan();
+        let shown = Due::of(&plan.items[2], false, plan.now);
+        let ended = Moment(plan.items[2].ends);
+        assert_eq!(
+            shown.text("a.test/b"),
+            format!("targets, version 7 with 12 targets, expired {ended}: can be signed anew with the keys here")
+        );
+        assert_eq!(
+            serde_json::to_string(&shown).unwrap(),
+            r#"{"what":"targets","version":7,"targets":12,"ends":"2026-11-22T00:00:00Z","expired":true,"state":"planned"}"#
+        );
     }
 }
