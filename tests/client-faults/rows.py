@@ -197,6 +197,8 @@ def broken_keys(home, _):
 
 
 DOCTOR = [
+    Row("doctor: nothing known", "doctor", 0, ("no repository is known in {home}/.docker/trust",), home="empty"),
+    Row("doctor: nothing known of a host", "doctor --host nowhere.invalid", 0, ("no repository of nowhere.invalid is known in {home}/.docker/trust",)),
     Row("doctor: keys that are open and torn", "doctor", 0, ("chmod 600 ", "mv ", "nothing to do"), home="owner", shell=MENDED, prepare=broken_keys),
     Row("doctor: a torn change", "doctor", 0, ("bulla repo reset --all {image}", "nothing to do"), home="owner", shell=MENDED, prepare=staged_torn),
     Row("doctor: another directory and server", "-d {home}/elsewhere -s https://{host} doctor", 0,

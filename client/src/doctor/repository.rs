@@ -1,6 +1,8 @@
 //! One repository: what ends when, whose keys are where, and what has to be done about it.
 
+use tuf_schema::model::Root;
 use tuf_schema::verify::chain::ChainError;
+use tuf_schema::verify::{Authority, Verified};
 use tuf_schema::{BaseRole, DelegationName, Gun, KeyId, Role, UtcTime};
 
 use super::Command;
@@ -65,8 +67,12 @@ pub enum Finding {
     Staged(usize),
     /// Something among the staged changes keeps them from being published.
     BadStaging(ChangelistError),
-    /// The trust server does not know it, though a root of it is kept here.
+    /// The trust server does not know it, and nothing kept here says that it ever did: a first publish did not end.
     NotThere,
+    /// The same, and none of these keys is here that the publish needs, by the ids of the bare public keys.
+    NotThereNorKeys(Vec<KeyId>),
+    /// The trust server does not know it, and did.
+    Lost,
     /// Nobody has published it.
     NeverPublished,
     /// A private key is kept for this repository, and nothing names it.
@@ -87,9 +93,13 @@ impl Finding {
     #[must_use]
     pub fn needs_doing(&self) -> bool {
         match self {
-            Self::Ends { .. } | Self::UnderSigned { .. } | Self::Staged(_) | Self::BadStaging(_) | Self::NotThere => {
-                true
-            }
+            Self::Ends { .. }
+            | Self::UnderSigned { .. }
+            | Self::Staged(_)
+            | Self::BadStaging(_)
+            | Self::NotThere
+            | Self::NotThereNorKeys(_)
+            | Self::Lost => true,
             Self::NeverSigned(_) | Self::NeverPublished | Self::Unused(..) | Self::KeptForOther { .. } => false,
         }
     }
@@ -105,6 +115,8 @@ impl Finding {
             Self::Staged(_) | Self::NotThere => bulla(&["repo", "publish", gun]),
             Self::BadStaging(_) => bulla(&["repo", "reset", "--all", gun]),
             Self::Unused(key, _) => bulla(&["key", "remove", key.as_str()]),
+            // To forget what is trusted, or kept as the only copy, is for people to decide: it is said in words only.
+            Self::NotThereNorKeys(_) | Self::Lost => None,
             Self::Ends { .. }
             | Self::UnderSigned { .. }
             | Self::NeverSigned(_)
@@ -122,7 +134,9 @@ pub async fn examine(publisher: &mut Publisher<'_>, trust: &TrustDirectory) -> R
     let gun = publisher.gun.clone();
     let mut diagnosis = match renew::look(publisher).await {
         Ok(working) => Diagnosis::of(&working),
-        Err(PublishError::Update(UpdateError::Vanished { .. })) => Diagnosis::without_roles(&gun, Finding::NotThere),
+        Err(PublishError::Update(UpdateError::Vanished { anchor, .. })) => {
+            Diagnosis::without_roles(&gun, of_unknown(publisher, &anchor)?)
+        }
         Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) => {
             Diagnosis::without_roles(&gun, Finding::NeverPublished)
         }
@@ -134,6 +148,22 @@ pub async fn examine(publisher: &mut Publisher<'_>, trust: &TrustDirectory) -> R
         Err(e) => diagnosis.findings.push(Finding::BadStaging(e)),
     }
     Ok(diagnosis)
+}
+
+/// Whether a repository of which a root is kept, and which the trust server does not know, can be published from here.
+fn of_unknown(publisher: &mut Publisher<'_>, anchor: &Verified<Root>) -> Result<Finding, PublishError> {
+    let working = match publisher.resume(anchor) {
+        Ok(working) => working,
+        Err(PublishError::NoKey(keys)) => return Ok(Finding::NotThereNorKeys(keys)),
+        Err(PublishError::Vanished { .. }) => return Ok(Finding::Lost),
+        Err(e) => return Err(e),
+    };
+    let targets = Authority::of_base(anchor.model(), BaseRole::Targets);
+    Ok(if working.keys().holds_any(&targets) {
+        Finding::NotThere
+    } else {
+        Finding::NotThereNorKeys(targets.keys().map(|(_, key)| key.canonical_id()).collect())
+    })
 }
 
 impl Diagnosis {

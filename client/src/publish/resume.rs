@@ -16,7 +16,7 @@ impl Publisher<'_> {
     ///
     /// Never a root that was public before; a server that lost it would serve it with versions that its readers must
     /// refuse.
-    pub(super) fn resume(&mut self, anchor: &Verified<Root>) -> Result<Working, PublishError> {
+    pub(crate) fn resume(&mut self, anchor: &Verified<Root>) -> Result<Working, PublishError> {
         let keys = self.keys_at_hand()?;
         let authority = |role| Authority::of_base(anchor.model(), role);
         if !keys.holds_any(&authority(BaseRole::Root)) {

@@ -81,20 +81,41 @@ async fn an_under_signed_delegation_is_for_those_who_have_its_key_now() {
 }
 
 #[tokio::test]
-async fn staged_changes_and_a_lost_repository_are_to_be_published() {
+async fn staged_changes_are_to_be_published() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();
-    owner.read(&server).await.unwrap();
     let change = Change::Witness { role: Role::Targets };
     let staged = Changelist::new(&owner.directory(), &gun());
     staged.append(&[change], server.now(), &SystemRandom::new()).unwrap();
-    let publish = format!("bulla repo publish {}", gun());
-    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), std::slice::from_ref(&publish));
-    staged.clear().unwrap();
+    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), [format!("bulla repo publish {}", gun())]);
+}
+
+#[tokio::test]
+async fn what_the_server_served_and_does_not_know_any_more_is_not_to_be_published_again() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    owner.read(&server).await.unwrap();
     bulla::remote::Remote::delete_all(&server).await.unwrap();
-    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), [publish]);
+    let diagnosis = examine(&owner, &server).await.unwrap();
+    assert!(matches!(diagnosis.findings[..], [Finding::Lost]), "{diagnosis:?}");
+    assert_eq!(to_do(&diagnosis), ["-"]);
     let stranger = examine(&Person::new(), &server).await.unwrap();
     assert!(matches!(stranger.findings[..], [Finding::NeverPublished]), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn a_first_publish_that_did_not_end_is_to_be_ended_by_who_has_its_keys() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    bulla::remote::Remote::delete_all(&server).await.unwrap();
+    assert_eq!(to_do(&examine(&owner, &server).await.unwrap()), [format!("bulla repo publish {}", gun())]);
+    for role in [KeyRole::Targets, KeyRole::Root] {
+        let key = owner.keyring().list().unwrap().into_iter().find(|key| key.role == role).unwrap();
+        std::fs::remove_file(owner.directory().private_key(&key.id)).unwrap();
+        let diagnosis = examine(&owner, &server).await.unwrap();
+        let [Finding::NotThereNorKeys(lacking)] = &diagnosis.findings[..] else { panic!("{diagnosis:?}") };
+        assert_eq!((lacking, to_do(&diagnosis)), (&vec![key.id], vec!["-".to_owned()]));
+    }
 }
 
 #[tokio::test]

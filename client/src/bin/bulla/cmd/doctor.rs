@@ -158,6 +158,10 @@ impl Said {
 /// Runs the verb.
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let guns = repositories(arguments, context)?;
+    if guns.is_empty() {
+        let of = arguments.host.as_ref().map(|host| format!(" of {host}")).unwrap_or_default();
+        context.out.note(&format!("no repository{of} is known in {}", context.config.trust.as_path().display()));
+    }
     let mut keys = context.keyring()?;
     let failed = |source| CliError::Doctor { directory: context.config.trust.as_path().to_owned(), source };
     let leftovers = doctor::examine_directory(&context.config.trust, &keys, context.now).map_err(failed)?;
@@ -245,6 +249,22 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
             "the trust server does not know it, though a root of it is kept here: the first publish did not \
              end, or the server lost it"
                 .to_owned()
+        }
+        Finding::NotThereNorKeys(keys) => {
+            let forget = Command::bulla(flags, &["repo", "delete", gun.as_str()]);
+            format!(
+                "the trust server does not know it, though a root of it is kept here, and the first publish cannot end \
+                 without one of these keys: {}; bring one with bulla key import FILE, or forget it here, to begin anew, \
+                 with: {forget}",
+                ids(keys)
+            )
+        }
+        Finding::Lost => {
+            let forget = Command::bulla(flags, &["repo", "delete", gun.as_str()]);
+            format!(
+                "the trust server says that it never heard of it, but served it before: have it restored; if it was \
+                 deleted on purpose, forget it here with: {forget}"
+            )
         }
         Finding::NeverPublished => "nobody has published it".to_owned(),
         Finding::KeptForOther { role, key, kept_for } => {
