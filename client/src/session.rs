@@ -81,16 +81,9 @@ impl Session {
     ///
     /// # Errors
     /// [`UpdateError`].
-    pub async fn update(
-        self,
-        offline: Offline,
-        now: UtcTime,
-        rng: &dyn SecureRandom,
-    ) -> Result<(Updated, Cache), UpdateError> {
-        let Self { gun, remote, cache, .. } = self;
-        let remote = remote.as_ref().map(|remote| remote as &dyn Remote).map_err(|no| no.clone().into());
-        let updated = update(&gun, remote, &cache, offline, now, rng).await?;
-        Ok((updated, cache))
+    pub async fn update(&self, offline: Offline, now: UtcTime, rng: &dyn SecureRandom) -> Result<Updated, UpdateError> {
+        let remote = self.remote.as_ref().map(|remote| remote as &dyn Remote).map_err(|no| no.clone().into());
+        update(&self.gun, remote, &self.cache, offline, now, rng).await
     }
 }
 

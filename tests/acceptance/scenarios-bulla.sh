@@ -118,8 +118,15 @@ b4_m9() { # the cache, with and without a server
   must dct m9 -- pull $r:1
   cp -r "$(home m9)/.docker/tls/$TRUST_HP" "$(home m9)/.docker/tls/$TRUST_HOST:1"
   before=$(trust_listing m9)
-  exits 0 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust inspect $r:1
+  # by permission only, of the command line or the settings
+  exits 1 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust inspect $r:1; hasnt "${d#sha256:}"
+  has "cannot reach $TRUST_HOST:1"; has "what is cached was fetched"; has "say --allow-cached"
+  has "\"allow_cached\": true in $(home m9)/.docker/trust/bulla.json"
+  exits 0 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust inspect --allow-cached $r:1
   has "${d#sha256:}"; has "Warning: the trust server cannot be reached; using cached trust data, fetched"
+  echo '{"allow_cached": true}' >"$(home m9)/.docker/trust/bulla.json"
+  exits 0 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust inspect $r:1; has "${d#sha256:}"
+  rm "$(home m9)/.docker/trust/bulla.json"
   exits 4 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust verify $r:1; hasnt "@sha256"
   exits 0 bl m9 DOCKER_CONTENT_TRUST_SERVER=$down -- trust verify --allow-cached $r:1; has "$r@$d"
   exits 4 bl m9 DOCKER_CONTENT_TRUST_SERVER=https://nowhere.invalid:1 -- trust verify $r:1

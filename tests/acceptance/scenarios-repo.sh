@@ -31,7 +31,10 @@ r1_nothing_lost() {
   exits 4 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo lookup $g v1
   exits 4 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo verify $g v1 -i "$W/r1"
   exits 0 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo lookup --allow-cached $g v1; has "v1 sha256:"
-  exits 0 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo list $g; hasre '^v1 '; has "using cached trust data"
+  exits 4 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo list $g; hasnt 'v1 '; has "say --allow-cached"
+  exits 0 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo list --allow-cached $g; hasre '^v1 '; has "using cached trust data"
+  exits 4 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- delegation list $g; has "say --allow-cached"
+  exits 0 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- delegation list --allow-cached $g; has "using cached trust data"
   exits 4 bl $h DOCKER_CONTENT_TRUST_SERVER=$down -- repo publish $g
   # a server that does not delete: everything is still here
   before=$(trust_listing $h)

@@ -1,7 +1,9 @@
 """The faults: what is done, how it goes wrong, and what is said."""
 
 import glob
+import os
 import pathlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -307,4 +309,50 @@ REGISTRY = [
     Row("registry: the tag is not moved", "trust push-tag {image}:missing --from-tag 1", 1, ("the registry answered 500 to the tag {image}:missing",), home="owner", changes=True, fault=lambda: Fault("PUT", status=500, body=b"")),
 ]
 
-ROWS = [*remote_rows(), *file_rows(), *DOCTOR, *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]
+AWAY = {"DOCKER_CONTENT_TRUST_SERVER": "https://localhost:1"}
+# verbs that read, what each prints, and its exit code when it may not use what is cached
+READING = [
+    ("trust inspect {image}:1", "{digest}", 1),
+    ("trust inspect --pretty {image}:1", "{digest}", 1),
+    ("trust verify {image}:1", "{digest}", 4),
+    ("repo list {image}", "{digest}", 4),
+    ("repo lookup {image} 1", "{digest}", 4),
+    ("repo verify {image} 1 -i {manifest}", '"schemaVersion"', 4),
+    ("delegation list {image}", "No delegations present", 4),
+]
+
+
+def cache_rows() -> list[Row]:
+    """What is cached while the server is away: by permission only, and never without its age."""
+    allow = lambda value: write(".docker/trust/bulla.json", b'{"allow_cached": %s}' % value)  # noqa: E731
+    refusal = ("cannot reach localhost:1", "fetched 2 hours ago", "--allow-cached", '"allow_cached": true in {home}/.docker/trust/bulla.json')
+    rows = []
+    for command, prints, exit in READING:
+        verb = command.split(" {")[0]
+        used = (prints, "Warning: the trust server cannot be reached; using cached trust data, fetched 2 hours ago, valid until")
+        flag = command + " --allow-cached"
+        for how, line, settings, code, says in [
+            ("nobody allowed it", command, None, exit, refusal),
+            ("the settings forbid it", command, b"false", exit, refusal),
+            ("the command line allows it", flag, None, 0, used),
+            ("the command line allows it and the settings do not", flag, b"false", 0, used),
+            ("the settings allow it", command, b"true", 0, used),
+        ]:
+            rows.append(Row(f"the cache of {verb}: {how}", line, code, says, variables=AWAY, prepare=both(aged, allow(settings) if settings else None)))
+    rows += [
+        Row("the cache of trust verify: there is none", "trust verify {image}:1 --allow-cached", 4, ("cannot reach localhost:1",), home="empty", variables=AWAY),
+        Row("the cache of pin show: never", "pin show {image}", 4, ("cannot reach localhost:1",), variables=AWAY, prepare=allow(b"true")),
+    ]
+    return rows
+
+
+def aged(home: pathlib.Path, place) -> None:
+    fetched = time.time() - 9000
+    os.utime(cached("timestamp")(home, place), (fetched, fetched))
+
+
+def both(first: Callable, second: Callable | None) -> Callable:
+    return lambda home, place: (first(home, place), second and second(home, place))
+
+
+ROWS = [*remote_rows(), *cache_rows(), *file_rows(), *DOCTOR, *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from relay import Relay  # noqa: E402
+from relay import DIGEST, MANIFEST, Relay  # noqa: E402
 from rows import DISK, ROWS, Row, faketime  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -38,6 +38,7 @@ class Place:
     def __init__(self, work: pathlib.Path):
         self.work = work
         certificates(work)
+        (work / "manifest").write_bytes(MANIFEST)
         # where nobody may run it, too
         self.bulla = str(shutil.copy(BIN / "bulla", work / "bulla"))
         self.backend = free_port()
@@ -129,7 +130,8 @@ class Place:
 
 def fill(text: str, place: Place, home: pathlib.Path) -> str:
     key = next((home / ".docker/trust/private").glob("*.key"), pathlib.Path("none"))
-    values = {"image": place.image, "tag": getattr(place, "tag", ""), "host": place.host, "home": str(home), "meta": str(metadata(home, place)), "key": key.stem}
+    values = {"image": place.image, "tag": getattr(place, "tag", ""), "host": place.host, "home": str(home), "meta": str(metadata(home, place)), "key": key.stem,
+              "digest": DIGEST.removeprefix("sha256:"), "manifest": str(place.work / "manifest")}
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
     return text

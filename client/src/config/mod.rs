@@ -77,8 +77,8 @@ pub struct Config {
     certificate: Option<ClientCertificate>,
     /// What must vouch for the roots of repositories.
     pub pins: Pins,
-    /// Whether cached trust data may do where the trust server cannot be reached, if our own file says so.
-    allow_cached: Option<bool>,
+    /// Whether our own file lets cached trust data do where the trust server cannot be reached.
+    allow_cached: bool,
     /// Where credentials may be.
     pub credentials: credentials::Sources,
     /// Proxies on the way to others.
@@ -204,17 +204,10 @@ impl Config {
         Ok(Cache::new(self.trust.clone(), gun.clone()).pinned(self.pins.of(gun)?))
     }
 
-    /// What a verb that decides does without the trust server: fails, unless its arguments or our own file allow the cache.
+    /// What a verb that reads does without the trust server: fails, unless its arguments or our own file allow the cache.
     #[must_use]
-    pub fn offline_to_decide(&self, allowed: bool) -> Offline {
-        if allowed || self.allow_cached == Some(true) { Offline::UseCache } else { Offline::Refuse }
-    }
-
-    /// What a verb that only shows does without the trust server: takes the cache, as docker and notary do, unless our own
-    /// file forbids it.
-    #[must_use]
-    pub fn offline_to_show(&self) -> Offline {
-        if self.allow_cached == Some(false) { Offline::Refuse } else { Offline::UseCache }
+    pub fn offline(&self, allowed: bool) -> Offline {
+        if allowed || self.allow_cached { Offline::UseCache } else { Offline::Refuse }
     }
 
     /// Where the TLS material for a trust server is: what flags or notary's file name, else docker's directory for it.
@@ -353,20 +346,21 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_decides_by_permission_only_and_shows_unless_forbidden() {
+    fn the_cache_is_read_by_permission_only() {
         let offline = |text: Option<&str>, asked: bool| {
             let directory = tempfile::tempdir().unwrap();
             if let Some(text) = text {
                 std::fs::write(directory.path().join("bulla.json"), text).unwrap();
             }
             let flags = Flags { trust_directory: Some(directory.path().to_owned()), ..Flags::default() };
-            let config = read(&flags, &[("HOME", "/h")]).unwrap();
-            (config.offline_to_decide(asked), config.offline_to_show())
+            read(&flags, &[("HOME", "/h")]).unwrap().offline(asked)
         };
-        assert_eq!(offline(None, false), (Offline::Refuse, Offline::UseCache));
-        assert_eq!(offline(None, true), (Offline::UseCache, Offline::UseCache));
-        assert_eq!(offline(Some(r#"{"allow_cached": true}"#), false), (Offline::UseCache, Offline::UseCache));
-        assert_eq!(offline(Some(r#"{"allow_cached": false}"#), false), (Offline::Refuse, Offline::Refuse));
+        assert_eq!(offline(None, false), Offline::Refuse);
+        assert_eq!(offline(None, true), Offline::UseCache);
+        assert_eq!(offline(Some(r#"{"allow_cached": true}"#), false), Offline::UseCache);
+        assert_eq!(offline(Some(r#"{"allow_cached": false}"#), false), Offline::Refuse);
+        // The command line comes before the file.
+        assert_eq!(offline(Some(r#"{"allow_cached": false}"#), true), Offline::UseCache);
     }
 
     #[test]

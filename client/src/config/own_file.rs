@@ -13,8 +13,8 @@ use super::pins::{PinsOfFile, WrittenPins};
 pub(super) struct OwnFile {
     /// Its pins.
     pub(super) pins: Option<PinsOfFile>,
-    /// Whether cached trust data may do where the trust server cannot be reached, if it says so.
-    pub(super) allow_cached: Option<bool>,
+    /// Whether cached trust data may do where the trust server cannot be reached.
+    pub(super) allow_cached: bool,
 }
 
 /// An unknown member is an error: what is not understood is not in force.
@@ -32,7 +32,7 @@ impl OwnFile {
         let directory = path.parent().unwrap_or(Path::new(""));
         let pins =
             pins.map(|written| PinsOfFile::new(path, "pins", written, |file| directory.join(file))).transpose()?;
-        Ok(Self { pins, allow_cached })
+        Ok(Self { pins, allow_cached: allow_cached.unwrap_or_default() })
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
     fn a_file_that_is_not_there_says_nothing() {
         assert_eq!(OwnFile::read(Path::new("/nonexistent/bulla.json")).unwrap(), OwnFile::default());
         assert_eq!(parse("{}").unwrap(), OwnFile::default());
-        assert_eq!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached, Some(true));
+        assert!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached);
     }
 
     #[test]

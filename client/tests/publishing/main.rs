@@ -10,6 +10,7 @@ mod hostile;
 mod kinds;
 mod listing;
 mod mending;
+mod offline;
 mod overtaken;
 mod pinned;
 mod raced;

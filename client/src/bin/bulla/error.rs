@@ -10,6 +10,7 @@ use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::publish::PublishError;
 use bulla::push_tag::NotMoved;
+use bulla::remote::RemoteError;
 use bulla::renew::RenewalError;
 use bulla::session::SessionError;
 use bulla::signers::NameError;
@@ -19,6 +20,7 @@ use tuf_schema::gun::GunError;
 use tuf_schema::verify::chain::Skipped;
 use tuf_schema::{Gun, Sha256};
 
+use crate::age::Age;
 use crate::cmd::key::KeyError;
 use crate::cmd::repo::RepoError;
 
@@ -50,6 +52,21 @@ pub(crate) enum CliError {
         image: String,
         /// Why.
         source: Box<UpdateError>,
+    },
+    /// The trust server cannot be reached, and nobody allowed what is cached instead.
+    #[error(
+        "cannot verify {image}: {why}; what is cached was fetched {age} ago: to use it until it expires, say --allow-cached, \
+         or \"allow_cached\": true in {settings}", settings = settings.display()
+    )]
+    CacheNotAllowed {
+        /// The image.
+        image: String,
+        /// Why the trust server could not be asked.
+        why: RemoteError,
+        /// How long ago the cached timestamp was fetched.
+        age: Age,
+        /// The file that may allow it.
+        settings: PathBuf,
     },
     /// The repository has no trust data (docker's words).
     #[error("remote trust data does not exist for {gun}: {server} does not have trust data for {gun}")]

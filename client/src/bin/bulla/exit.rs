@@ -133,6 +133,7 @@ impl Code {
             CliError::Overwritten { .. } => Self::Changed,
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
+            CliError::CacheNotAllowed { why, .. } => Self::of_remote(why),
             CliError::NotMoved(e) => Self::of_registry(&e.source),
             CliError::Engine(EngineError::Refused { .. }) => Self::Manifest,
             CliError::Engine(EngineError::Run { .. }) => Self::File,

@@ -8,6 +8,7 @@ use bulla::config::Flags;
 use bulla::keys::passphrase::Descriptor;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+mod age;
 mod clock;
 mod cmd;
 mod context;

@@ -8,6 +8,7 @@ pub(crate) mod key;
 pub(crate) mod man;
 mod moment;
 pub(crate) mod pin;
+mod reading;
 pub(crate) mod renew;
 pub(crate) mod repo;
 mod table;

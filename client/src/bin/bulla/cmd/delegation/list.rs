@@ -5,8 +5,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::path_in_words;
+use crate::cmd::reading::{Cached, trusted};
 use crate::cmd::repo::arguments::gun;
-use crate::cmd::repo::reading::trusted;
 use crate::cmd::table;
 use crate::context::Context;
 use crate::error::CliError;
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
     /// Repository
     #[arg(value_name = "GUN")]
     gun: String,
+    #[command(flatten)]
+    cached: Cached,
 }
 
 #[derive(Serialize)]
@@ -73,7 +75,7 @@ impl Given {
 /// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let gun = gun(&arguments.gun)?;
-    let trusted = trusted(&gun, context.config.offline_to_show(), context).await?;
+    let trusted = trusted(&gun, gun.as_str(), Some(&arguments.cached), context).await?;
     let delegations = collection::delegations(&trusted).iter().map(Given::of).collect();
     context.out.show(&Delegations { gun: gun.to_string(), delegations })?;
     Ok(Exit::Success)

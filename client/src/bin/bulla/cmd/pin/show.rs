@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bulla::cache::FileError;
-use bulla::trust::{Anchor, Offline, anchors};
+use bulla::trust::{Anchor, anchors};
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::verify::Pin;
 use tuf_schema::{Gun, Role};
 
-use crate::cmd::repo::reading::trusted;
+use crate::cmd::reading::trusted;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -76,7 +76,7 @@ async fn verified(gun: &Gun, context: &Context) -> Result<Repository, CliError> 
     let cache = context.config.cache(gun)?;
     let unread = |e: FileError| CliError::Update { image: gun.to_string(), source: Box::new(e.into()) };
     let known = cache.read(&Role::Root).map_err(unread)?.is_some();
-    let trusted = trusted(gun, Offline::Refuse, context).await?;
+    let trusted = trusted(gun, gun.as_str(), None, context).await?;
     if !known && matches!(cache.pin(), Pin::FirstUse) {
         context.out.warn(&format!(
             "{gun} was never seen here, and nothing is pinned for it: what follows is what its trust server shows today; \

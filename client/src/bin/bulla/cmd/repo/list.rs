@@ -8,7 +8,7 @@ use serde::Serialize;
 use tuf_schema::json::Value;
 
 use super::arguments::{gun, targets_role};
-use super::reading::trusted;
+use crate::cmd::reading::{Cached, trusted};
 use crate::cmd::table;
 use crate::context::Context;
 use crate::error::CliError;
@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
     /// Roles to list, each before the next one, instead of all
     #[arg(short, long, value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
+    #[command(flatten)]
+    cached: Cached,
 }
 
 #[derive(Serialize)]
@@ -78,7 +80,7 @@ impl Target {
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let gun = gun(&arguments.gun)?;
     let roles = arguments.roles.iter().map(|role| targets_role(role)).collect::<Result<Vec<_>, _>>()?;
-    let trusted = trusted(&gun, context.config.offline_to_show(), context).await?;
+    let trusted = trusted(&gun, gun.as_str(), Some(&arguments.cached), context).await?;
     let targets = collection::targets(&trusted, &roles).iter().map(Target::of).collect();
     context.out.show(&Targets { gun: gun.to_string(), targets })?;
     Ok(Exit::Success)

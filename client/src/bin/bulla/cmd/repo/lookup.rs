@@ -7,7 +7,7 @@ use tuf_schema::{Gun, model};
 
 use super::arguments::{Named, gun, targets_role};
 use super::list::Target;
-use super::reading::trusted;
+use crate::cmd::reading::{Cached, trusted};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -28,9 +28,8 @@ pub(super) struct Place {
     /// Roles to search, each before the next one, instead of all
     #[arg(short, long, value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
-    /// When the trust server cannot be reached, use cached trust data until its timestamp expires
-    #[arg(long)]
-    allow_cached: bool,
+    #[command(flatten)]
+    cached: Cached,
 }
 
 #[derive(Serialize)]
@@ -55,8 +54,7 @@ impl Place {
         context: &Context,
     ) -> Result<Option<(model::Target, Target)>, CliError> {
         let roles = self.roles.iter().map(|role| targets_role(role)).collect::<Result<Vec<_>, _>>()?;
-        let offline = context.config.offline_to_decide(self.allow_cached);
-        let trusted = trusted(gun, offline, context).await?;
+        let trusted = trusted(gun, gun.as_str(), Some(&self.cached), context).await?;
         let found = collection::target(&trusted, name, &roles);
         let found = found.map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;
         Ok(found.map(|listed| (listed.target.clone(), Target::of(&listed))))

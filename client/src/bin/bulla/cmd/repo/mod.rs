@@ -12,7 +12,6 @@ mod init;
 mod list;
 mod lookup;
 mod publish;
-pub(crate) mod reading;
 mod remove;
 mod reset;
 pub(crate) mod staging;

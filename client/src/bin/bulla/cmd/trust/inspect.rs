@@ -1,17 +1,15 @@
 //! `bulla trust inspect`: docker's document, byte for byte.
 
-use bulla::cache::Cache;
 use bulla::image::ImageName;
 use bulla::remote::Action;
 use bulla::session::Session;
-use bulla::trust::{Report, Updated};
+use bulla::trust::Report;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::KeyId;
-use tuf_schema::Role;
-use tuf_schema::verify::chain::Reach;
 
 use super::table;
+use crate::cmd::reading::{Cached, read};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Code, Exit};
@@ -29,6 +27,8 @@ pub(crate) struct Arguments {
     /// Print the information in a human friendly format
     #[arg(long)]
     pretty: bool,
+    #[command(flatten)]
+    cached: Cached,
 }
 
 /// What was found of the images that were asked for.
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let mut repositories = Vec::new();
     let mut failures = Vec::new();
     for name in &arguments.images {
-        match report(name, context).await {
+        match report(name, &arguments.cached, context).await {
             Ok(report) => repositories.push((name.as_str(), report)),
             Err(e @ CliError::Image(_)) => failures.push(e.to_string()),
             Err(e) => {
@@ -118,38 +118,11 @@ impl Show for Inspected<'_> {
     }
 }
 
-/// Says what a user should know about where trust data came from.
-pub(crate) fn tell(updated: &Updated, cache: &Cache, context: &Context) {
-    let trusted = &updated.trusted;
-    if trusted.reach() == Reach::CacheOnly {
-        let fetched = cache.written(&Role::Timestamp).map_or_else(String::new, |written| {
-            let seconds = context.now.unix_seconds().saturating_sub(written.unix_seconds());
-            format!(" fetched {} ago,", duration(seconds))
-        });
-        let expires = trusted.timestamp().model().expires;
-        context.out.warn(&format!(
-            "the trust server cannot be reached; using cached trust data,{fetched} valid until {expires}"
-        ));
-    }
-    for skipped in trusted.skipped() {
-        context.out.warn(&format!("{} does not count: {}", skipped.role, skipped.why));
-    }
-    if let Some(pin) = trusted.outgrown_pin() {
-        context.out.warn(&pin.outgrown());
-    }
-    if let Some(e) = &updated.not_kept {
-        context.out.warn(&format!("trust data could not be kept: {}", chain(e)));
-    }
-}
-
-async fn report(name: &str, context: &Context) -> Result<Report, CliError> {
+async fn report(name: &str, cached: &Cached, context: &Context) -> Result<Report, CliError> {
     let image = ImageName::parse(name)?;
     let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
-    let failed = |e| CliError::Update { image: name.to_owned(), source: Box::new(e) };
-    let (updated, cache) =
-        session.update(context.config.offline_to_show(), context.now, &context.rng).await.map_err(failed)?;
-    tell(&updated, &cache, context);
-    Ok(Report::of(&updated.trusted, image.tag()))
+    let trusted = read(&session, name, Some(cached), context).await?;
+    Ok(Report::of(&trusted, image.tag()))
 }
 
 fn document<'a>(name: &'a str, report: &'a Report) -> Repository<'a> {
@@ -217,23 +190,9 @@ fn sorted(names: &[String]) -> String {
     names.join(", ")
 }
 
-/// A length of time in its largest unit.
-fn duration(seconds: i64) -> String {
-    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
-    let (size, name) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
-    let count = seconds.checked_div(size).unwrap_or_default();
-    if count == 1 { format!("{count} {name}") } else { format!("{count} {name}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_age_is_told_in_its_largest_unit() {
-        let told: Vec<_> = [0, 1, 59, 60, 7_200, 86_400, 200_000].into_iter().map(duration).collect();
-        assert_eq!(told, ["0 seconds", "1 second", "59 seconds", "1 minute", "2 hours", "1 day", "2 days"]);
-    }
 
     #[test]
     fn names_that_others_chose_do_not_reach_the_terminal_raw() {

@@ -16,8 +16,6 @@ mod signer;
 mod table;
 mod verify;
 
-pub(crate) use inspect::tell;
-
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;

@@ -1,14 +1,12 @@
 //! `bulla trust verify`: which digest to pull for a tag.
 
 use bulla::image::{ImageName, Tag};
-use bulla::remote::Action;
-use bulla::session::{self, Session};
-use bulla::trust::{UpdateError, released};
+use bulla::session;
+use bulla::trust::released;
 use clap::Args;
 use serde::Serialize;
-use tuf_schema::verify::chain::ChainError;
 
-use super::inspect::tell;
+use crate::cmd::reading::{Cached, trusted};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -23,9 +21,8 @@ pub(crate) struct Arguments {
     /// Also refuse when the registry has another image under the tag now
     #[arg(long)]
     check_registry: bool,
-    /// When the trust server cannot be reached, use cached trust data until its timestamp expires
-    #[arg(long)]
-    allow_cached: bool,
+    #[command(flatten)]
+    cached: Cached,
 }
 
 /// The image that may be pulled.
@@ -46,17 +43,8 @@ impl Show for Pullable {
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let image = ImageName::parse(&arguments.image)?;
     let tag = super::tag(&image)?.ok_or_else(|| CliError::NoTag(image.original().to_owned()))?;
-    let offline = context.config.offline_to_decide(arguments.allow_cached);
-    let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
-    let server = session.server.authority().to_owned();
-    let (updated, cache) = session.update(offline, context.now, &context.rng).await.map_err(|e| match e {
-        UpdateError::Chain(ChainError::NoTrustData(gun)) | UpdateError::Vanished { gun, .. } => {
-            CliError::NoTrustData { gun: gun.to_string(), server }
-        }
-        other => CliError::Update { image: image.original().to_owned(), source: Box::new(other) },
-    })?;
-    tell(&updated, &cache, context);
-    let released = released(&updated.trusted, tag).map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;
+    let trusted = trusted(image.gun(), image.original(), Some(&arguments.cached), context).await?;
+    let released = released(&trusted, tag).map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;
     let signed = released.and_then(|(_, target)| target.digests.sha256());
     let signed = signed.ok_or_else(|| CliError::NotSigned(tag.to_string()))?;
     if arguments.check_registry {
