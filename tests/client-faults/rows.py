@@ -198,10 +198,21 @@ def broken_keys(home, _):
     (home / ".docker/trust/private/00.key").write_text("torn")
 
 
+# somebody ran the client as root once
+OF_ROOT = r"""
+    chown -R 65534 {home}; chown 0 {home}/.docker/trust/private/{key}.key
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+"""
+
 DOCTOR = [
     Row("doctor: nothing known", "doctor", 0, ("no repository is known in {home}/.docker/trust",), home="empty"),
     Row("doctor: nothing known of a host", "doctor --host nowhere.invalid", 0, ("no repository of nowhere.invalid is known in {home}/.docker/trust",)),
     Row("doctor: keys that are open and torn", "doctor", 0, ("chmod 600 ", "mv ", "nothing to do"), home="owner", shell=MENDED, prepare=broken_keys),
+    Row("doctor: a key that its owner may not read", "doctor", 0, ("chmod 600 {home}/.docker/trust/private/", "nothing to do"), home="owner", unprivileged=True, shell=MENDED,
+        prepare=change(lambda home, _: key_file(home, "targets"), "unreadable")),
+    Row("doctor: a key of root", "doctor", 1, ("is the user 0's, and the user 65534 may not read it: sudo chown 65534 {home}/.docker/trust/private/",), home="owner", shell=OF_ROOT),
+    Row("doctor: a directory that its owner may not write to", "doctor", 0, ("chmod 700 {home}/.docker/trust/private", "nothing to do"), home="owner", unprivileged=True, shell=MENDED,
+        prepare=lambda home, _: (home / ".docker/trust/private").chmod(0o555)),
     Row("doctor: a torn change", "doctor", 0, ("bulla repo reset --all {image}", "nothing to do"), home="owner", shell=MENDED, prepare=staged_torn),
     Row("doctor: another directory and server", "-d {home}/elsewhere -s https://{host} doctor", 0,
         ("bulla --trust-dir {home}/elsewhere --server https://{host} repo reset --all {image}", "nothing to do"), home="owner", shell=MENDED, prepare=elsewhere),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tuf_schema::UtcTime;
 
 use super::Command;
+use super::denied::{self, Denied};
 use crate::cache::is_temporary;
 use crate::entries::files_below;
 use crate::exposure::{self, Exposed};
@@ -21,6 +22,8 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(600);
 pub enum Leftover {
     /// Others on this machine may read or change it.
     Exposed(Exposed),
+    /// Whoever runs this cannot read it, or keep anything in it.
+    Denied(Denied),
     /// A file that a run which was killed left behind.
     Abandoned(PathBuf),
     /// A file that is named as a key and holds none.
@@ -36,6 +39,7 @@ impl Leftover {
             Self::Exposed(exposed) => {
                 Command::new(["chmod".to_owned(), format!("{:o}", exposed.wanted()), text(exposed.path())])
             }
+            Self::Denied(denied) => denied.mend(),
             Self::Abandoned(path) => Command::new(["rm".to_owned(), text(path)]),
             Self::NoKey(path) => Command::new(["mv".to_owned(), text(path), format!("{}.damaged", text(path))]),
         }
@@ -46,6 +50,7 @@ impl std::fmt::Display for Leftover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exposed(exposed) => exposed.fmt(f),
+            Self::Denied(denied) => denied.fmt(f),
             Self::Abandoned(path) => write!(f, "{} was left behind by a run that was killed", path.display()),
             Self::NoKey(path) => write!(f, "{} is named as a key and holds none that can be read", path.display()),
         }
@@ -60,6 +65,7 @@ pub fn examine_directory(trust: &TrustDirectory, keys: &Keyring, now: UtcTime) -
     let mut found = Vec::new();
     let directories = [trust.as_path().to_owned(), trust.private(), trust.metadata_of_all()];
     found.extend(directories.iter().filter_map(|path| exposure::of_directory(path)).map(Leftover::Exposed));
+    found.extend(directories.iter().filter_map(|path| denied::of_directory(path)).map(Leftover::Denied));
     let damaged = keys.damaged()?;
     let mut files = Vec::new();
     for directory in [trust.private(), trust.metadata_of_all()] {
@@ -72,7 +78,10 @@ pub fn examine_directory(trust: &TrustDirectory, keys: &Keyring, now: UtcTime) -
             }
         } else if path.starts_with(trust.private()) {
             found.extend(exposure::of_key(&path).map(Leftover::Exposed));
-            if damaged.contains(&path) {
+            // A key that cannot be read may be as good as any.
+            if let Some(denied) = denied::of_key(&path) {
+                found.push(Leftover::Denied(denied));
+            } else if damaged.contains(&path) {
                 found.push(Leftover::NoKey(path));
             }
         }
