@@ -31,12 +31,15 @@ async fn plan(person: &Person, server: &Server) -> Result<Plan, PublishError> {
 }
 
 async fn renew(person: &Person, server: &Server) -> Result<Renewed, RenewalError> {
-    let plan = plan(person, server).await?;
+    carry_out(person, server, &plan(person, server).await?).await
+}
+
+async fn carry_out(person: &Person, server: &Server, plan: &Plan) -> Result<Renewed, RenewalError> {
     let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
     let now = server.now();
     let mut publisher =
         Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    renew::carry_out(&mut publisher, &plan).await
+    renew::carry_out(&mut publisher, plan).await
 }
 
 fn document(role: &str) -> What {
@@ -101,6 +104,23 @@ async fn what_ends_within_six_months_is_renewed_and_what_ends_later_is_not() {
     assert_eq!(plan(&owner, &server).await.unwrap().here().count(), 0);
     later(&server, 1);
     assert_eq!(plan(&owner, &server).await.unwrap().here().count(), 1);
+}
+
+#[tokio::test]
+async fn what_became_due_after_the_plan_was_made_is_not_renewed_with_it() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&owner, &owner, &server, "alice", &[""]);
+    later(&server, YEAR);
+    server.renew_own();
+    owner.sign(&server, "2", b"two").await.unwrap();
+    assert_eq!(server.posts().last().unwrap(), &roles(&["targets/alice", "targets/releases"]));
+    later(&server, 2 * YEAR);
+    let shown = plan(&owner, &server).await.unwrap();
+    later(&server, YEAR);
+    assert_eq!(plan(&owner, &server).await.unwrap().here().count(), 3);
+    carry_out(&owner, &server, &shown).await.unwrap();
+    assert_eq!(server.posts().last().unwrap(), &roles(&["targets"]));
 }
 
 #[tokio::test]
