@@ -44,7 +44,10 @@ fn make(change: &Change, working: &mut Working) -> Result<(), EditError> {
         Change::EditDelegation { name, edit } => change_delegation(working, name, edit),
         Change::DeleteDelegation { name } => working.remove_delegation(name),
         Change::PurgeKeys { below, keys } => purge(working, below, keys),
-        Change::Witness { role } => working.adopt(role),
+        Change::Witness { role } => {
+            working.check_not_older(role)?;
+            working.adopt(role)
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Publishing: an edit is applied to what is there, what it touched is signed, and all of it goes into one upload.
 
 use ring::rand::SecureRandom;
+use tuf_schema::model::Targets;
 use tuf_schema::verify::chain::{ChainError, Trusted};
 use tuf_schema::verify::{Pin, StaleError};
-use tuf_schema::{Gun, Role, UtcTime};
+use tuf_schema::version::Version;
+use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
 
 mod attempts;
 mod changes;
@@ -192,7 +194,13 @@ impl Publisher<'_> {
             Ok(updated) => {
                 watch(&updated.trusted);
                 let keys = self.keys_at_hand()?;
-                Ok(Working::published(&updated.trusted, self.gun.clone(), keys, self.now))
+                let mut working = Working::published(&updated.trusted, self.gun.clone(), keys, self.now);
+                for skipped in updated.trusted.skipped() {
+                    if let Some(version) = self.kept_version(&skipped.role)? {
+                        working.was_kept(skipped.role.clone(), version);
+                    }
+                }
+                Ok(working)
             }
             Err(UpdateError::Vanished { anchor, .. }) => self.resume(&anchor),
             Err(UpdateError::Chain(ChainError::Stale(stale))) if has_expired_for_its_holder(&stale) => {
@@ -200,6 +208,14 @@ impl Publisher<'_> {
             }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// The version of a delegation that is kept here. It counted when it was kept; its keys may have changed since.
+    fn kept_version(&self, role: &Role) -> Result<Option<Version>, PublishError> {
+        let Some(bytes) = self.cache.read(role).map_err(UpdateError::from)? else { return Ok(None) };
+        let envelope = Envelope::parse(Dialect::Notary, bytes.into()).ok();
+        let kept = envelope.and_then(|envelope| envelope.decode::<Targets>(role.clone()).ok());
+        Ok(kept.map(|document| document.claims().version))
     }
 
     fn keys_at_hand(&self) -> Result<KeysAtHand, PublishError> {

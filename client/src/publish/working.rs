@@ -31,6 +31,8 @@ pub struct Working {
     skipped: Vec<Skipped>,
     /// What the snapshot lists for delegations that were passed over.
     passed_over: BTreeMap<Role, PassedOver>,
+    /// In which version a delegation that was passed over counted when it was last kept here.
+    kept: BTreeMap<Role, Version>,
     timestamp_ends: Option<UtcTime>,
     /// Root keys of long ago that sign the next root, too.
     pub(super) older_roots: Vec<Authority>,
@@ -100,6 +102,7 @@ impl Working {
             removed: BTreeSet::new(),
             skipped: Vec::new(),
             passed_over: BTreeMap::new(),
+            kept: BTreeMap::new(),
             timestamp_ends: None,
             older_roots: Vec::new(),
             came: targets.iter().map(|(role, document)| ((*role).clone(), document.raw().clone())).collect(),
@@ -133,6 +136,7 @@ impl Working {
             removed: BTreeSet::new(),
             skipped: Vec::new(),
             passed_over: BTreeMap::new(),
+            kept: BTreeMap::new(),
             timestamp_ends: None,
             older_roots: Vec::new(),
             came: BTreeMap::new(),
@@ -269,6 +273,22 @@ impl Working {
     #[must_use]
     pub fn passed_over(&self, role: &Role) -> Option<&PassedOver> {
         self.passed_over.get(role)
+    }
+
+    /// Takes note of the version in which a delegation that was passed over counted when it was last kept here.
+    pub(super) fn was_kept(&mut self, role: Role, version: Version) {
+        self.kept.insert(role, version);
+    }
+
+    /// That what the snapshot lists for a delegation that was passed over is not older than what counted before. Its
+    /// keys may have changed since, so no signature says which is the newer one.
+    ///
+    /// # Errors
+    /// [`EditError::Older`].
+    pub fn check_not_older(&self, role: &Role) -> Result<(), EditError> {
+        let (Some(listed), Some(known)) = (self.passed_over.get(role), self.kept.get(role)) else { return Ok(()) };
+        let (found, known) = (listed.claims().version, *known);
+        if found < known { Err(EditError::Older { role: role.clone(), found, known }) } else { Ok(()) }
     }
 
     /// Has a delegation that was passed over in reading signed anew as the snapshot lists it; any other as it is.

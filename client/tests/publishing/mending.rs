@@ -66,6 +66,21 @@ async fn an_expired_delegation_is_witnessed_with_what_it_lists() {
     assert!(owner.read(&server).await.unwrap().targets(&releases()).is_some());
 }
 
+/// Gives `targets/releases` a key of `new` in place of that of `old`, so that it does not count until it is signed anew.
+async fn exchange(server: &Server, owner: &Person, old: &Person, new: &Person) {
+    let public = {
+        let mut keys = new.keyring();
+        let role = bulla::keys::KeyRole::Signer("bob".into());
+        let stored = keys.create(role, None, &ring::rand::SystemRandom::new()).unwrap();
+        tuf_schema::SigningKey::public(keys.open(&stored).unwrap()).clone()
+    };
+    let old = old.keyring().list().unwrap()[0].id.clone();
+    let edit = DelegationEdit { add_keys: vec![public], remove_keys: vec![old], ..DelegationEdit::default() };
+    let name = DelegationName::parse("targets/releases").unwrap();
+    owner.publish(server, &Changes(vec![Change::EditDelegation { name, edit }])).await.unwrap();
+    assert_eq!(owner.read(server).await.unwrap().skipped().len(), 1);
+}
+
 #[tokio::test]
 async fn what_a_removed_signer_signed_is_witnessed_by_another() {
     let (server, owner) = (Server::new(), Person::new());
@@ -73,24 +88,46 @@ async fn what_a_removed_signer_signed_is_witnessed_by_another() {
     owner.sign(&server, "0", b"zero").await.unwrap();
     add_signer(&alice, &owner, &server, "alice", &[""]);
     alice.sign(&server, "1", b"one").await.unwrap();
-    let key = |person: &Person| person.keyring().list().unwrap()[0].id.clone();
-    let public = {
-        let mut keys = bob.keyring();
-        let role = bulla::keys::KeyRole::Signer("bob".into());
-        let stored = keys.create(role, None, &ring::rand::SystemRandom::new()).unwrap();
-        tuf_schema::SigningKey::public(keys.open(&stored).unwrap()).clone()
-    };
-    let exchange =
-        DelegationEdit { add_keys: vec![public], remove_keys: vec![key(&alice)], ..DelegationEdit::default() };
-    let name = DelegationName::parse("targets/releases").unwrap();
-    owner.publish(&server, &Changes(vec![Change::EditDelegation { name, edit: exchange }])).await.unwrap();
-    assert_eq!(owner.read(&server).await.unwrap().skipped().len(), 1);
+    exchange(&server, &owner, &alice, &bob).await;
     let before: Targets = server.current("targets/releases");
 
     bob.publish(&server, &witness(&releases())).await.unwrap();
     assert_eq!(server.posts().last().unwrap(), &roles(&["targets/releases"]));
     let trusted = owner.read(&server).await.unwrap();
     assert_eq!(trusted.targets(&releases()).unwrap().model().targets, before.targets);
+}
+
+#[tokio::test]
+async fn what_counted_before_is_not_witnessed_in_an_older_version() {
+    let (server, owner) = (Server::new(), Person::new());
+    let (alice, bob) = (Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    let mut signed = Vec::new();
+    for tag in ["1", "2"] {
+        alice.sign(&server, tag, b"one").await.unwrap();
+        signed.push(server.state.lock().unwrap().current[&releases()].clone());
+    }
+    let known = server.current::<Targets>("targets/releases").version;
+    bob.read(&server).await.unwrap();
+    exchange(&server, &owner, &alice, &bob).await;
+    let serve = |bytes: Vec<u8>| {
+        server.store(&mut server.state.lock().unwrap(), &[bulla::remote::Part { role: releases(), bytes }]);
+    };
+    let (newest, old) = (signed.pop().unwrap(), signed.pop().unwrap());
+
+    serve(old);
+    let posts = server.posts().len();
+    let error = bob.publish(&server, &witness(&releases())).await.unwrap_err();
+    assert!(
+        matches!(&error, PublishError::Edit(EditError::Older { role, found, known: seen })
+            if *role == releases() && found.next() == Some(known) && *seen == known),
+        "{error}"
+    );
+    assert_eq!(server.posts().len(), posts);
+    serve(newest);
+    bob.publish(&server, &witness(&releases())).await.unwrap();
+    assert_eq!(server.current::<Targets>("targets/releases").version, known.next().unwrap());
 }
 
 #[tokio::test]
