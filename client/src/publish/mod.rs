@@ -37,7 +37,7 @@ use crate::cache::Cache;
 use crate::keys::Keyring;
 use crate::lock::Lock;
 use crate::remote::{Remote, RemoteError};
-use crate::trust::{Offline, UpdateError, for_renewal, update};
+use crate::trust::{Offline, UpdateError, Updated, fetch, for_renewal, keep, update};
 
 /// Publishes to one repository.
 pub struct Publisher<'a> {
@@ -102,12 +102,12 @@ impl Publisher<'_> {
         Err(PublishError::Contended)
     }
 
-    /// What `edit` would make of the repository now; nothing is made, signed or sent.
+    /// What `edit` would make of the repository now; nothing is made, signed or sent, and nothing of a first contact kept.
     ///
     /// # Errors
     /// [`PublishError`], one that the trust server does not know the repository among them.
     pub async fn plan(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
-        let mut working = self.current(edit, &mut |_| {}).await?;
+        let (mut working, _) = self.current(edit, &mut |_| {}).await?;
         edit.apply(&mut working)?;
         Ok(working)
     }
@@ -132,25 +132,27 @@ impl Publisher<'_> {
         founded: &mut Option<Working>,
         watch: &mut (dyn FnMut(&Trusted) + Send),
     ) -> Result<Published, PublishError> {
-        let mut working = match self.current(edit, watch).await {
+        let (mut working, first_seen) = match self.current(edit, watch).await {
             Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) if edit.founds() => match founded
             {
-                Some(founded) => founded.clone(),
-                None => founded.insert(self.found().await?).clone(),
+                Some(founded) => (founded.clone(), None),
+                None => (founded.insert(self.found().await?).clone(), None),
             },
             other => {
-                let working = other?;
+                let (working, first_seen) = other?;
                 // The certificate is of this run: what names it alone is signed with the key that made it.
                 if founded.as_ref().is_some_and(|made| made.root().root != working.root().root) {
+                    self.keep(first_seen.as_ref())?;
                     return Err(PublishError::MadeByOthers { gun: self.gun.clone(), metadata: self.cache.place() });
                 }
-                working
+                (working, first_seen)
             }
         };
         edit.apply(&mut working)?;
         if !anchored && founded.is_none() {
             self.check_first_contact(edit, &working)?;
         }
+        self.keep(first_seen.as_ref())?;
         let root = self.renew_root(&mut working, anchored);
         let parts = self.sign_touched(&working)?;
         let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
@@ -172,37 +174,55 @@ impl Publisher<'_> {
         let touched = working.touched();
         let follows = touched.contains(&Role::Root) && working.can_sign(&Role::Root);
         let trusts = follows || (edit.opens_expired() && !touched.is_empty());
+        if trusts && working.was_published() && !self.is_pinned() {
+            return Err(PublishError::FirstContact { gun: self.gun.clone() });
+        }
+        Ok(())
+    }
+
+    /// Whether a pin says which root is the right one.
+    fn is_pinned(&self) -> bool {
         match self.cache.pin() {
-            Pin::FirstUse | Pin::NoFirstUse if trusts && working.was_published() => {
-                Err(PublishError::FirstContact { gun: self.gun.clone() })
-            }
-            Pin::FirstUse | Pin::NoFirstUse | Pin::Certificates { .. } | Pin::Authorities { .. } => Ok(()),
+            Pin::FirstUse | Pin::NoFirstUse => false,
+            Pin::Certificates { .. } | Pin::Authorities { .. } => true,
         }
     }
 
-    /// The documents to be edited: those that are published, or those of a first publish that was begun here.
+    /// Keeps what was fetched for the next time. That it cannot be is no reason to publish nothing.
+    fn keep(&self, fetched: Option<&Trusted>) -> Result<(), PublishError> {
+        let Some(fetched) = fetched else { return Ok(()) };
+        keep(fetched, self.cache, self.now, self.rng)?;
+        Ok(())
+    }
+
+    /// The documents to be edited: those that are published, or those of a first publish that was begun here. And what
+    /// is yet to be kept: a refusal must not leave a root behind that nothing vouches for, for the next run to trust.
     async fn current(
         &mut self,
         edit: &dyn Edit,
         watch: &mut (dyn FnMut(&Trusted) + Send),
-    ) -> Result<Working, PublishError> {
+    ) -> Result<(Working, Option<Trusted>), PublishError> {
         if edit.opens_expired() {
             let renewable = for_renewal(self.gun, self.remote, self.cache, self.now).await?;
-            return Ok(Working::of_renewable(&renewable, self.keys_at_hand()?, self.now));
+            return Ok((Working::of_renewable(&renewable, self.keys_at_hand()?, self.now), None));
         }
-        match update(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
-            Ok(updated) => {
-                watch(&updated.trusted);
+        let is_known = self.cache.read(&Role::Root).map_err(UpdateError::from)?.is_some() || self.is_pinned();
+        match fetch(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
+            Ok(Updated { trusted, .. }) => {
+                if is_known {
+                    self.keep(Some(&trusted))?;
+                }
+                watch(&trusted);
                 let keys = self.keys_at_hand()?;
-                let mut working = Working::published(&updated.trusted, self.gun.clone(), keys, self.now);
-                for skipped in updated.trusted.skipped() {
+                let mut working = Working::published(&trusted, self.gun.clone(), keys, self.now);
+                for skipped in trusted.skipped() {
                     if let Some(version) = self.kept_version(&skipped.role)? {
                         working.was_kept(skipped.role.clone(), version);
                     }
                 }
-                Ok(working)
+                Ok((working, (!is_known).then_some(trusted)))
             }
-            Err(UpdateError::Vanished { anchor, .. }) => self.resume(&anchor),
+            Err(UpdateError::Vanished { anchor, .. }) => Ok((self.resume(&anchor)?, None)),
             Err(UpdateError::Chain(ChainError::Stale(stale))) if has_expired_for_its_holder(&stale) => {
                 Err(PublishError::Expired { gun: self.gun.clone(), stale })
             }

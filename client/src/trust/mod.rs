@@ -9,3 +9,4 @@ mod update;
 pub use anchors::{Anchor, AuthorityCertificate, anchors};
 pub use report::{Chunk, ReleasedTag, Report, Signer, natural, released};
 pub use update::{Offline, UpdateError, Updated, for_renewal, update};
+pub(crate) use update::{fetch, keep};

@@ -110,6 +110,22 @@ pub async fn update(
     now: UtcTime,
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
+    let mut updated = fetch(gun, remote, cache, offline, now, rng).await?;
+    if updated.not_kept.is_none() {
+        updated.not_kept = keep(&updated.trusted, cache, now, rng)?;
+    }
+    Ok(updated)
+}
+
+/// The same for whoever decides later whether it is [kept](keep): where no root is kept, nothing is.
+pub(crate) async fn fetch(
+    gun: &Gun,
+    remote: Result<&dyn Remote, RemoteError>,
+    cache: &Cache,
+    offline: Offline,
+    now: UtcTime,
+    rng: &dyn SecureRandom,
+) -> Result<Updated, UpdateError> {
     let begin = || Chain::new(gun.clone(), now).pinned(cache.pin().clone());
     let mut chain = begin();
     let outcome = drive_within(DEADLINE, gun, &mut chain, &begin, remote, cache, offline).await;
@@ -119,17 +135,23 @@ pub async fn update(
     }
     outcome?;
     let Some(trusted) = chain.finish() else { return Err(ChainError::NoTrustData(gun.clone()).into()) };
-    if overtaken(&trusted, cache)? {
-        return Ok(Updated { trusted, not_kept });
+    Ok(Updated { trusted, not_kept })
+}
+
+/// Keeps what was fetched, unless another process has kept something newer meanwhile; gives why it could not be kept.
+pub(crate) fn keep(
+    trusted: &Trusted,
+    cache: &Cache,
+    now: UtcTime,
+    rng: &dyn SecureRandom,
+) -> Result<Option<FileError>, UpdateError> {
+    if overtaken(trusted, cache)? {
+        return Ok(None);
     }
     // The timestamp last: it is what says that all the others are there.
     let (last, first): (Vec<_>, Vec<_>) = trusted.fetched().partition(|(role, _)| **role == Role::Timestamp);
-    for (role, bytes) in first.into_iter().chain(last) {
-        if not_kept.is_none() {
-            not_kept = cache.keep(role, bytes, now, rng).err();
-        }
-    }
-    Ok(Updated { trusted, not_kept })
+    let kept = first.into_iter().chain(last).try_for_each(|(role, bytes)| cache.keep(role, bytes, now, rng));
+    Ok(kept.err())
 }
 
 /// Reads what is published of `gun` for whoever signs it anew: no date counts, and nothing is kept.

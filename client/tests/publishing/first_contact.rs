@@ -15,7 +15,7 @@ use ring::rand::SystemRandom;
 use tuf_schema::model::Targets;
 use tuf_schema::{DelegationName, Gun, Role, SigningKey as _};
 
-use crate::world::{NoPause, Person, Server, add_signer, gun};
+use crate::world::{NoPause, Person, Server, add_signer, cached, gun};
 
 const THREE_YEARS: i64 = 1095 * 24 * 3600;
 
@@ -73,6 +73,7 @@ async fn what_was_never_seen_before_is_not_renewed() {
     let error = renew(&owner, &owner.cache(), &server).await.unwrap_err();
     assert!(matches!(&error, RenewalError::Publish(e) if is_first_contact(e)), "{error}");
     assert_eq!(server.posts().len(), 1);
+    assert!(cached(&owner).is_empty());
 }
 
 #[tokio::test]
@@ -145,7 +146,12 @@ async fn no_root_follows_one_that_was_seen_in_the_same_run() {
         let error = rotate(&owner, &server, role.clone()).await.unwrap_err();
         assert!(matches!(&error, RotationError::Publish(e) if is_first_contact(e)), "{error}");
         assert_eq!((server.posts().len(), owner.key_files()), (1, before), "nothing sent, no key left behind");
-        // What was seen in an earlier run is an anchor.
+        // What a run refused to follow is no anchor for the next one.
+        assert!(cached(&owner).is_empty(), "{:?}", cached(&owner).keys());
+        let again = rotate(&owner, &server, role.clone()).await.unwrap_err();
+        assert!(matches!(&again, RotationError::Publish(e) if is_first_contact(e)), "{again}");
+        // What somebody looked at in an earlier run is.
+        owner.read(&server).await.unwrap();
         rotate(&owner, &server, role).await.unwrap();
     }
 }
