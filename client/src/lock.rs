@@ -18,8 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock(
-    /// Nothing where files cannot be made: a directory that nobody may write to needs none.
-    #[expect(dead_code, reason = "held for its lock alone")]
+    /// Nothing where files cannot be made.
     Option<File>,
 );
 
@@ -47,10 +46,12 @@ impl Lock {
     /// [`LockError`].
     pub async fn wait(path: &Path, pacing: &dyn Pacing) -> Result<Self, LockError> {
         let failed = |source| LockError::File { path: path.to_owned(), source };
-        let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
         for _ in 0..MAX_TRIES {
+            let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
             match file.try_lock() {
-                Ok(()) => return Ok(Self(Some(file))),
+                Ok(()) if is_at(&file, path).map_err(failed)? => return Ok(Self(Some(file))),
+                // Whoever held it took the file away: the lock is that on the next one.
+                Ok(()) => {}
                 Err(TryLockError::WouldBlock) => pacing.pause(PAUSE).await,
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
@@ -62,13 +63,43 @@ impl Lock {
     /// go of it at once.
     ///
     /// # Errors
-    /// [`LockError::File`].
+    /// [`LockError`].
     pub fn briefly(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::File { path: path.to_owned(), source };
-        let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
-        file.lock().map_err(failed)?;
-        Ok(Self(Some(file)))
+        for _ in 0..MAX_TRIES {
+            let Some(file) = open_if_allowed(path).map_err(failed)? else { return Ok(Self(None)) };
+            file.lock().map_err(failed)?;
+            if is_at(&file, path).map_err(failed)? {
+                return Ok(Self(Some(file)));
+            }
+        }
+        Err(LockError::Taken(path.to_owned()))
     }
+
+    /// Whether other processes are kept out: they are not where the file could not be made.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Whether `path` still names the file that was opened there: it may have been taken away before it could be locked, and
+/// whoever comes next locks another one.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let opened = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// A file that is open stays where it is.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// The file to lock, or nothing where nobody may make one.
@@ -87,7 +118,14 @@ fn open(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match (options.open(path), path.parent()) {
+        // The directory went away in between, with all that was kept of the repository.
+        (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
+            make_directories(parent)?;
+            options.open(path)
+        }
+        (other, _) => other,
+    }
 }
 
 #[cfg(test)]
@@ -137,5 +175,24 @@ mod tests {
         let _held = Lock::wait(&path, &pacing).await.unwrap();
         assert!(matches!(Lock::wait(&path, &pacing).await, Err(LockError::Taken(taken)) if taken == path));
         assert_eq!(pacing.pauses.load(Ordering::SeqCst), MAX_TRIES);
+    }
+
+    #[tokio::test]
+    async fn a_lock_on_a_file_that_was_taken_away_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".lock");
+        let nothing = Counting { pauses: AtomicU32::new(0), at: 0, let_go: &|| {} };
+        let held = std::sync::Mutex::new(Some(Lock::wait(&path, &nothing).await.unwrap()));
+        // The holder takes the file away, and somebody else is quicker with the next one.
+        let next = std::sync::Mutex::new(None);
+        let let_go = || {
+            std::fs::remove_file(&path).unwrap();
+            *next.lock().unwrap() = Some(Lock::briefly(&path).unwrap());
+            drop(held.lock().unwrap().take());
+        };
+        let second = Counting { pauses: AtomicU32::new(0), at: 2, let_go: &let_go };
+        assert!(matches!(Lock::wait(&path, &second).await, Err(LockError::Taken(_))));
+        drop(next.lock().unwrap().take());
+        assert!(Lock::wait(&path, &second).await.unwrap().is_held());
     }
 }

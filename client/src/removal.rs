@@ -45,6 +45,8 @@ pub async fn remove(trust: &TrustDirectory, gun: &Gun, pacing: &dyn Pacing) -> R
     let _staged = Lock::wait(&list.publishing_lock(), pacing).await?;
     let _lock = Lock::wait(&trust.lock(gun), pacing).await?;
     list.clear()?;
+    // Each is held while it goes: whoever waits for it finds out, and nobody works under one that is no more.
+    let _changes = Lock::wait(&list.lock_file(), pacing).await?;
     remove_documents(&trust.repository_metadata(gun))?;
     for lock in [list.publishing_lock(), list.lock_file(), trust.lock(gun)] {
         failed(&lock, fs::remove_file(&lock))?;
@@ -200,6 +202,32 @@ mod tests {
         let error = home.remove("a.test/b").await.unwrap_err();
         assert!(matches!(&error, RemovalError::Staged(ChangelistError::Foreign(path)) if *path == notes), "{error}");
         assert!(before.iter().all(|file| home.files().contains(file)));
+    }
+
+    /// Waits until it has to, and gives up then.
+    struct Impatient;
+
+    #[async_trait::async_trait]
+    impl Pacing for Impatient {
+        async fn pause(&self, _: std::time::Duration) {}
+    }
+
+    #[tokio::test]
+    async fn no_lock_that_another_process_holds_is_taken_away() {
+        let (home, gun) = (home(), Gun::parse("a.test/b").unwrap());
+        home.keep("a.test/b");
+        let list = Changelist::new(&home.trust(), &gun);
+        list.clear().unwrap();
+        fs::remove_dir(home.trust().changelist(&gun)).unwrap();
+        for path in [list.publishing_lock(), list.lock_file(), home.trust().lock(&gun)] {
+            let held = Lock::briefly(&path).unwrap();
+            let error = remove(&home.trust(), &gun, &Impatient).await.unwrap_err();
+            assert!(matches!(&error, RemovalError::Lock(LockError::Taken(taken)) if *taken == path), "{error}");
+            assert!(path.exists());
+            drop(held);
+        }
+        home.remove("a.test/b").await.unwrap();
+        assert!(!home.trust().repository(&gun).exists());
     }
 
     #[tokio::test]

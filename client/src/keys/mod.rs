@@ -128,6 +128,11 @@ impl Keyring {
         Self { derivation, ..self }
     }
 
+    /// Says what somebody should look at, and not at each of several times.
+    pub(crate) fn warn_once(&self, text: &str) {
+        self.passphrases.warn_once(text);
+    }
+
     /// All private keys, by id, each once. Files that hold none are passed over with a warning: see [`Keyring::damaged`].
     ///
     /// # Errors

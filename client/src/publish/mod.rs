@@ -87,7 +87,14 @@ impl Publisher<'_> {
         edit: &dyn Edit,
         watch: &mut (dyn FnMut(&Trusted) + Send),
     ) -> Result<Published, PublishError> {
-        let _lock = Lock::wait(&self.cache.lock(), self.pacing).await?;
+        let lock = Lock::wait(&self.cache.lock(), self.pacing).await?;
+        if !lock.is_held() {
+            let place = self.cache.lock();
+            self.keys.warn_once(&format!(
+                "{} cannot be locked: nothing keeps others who use this directory from publishing at the same time",
+                place.display()
+            ));
+        }
         let anchored = self.cache.was_anchored().map_err(UpdateError::from)?;
         let mut founded = None;
         for attempt in 1..=MAX_ATTEMPTS {

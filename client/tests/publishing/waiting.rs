@@ -1,19 +1,22 @@
 //! Processes of ours that work on one repository at once: who comes second waits, before anything is read.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla::changelist::{Change, Changelist};
+use bulla::keys::Keyring;
+use bulla::keys::passphrase::{EnvironmentPassphrases, Passphrases, Prompt};
 use bulla::lock::Lock;
-use bulla::publish::{Pacing, Publisher, RootOf};
+use bulla::publish::{Pacing, Publisher, RootOf, SignTags};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Target, Targets};
+use tuf_schema::sign::Passphrase;
 use tuf_schema::{Digests, Role};
 
-use crate::world::{NoPause, Person, Server, gun};
+use crate::world::{NoPause, Person, Server, gun, manifest, tag};
 
 /// At which pause the other process ends.
 const LAST: u32 = 3;
@@ -79,4 +82,44 @@ async fn a_repository_is_begun_after_another_process_has_let_go() {
         Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &other };
     publisher.initialise(&RootOf::default()).await.unwrap();
     assert!(other.was_waited_for());
+}
+
+/// Keeps what it is told, and types nothing.
+struct Listener(Arc<Mutex<Vec<String>>>);
+
+impl Prompt for Listener {
+    fn secret(&self, _: &str) -> std::io::Result<Passphrase> {
+        Err(std::io::ErrorKind::NotConnected.into())
+    }
+
+    fn say(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_lock_is_warned_once_and_publishes_all_the_same() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let lock = owner.cache().lock();
+    std::fs::remove_file(&lock).unwrap();
+    // Nobody can make a file there, whoever runs this.
+    std::os::unix::fs::symlink("/sys/kernel/.bulla-publish.lock", &lock).unwrap();
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let passphrase = || vec![Passphrase::from_text("repository passphrase".to_owned())];
+    let environment = EnvironmentPassphrases { targets: passphrase(), snapshot: passphrase(), ..Default::default() };
+    let listener = Box::new(Listener(Arc::clone(&said)));
+    let mut keys = Keyring::new(owner.directory(), Passphrases::new(environment, listener));
+    let (gun, cache, rng, now) = (gun(), owner.cache(), SystemRandom::new(), server.now());
+    let mut publisher =
+        Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+    for tag_name in ["2", "3"] {
+        publisher.publish(&SignTags::new([(tag(tag_name), manifest(b"two"))])).await.unwrap();
+    }
+    assert_eq!(server.current::<Targets>("targets").targets.len(), 3);
+    let expected = format!(
+        "Warning: {} cannot be locked: nothing keeps others who use this directory from publishing at the same time",
+        lock.display()
+    );
+    assert_eq!(*said.lock().unwrap(), [expected]);
 }
