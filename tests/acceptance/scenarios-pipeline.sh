@@ -160,12 +160,14 @@ p5_engine() { # docker's own way: the image is in the engine only
   local=(bl p5 DOCKER_HOST="unix://$SOCK")
   mkimg $r:1 "one"
   must "${local[@]}" -- trust sign $r:1; has "Successfully signed $r:1"; d=$(digest_of_push)
+  eq "$(grep -c "^1: digest: $d size: " <<<"$OUT")" 1 "how often the digest is said"
   eq "$(signed_digest fresh $r 1)" "${d#sha256:}" "signed digest"
   must dct fresh -- pull $r:1
   # another image under the same name: what the registry has counts, unless --local
   mkimg $r:1 "another"
   must "${local[@]}" -- trust sign $r:1; has "was signed with this digest already"
   must "${local[@]}" -- trust sign --local $r:1; has "Warning: 1 stood for $d before"; ne "$(digest_of_push)" "$d" "pushed digest"
+  eq "$(grep -c '^1: digest: sha256:' <<<"$OUT")" 1 "how often the digest is said"
   eq "$(signed_digest fresh $r 1)" "$(reg_digest $r:1 | sed s/sha256://)" "signed digest after --local"
   exits 3 "${local[@]}" -- trust sign --local $r:none; has "docker did not push $r:none"
   exits 3 "${local[@]}" -- trust sign $r:none; has "docker did not push $r:none"

@@ -94,6 +94,8 @@ def remote_rows() -> list[Row]:
             fault=lambda: Fault("POST", status=400, body=b'{"errors":[{"code":"VERSION","message":"newer"}]}', times=1)),
         Row("publish: stored, and answered with a conflict", BY_HAND, 0, ("{image}:{tag} was signed with this digest already",), home="owner",
             fault=lambda: Fault("POST", status=400, body=b'{"errors":[{"code":"VERSION","message":"newer"}]}', times=1, arrives=True)),
+        Row("no fault: the digest of what is signed", SIGN, 0, ("{tag}: digest: sha256:{digest} size: 88\nSuccessfully signed {image}:{tag}\n",), home="owner"),
+        Row("no fault: the digest of what is signed by hand", BY_HAND, 0, ("{tag}: digest: sha256:" + "ab" * 32 + " size: 10\nSuccessfully signed {image}:{tag}\n",), home="owner"),
         Row("no server", VERIFY, 4, ("cannot reach localhost:1",), variables={"DOCKER_CONTENT_TRUST_SERVER": "https://localhost:1"}),
         Row("no such host", VERIFY, 4, ("cannot reach nowhere.invalid",), variables={"DOCKER_CONTENT_TRUST_SERVER": "https://nowhere.invalid"}),
         Row("plain http", VERIFY, 1, ("valid https URL required for trust server",), variables={"DOCKER_CONTENT_TRUST_SERVER": "http://{host}"}),

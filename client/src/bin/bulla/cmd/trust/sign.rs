@@ -52,6 +52,8 @@ struct SignedTag {
     image: String,
     tag: String,
     digest: String,
+    /// Of the manifest, in bytes.
+    length: u64,
     /// What was signed for its repository; nothing if all of it was signed already.
     roles: Vec<String>,
     /// Whether the repository was made.
@@ -71,8 +73,11 @@ struct Failed {
 }
 
 impl Show for Shown {
+    /// Docker's words for each tag: what its push ends with, from where scripts take the digest, and that it is signed.
     fn text(&self) -> String {
-        let lines = self.signed.iter().map(|tag| format!("Successfully signed {}:{}", tag.image, tag.tag));
+        let lines = self.signed.iter().map(|SignedTag { image, tag, digest, length, .. }| {
+            format!("{tag}: digest: {digest} size: {length}\nSuccessfully signed {image}:{tag}")
+        });
         lines.collect::<Vec<_>>().join("\n")
     }
 }
@@ -177,6 +182,7 @@ fn tell(
             image: wanted.image.repository().to_owned(),
             tag: wanted.tag.to_string(),
             digest: format!("sha256:{}", manifest.digest),
+            length: manifest.length,
             roles: done.published.roles.iter().map(ToString::to_string).collect(),
             initialized: done.published.initialised,
             first_signer: done.first_signer.as_ref().map(ToString::to_string),
@@ -235,5 +241,31 @@ fn names(wanted: &[Wanted]) -> String {
         [one] => one.name(),
         [first, ..] => format!("{} tags of {}", wanted.len(), first.image.repository()),
         [] => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signed_tag_is_told_with_its_digest_and_size_as_docker_s_push_tells_them() {
+        let tag = |tag: &str, length| SignedTag {
+            image: "a.test/b".into(),
+            tag: tag.into(),
+            digest: format!("sha256:{}", "ab".repeat(32)),
+            length,
+            roles: Vec::new(),
+            initialized: false,
+            first_signer: None,
+        };
+        let shown = Shown { signed: vec![tag("1", 523), tag("2", 7)], failed: Vec::new() };
+        let hex = "ab".repeat(32);
+        // docker push of 20.10 and of 28
+        let expected = format!(
+            "1: digest: sha256:{hex} size: 523\nSuccessfully signed a.test/b:1\n\
+             2: digest: sha256:{hex} size: 7\nSuccessfully signed a.test/b:2"
+        );
+        assert_eq!(shown.text(), expected);
     }
 }
