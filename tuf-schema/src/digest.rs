@@ -1,6 +1,6 @@
 //! Digests and lengths: what a document or a target must match.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A SHA-256 digest.
@@ -84,7 +84,7 @@ impl HashAlgorithm {
 ///
 /// Unknown names are kept and ignored; at least one known digest must be there and every known one must match.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Digests(BTreeMap<String, Vec<u8>>);
+pub struct Digests(Vec<(Cow<'static, str>, Vec<u8>)>); // in the order of the names, each of them once
 
 /// How a file differs from what metadata lists for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,34 +107,40 @@ pub enum DigestMismatch {
 impl Digests {
     /// Digests as read from metadata.
     #[must_use]
-    pub fn new(by_name: BTreeMap<String, Vec<u8>>) -> Self {
-        Self(by_name)
+    pub fn new<N: AsRef<str>>(by_name: impl IntoIterator<Item = (N, Vec<u8>)>) -> Self {
+        let mut listed: Vec<_> = by_name.into_iter().map(|(name, bytes)| (kept_name(name.as_ref()), bytes)).collect();
+        // Of two of one name the later one stays.
+        listed.reverse();
+        listed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        listed.dedup_by(|(a, _), (b, _)| a == b);
+        Self(listed)
     }
 
     /// Both digests of `bytes`, as the reference writes them.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let entry = |a: HashAlgorithm| (a.name().to_owned(), a.digest(bytes).as_ref().to_vec());
-        Self(HashAlgorithm::ALL.into_iter().map(entry).collect())
+        Self::new(HashAlgorithm::ALL.map(|a| (a.name(), a.digest(bytes).as_ref().to_vec())))
     }
 
     /// A single SHA-256 digest, as a signed tag has it.
     #[must_use]
     pub fn from_sha256(digest: &Sha256) -> Self {
-        Self(BTreeMap::from([(HashAlgorithm::Sha256.name().to_owned(), digest.0.to_vec())]))
+        Self::new([(HashAlgorithm::Sha256.name(), digest.0.to_vec())])
     }
 
     /// The SHA-256 digest, if one of the right length is listed.
     #[must_use]
     pub fn sha256(&self) -> Option<Sha256> {
-        let bytes = self.0.get(HashAlgorithm::Sha256.name())?;
-        <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Sha256)
+        self.get(HashAlgorithm::Sha256)?.try_into().ok().map(Sha256)
     }
 
-    /// The digests by name, unknown names among them.
-    #[must_use]
-    pub fn by_name(&self) -> &BTreeMap<String, Vec<u8>> {
-        &self.0
+    /// The digests in the order of their names, unknown names among them.
+    pub fn by_name(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, bytes)| (name.as_ref(), bytes.as_slice()))
+    }
+
+    fn get(&self, algorithm: HashAlgorithm) -> Option<&[u8]> {
+        self.by_name().find(|(name, _)| *name == algorithm.name()).map(|(_, bytes)| bytes)
     }
 
     /// Checks `bytes` against every known digest.
@@ -144,10 +150,10 @@ impl Digests {
     pub fn check(&self, bytes: &[u8]) -> Result<(), DigestMismatch> {
         let mut known = false;
         for algorithm in HashAlgorithm::ALL {
-            let Some(expected) = self.0.get(algorithm.name()) else { continue };
+            let Some(expected) = self.get(algorithm) else { continue };
             known = true;
             let found = algorithm.digest(bytes);
-            if found.as_ref() != expected.as_slice() {
+            if found.as_ref() != expected {
                 return Err(DigestMismatch::Differs {
                     algorithm,
                     expected: hex::encode(expected),
@@ -159,15 +165,22 @@ impl Digests {
     }
 }
 
+/// The name to be kept; a copy of an unknown one only.
+fn kept_name(name: &str) -> Cow<'static, str> {
+    let known = HashAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    known.map_or_else(|| Cow::Owned(name.to_owned()), |algorithm| Cow::Borrowed(algorithm.name()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_known_digest_must_match() {
-        let mut listed = Digests::of(b"content");
-        assert_eq!(listed.check(b"content"), Ok(()));
-        listed.0.insert("sha512".into(), vec![0; 64]);
+        let right = Digests::of(b"content");
+        assert_eq!(right.check(b"content"), Ok(()));
+        let wrong = ("sha512", vec![0; 64]);
+        let listed = Digests::new(right.by_name().map(|(name, bytes)| (name, bytes.to_vec())).chain([wrong]));
         assert!(matches!(
             listed.check(b"content"),
             Err(DigestMismatch::Differs { algorithm: HashAlgorithm::Sha512, .. })
@@ -175,8 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_kept_in_the_order_of_their_names_and_the_last_of_each() {
+        let listed = Digests::new([("sha512", vec![1]), ("md5", vec![2]), ("sha512", vec![3]), ("sha256", vec![4])]);
+        let kept: Vec<_> = listed.by_name().collect();
+        assert_eq!(kept, [("md5", [2].as_slice()), ("sha256", &[4]), ("sha512", &[3])]);
+        assert_eq!(listed, Digests::new([("md5", vec![2]), ("sha256", vec![4]), ("sha512", vec![3])]));
+    }
+
+    #[test]
     fn unknown_names_alone_are_not_enough() {
-        let listed = Digests::new(BTreeMap::from([("md5".into(), vec![1])]));
+        let listed = Digests::new([("md5", vec![1])]);
         assert_eq!(listed.check(b"content"), Err(DigestMismatch::NoKnownAlgorithm));
     }
 

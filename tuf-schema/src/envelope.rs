@@ -1,7 +1,6 @@
 //! Envelopes: a document with its signatures, first as it came, then with its meaning, nothing of it believed yet.
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError};
 use crate::json::{self, JsonError};
@@ -16,7 +15,8 @@ pub const MAX_SIGNATURES: usize = 256;
 pub struct Envelope {
     dialect: Dialect,
     raw: Bytes,
-    signed: Value,
+    /// In canonical form.
+    signed: Vec<u8>,
     signatures: Vec<Signature>,
     version: i64,
 }
@@ -33,8 +33,8 @@ pub struct Unverified<M> {
 
 /// An envelope taken apart.
 pub(crate) struct Opened {
-    /// The part that is signed.
-    pub(crate) signed: Value,
+    /// The part that is signed, in canonical form.
+    pub(crate) signed: Vec<u8>,
     /// The signatures over it.
     pub(crate) signatures: Vec<Signature>,
     /// The version that it claims.
@@ -75,7 +75,7 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`]; the server answers all of them MALFORMED_JSON.
     pub fn parse(dialect: Dialect, raw: Bytes) -> Result<Self, EnvelopeError> {
-        let Opened { signed, signatures, version } = dialect.open(json::parse(&raw)?)?;
+        let Opened { signed, signatures, version } = dialect.open(&raw)?;
         Ok(Self { dialect, raw, signed, signatures, version })
     }
 
@@ -98,7 +98,7 @@ impl Envelope {
     #[must_use]
     pub fn is_reference_encoding<M: Document>(&self) -> bool {
         let Some(signed) = M::reencode(self.dialect, &self.signed) else { return false };
-        json::wire(&signed).is_ok_and(|signed| self.dialect.assemble(&signed, &self.signatures) == self.raw)
+        self.dialect.assemble(&json::wire_of(&signed), &self.signatures) == self.raw
     }
 
     /// Reads the meaning that a document of `role` has.
@@ -107,9 +107,7 @@ impl Envelope {
     /// [`DecodeError`] names the role and the fault.
     pub fn decode<M: Document>(self, role: Role) -> Result<Unverified<M>, DecodeError> {
         let model = M::decode(self.dialect, &role, &self.signed)?;
-        let message = json::canonical(&self.signed)
-            .map_err(|e| DecodeError { role: role.clone(), fault: crate::dialect::Fault::Member(e.to_string()) })?;
-        Ok(Unverified { role, raw: self.raw, message, signatures: self.signatures, model })
+        Ok(Unverified { role, raw: self.raw, message: self.signed, signatures: self.signatures, model })
     }
 }
 
@@ -153,8 +151,7 @@ impl Draft {
     /// # Errors
     /// [`EncodeError`] for custom data that has no wire form.
     pub fn new<M: Document>(dialect: Dialect, model: &M) -> Result<Self, EncodeError> {
-        let signed = model.encode(dialect)?;
-        let message = json::canonical(&signed)?;
+        let message = model.encode(dialect)?;
         let wire = json::wire_of(&message);
         Ok(Self { dialect, message, wire })
     }

@@ -129,7 +129,8 @@ pub fn signed<M: Document>(model: &M, keys: &[&dyn SigningKey]) -> Bytes {
 /// The `signed` part of a document as JSON, to break what the models cannot express.
 #[must_use]
 pub fn to_value<M: Document>(model: &M) -> Value {
-    model.encode(Dialect::Notary).expect("a document that can be written")
+    let signed = model.encode(Dialect::Notary).expect("a document that can be written");
+    json::parse(&signed).expect("a document that can be read")
 }
 
 /// Signs any JSON as if it were a document: the signatures are good, whatever stands there.

@@ -151,8 +151,8 @@ impl Change {
 pub(super) fn encode(change: &Change) -> Result<Vec<u8>, serde_json::Error> {
     let data = match change {
         Change::AddTarget { target, .. } => {
-            let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), STANDARD.encode(bytes));
-            let hashes = target.digests.by_name().iter().map(hash).collect();
+            let hash = |(name, bytes): (&str, &[u8])| (name.to_owned(), STANDARD.encode(bytes));
+            let hashes = target.digests.by_name().map(hash).collect();
             let data = WireTarget { length: target.length, hashes, custom: target.custom.clone() };
             Some(as_go_writes(&data)?)
         }
@@ -206,7 +206,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Change, ChangeFault> {
             let role = targets_role(&role)?;
             let WireTarget { length, hashes, custom } = read(data.as_deref().unwrap_or_default())?;
             let hash = |(name, text): (String, String)| Ok((name, STANDARD.decode(text).map_err(malformed)?));
-            let digests = Digests::new(hashes.into_iter().map(hash).collect::<Result<_, _>>()?);
+            let digests = Digests::new(hashes.into_iter().map(hash).collect::<Result<Vec<_>, _>>()?);
             Ok(Change::AddTarget { role, name: path, target: Target { length, digests, custom } })
         }
         (Action::Delete, Kind::Target) => {

@@ -43,8 +43,7 @@ pub(crate) fn manifest(content: &[u8]) -> Manifest {
 pub(crate) fn decode<M: tuf_schema::dialect::Document>(role: Role, bytes: &[u8]) -> M {
     let envelope = Envelope::parse(Dialect::Notary, bytes.to_vec().into()).unwrap();
     let document = envelope.decode::<M>(role).unwrap();
-    let value = tuf_schema::testing::to_value(document.claims());
-    M::decode(Dialect::Notary, &document.role().clone(), &value).unwrap()
+    M::decode(Dialect::Notary, document.role(), document.message()).unwrap()
 }
 
 /// A trust server that holds snapshot and timestamp keys, unless the root names a snapshot key of others.

@@ -16,7 +16,7 @@ const LONGEST_LIFE: i64 = (10 * 365 + 10) * 24 * 60 * 60;
 const MAX_SHOWN_CHARACTERS: usize = 32;
 
 /// Looks at a document of one type, for its version and its end.
-type Check = fn(&Role, &Value) -> Result<(Version, UtcTime), ContentRefusal>;
+type Check = fn(&Role, &[u8]) -> Result<(Version, UtcTime), ContentRefusal>;
 
 /// What is known of a document that may be signed.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,19 +46,20 @@ pub(crate) fn read(content: &[u8], now: UtcTime) -> Result<Metadata, ContentRefu
     if canonical(&document).as_deref() != Ok(content) {
         return Err(ContentRefusal::NotCanonical);
     }
-    let (version, expires) = check(&role, &document)?;
+    let (version, expires) = check(&role, content)?;
     if expires > now.plus_seconds(LONGEST_LIFE) {
         return Err(ContentRefusal::LivesTooLong { expires });
     }
     Ok(Metadata { role, version })
 }
 
-/// The version and the end of a document that means what its type says and has no member beside those of its type.
-fn sound<D: Document>(role: &Role, document: &Value) -> Result<(Version, UtcTime), ContentRefusal> {
+/// The version and the end of a document in canonical form that means what its type says and has no member beside those
+/// of its type.
+fn sound<D: Document>(role: &Role, document: &[u8]) -> Result<(Version, UtcTime), ContentRefusal> {
     let read = D::decode(Dialect::Notary, role, document)
         .map_err(|error| ContentRefusal::Unsound { fault: Excerpt::of_sentence(&error.to_string()) })?;
     // what was not understood is lost on the way
-    if read.encode(Dialect::Notary).as_ref() != Ok(document) {
+    if read.encode(Dialect::Notary).as_deref() != Ok(document) {
         return Err(ContentRefusal::ForeignMembers { role: role.clone() });
     }
     Ok((read.version(), read.expires()))

@@ -1,7 +1,5 @@
 //! Dialects: how metadata is written. The one place that knows which dialect a document is in.
 
-use serde_json::Value;
-
 use crate::envelope::{EnvelopeError, Opened};
 use crate::json::canonical::NotIntegral;
 use crate::model::{Root, Snapshot, Targets, Timestamp};
@@ -20,7 +18,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// Takes an envelope apart.
-    pub(crate) fn open(self, envelope: Value) -> Result<Opened, EnvelopeError> {
+    pub(crate) fn open(self, envelope: &[u8]) -> Result<Opened, EnvelopeError> {
         match self {
             Self::Notary => notary::envelope::open(envelope),
         }
@@ -118,21 +116,21 @@ pub enum EncodeError {
 ///
 /// Sealed: the four models implement it, in the dialect's folder.
 pub trait Document: Sized + sealed::Sealed {
-    /// Reads the meaning of the `signed` part.
+    /// Reads the meaning of a `signed` part in canonical form.
     ///
     /// # Errors
     /// [`DecodeError`] names the role and the fault.
-    fn decode(dialect: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError>;
+    fn decode(dialect: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError>;
 
-    /// Writes the `signed` part.
+    /// Writes the `signed` part in canonical form.
     ///
     /// # Errors
     /// [`EncodeError`] for custom data that has no wire form.
-    fn encode(&self, dialect: Dialect) -> Result<Value, EncodeError>;
+    fn encode(&self, dialect: Dialect) -> Result<Vec<u8>, EncodeError>;
 
     /// The `signed` part as the reference would write it after reading it: unknown members dropped, absent ones filled
-    /// in, dates in its form. `None` when it cannot be read.
-    fn reencode(dialect: Dialect, signed: &Value) -> Option<Value>;
+    /// in, dates in its form; both in canonical form. `None` when it cannot be read.
+    fn reencode(dialect: Dialect, signed: &[u8]) -> Option<Vec<u8>>;
 
     /// The document's version.
     fn version(&self) -> crate::Version;

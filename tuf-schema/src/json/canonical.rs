@@ -99,7 +99,7 @@ fn write_number(number: &serde_json::Number, out: &mut Vec<u8>) -> Result<(), No
     Ok(())
 }
 
-fn write_string(text: &str, out: &mut Vec<u8>) {
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = rest.find(['"', '\\']) {

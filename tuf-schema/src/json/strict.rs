@@ -7,7 +7,8 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::SliceRead;
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
@@ -35,18 +36,23 @@ pub struct JsonError(String);
 /// [`JsonError`] for malformed JSON and for everything that the module refuses.
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let room = Room { objects: Cell::new(MAX_OBJECTS), values: Cell::new(MAX_VALUES) };
+    let room = Room::default();
     let value =
         Strict { depth: 0, room: &room }.deserialize(&mut deserializer).map_err(|e| JsonError(e.to_string()))?;
-    let ended = deserializer.into_iter::<serde::de::IgnoredAny>().byte_offset();
-    match bytes.get(ended..).unwrap_or_default() {
+    match rest(deserializer, bytes) {
         [] => Ok(value),
         [next, ..] => Err(JsonError(format!("invalid character {:?} after top-level value", char::from(*next)))),
     }
 }
 
+/// What of `bytes` stands after the document that was read.
+pub(super) fn rest<'a>(deserializer: serde_json::Deserializer<SliceRead<'_>>, bytes: &'a [u8]) -> &'a [u8] {
+    let ended = deserializer.into_iter::<IgnoredAny>().byte_offset();
+    bytes.get(ended..).unwrap_or_default()
+}
+
 /// Checks the text of a string or member name: no control characters, as they have no wire form.
-fn without_control_characters<E: serde::de::Error>(text: &str) -> Result<(), E> {
+pub(super) fn without_control_characters<E: serde::de::Error>(text: &str) -> Result<(), E> {
     // They are single bytes in UTF-8, and no byte of another character is below 0x80.
     match text.bytes().find(|byte| *byte < 0x20) {
         None => Ok(()),
@@ -55,16 +61,23 @@ fn without_control_characters<E: serde::de::Error>(text: &str) -> Result<(), E> 
 }
 
 /// How many more objects and values the document may have.
-struct Room {
-    objects: Cell<u32>,
-    values: Cell<u32>,
+pub(super) struct Room {
+    pub(super) objects: Cell<u32>,
+    pub(super) values: Cell<u32>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { objects: Cell::new(MAX_OBJECTS), values: Cell::new(MAX_VALUES) }
+    }
 }
 
 /// Builds a [`Value`], refusing what the module refuses.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
-    depth: usize,
-    room: &'a Room,
+pub(super) struct Strict<'a> {
+    /// How many levels it lies below the document.
+    pub(super) depth: usize,
+    pub(super) room: &'a Room,
 }
 
 impl Strict<'_> {
@@ -77,7 +90,7 @@ impl Strict<'_> {
 }
 
 /// Takes one from `left`; the error names what there is too much of.
-fn take<E: serde::de::Error>(left: &Cell<u32>, limit: u32, what: &str) -> Result<(), E> {
+pub(super) fn take<E: serde::de::Error>(left: &Cell<u32>, limit: u32, what: &str) -> Result<(), E> {
     let rest = left.get().checked_sub(1).ok_or_else(|| E::custom(format_args!("more than {limit} {what}")))?;
     left.set(rest);
     Ok(())

@@ -148,9 +148,8 @@ async fn a_repair_finds_an_entry_that_is_wrong_in_one_digest_or_in_its_length() 
         if is_length {
             wrong.length += 1;
         } else {
-            let mut digests = wrong.digests.by_name().clone();
-            digests.insert("sha512".to_owned(), vec![0; 64]);
-            wrong.digests = tuf_schema::Digests::new(digests);
+            let digests = wrong.digests.by_name().map(|(name, bytes)| (name, bytes.to_vec()));
+            wrong.digests = tuf_schema::Digests::new(digests.chain([("sha512", vec![0; 64])]));
         }
         listed.insert(Role::Targets, wrong);
         ByTheReference { stack: &stack, author: &author }.stores(Vec::new(), listed).await;

@@ -2,18 +2,27 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::envelope::{EnvelopeError, MAX_SIGNATURES, Opened};
-use crate::json;
+use crate::json::{self, direct, ordered};
 use crate::key::KeyId;
 use crate::signature::{Signature, SignatureMethod};
 use crate::time::UtcTime;
 
 /// Takes an envelope apart.
-pub(in crate::dialect) fn open(envelope: Value) -> Result<Opened, EnvelopeError> {
-    let Value::Object(mut members) = envelope else { return Err(EnvelopeError::NotAnObject) };
-    let signed = members.remove("signed").ok_or(EnvelopeError::Signed("there is none"))?;
+pub(in crate::dialect) fn open(envelope: &[u8]) -> Result<Opened, EnvelopeError> {
+    let (signed, mut members) = match ordered::take(envelope, "signed") {
+        Some(taken) => (Some(taken.canonical), taken.others),
+        None => {
+            let Value::Object(mut members) = json::parse(envelope)? else { return Err(EnvelopeError::NotAnObject) };
+            // What was parsed strictly has a canonical form.
+            let signed = members.remove("signed").map(|signed| json::canonical(&signed).unwrap_or_default());
+            (signed, members)
+        }
+    };
+    let signed = signed.ok_or(EnvelopeError::Signed("there is none"))?;
     let signatures = members.remove("signatures").unwrap_or_default();
     if let Some(unknown) = members.keys().next() {
         return Err(EnvelopeError::UnknownMember(unknown.clone()));
@@ -50,16 +59,26 @@ pub(in crate::dialect) fn assemble(signed: &[u8], signatures: &[Signature]) -> V
     out
 }
 
+/// What every document has.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "_type", default)]
+    kind: Value,
+    #[serde(default)]
+    expires: Value,
+    #[serde(default)]
+    version: Value,
+}
+
 /// Checks the three members that every document has, and returns the version.
-fn check_header(signed: &Value) -> Result<i64, EnvelopeError> {
-    let signed = signed.as_object().ok_or(EnvelopeError::Signed("it is not an object"))?;
-    let kind = signed.get("_type").and_then(Value::as_str);
-    kind.ok_or(EnvelopeError::Signed("_type is not a string"))?;
-    let expires = signed.get("expires").and_then(Value::as_str).map(UtcTime::parse);
-    if !matches!(expires, Some(Ok(_))) {
+fn check_header(signed: &[u8]) -> Result<i64, EnvelopeError> {
+    let header = direct::read::<Header>(signed).filter(|_| signed.starts_with(b"{"));
+    let header = header.ok_or(EnvelopeError::Signed("it is not an object"))?;
+    header.kind.as_str().ok_or(EnvelopeError::Signed("_type is not a string"))?;
+    if !matches!(header.expires.as_str().map(UtcTime::parse), Some(Ok(_))) {
         return Err(EnvelopeError::Signed("expires is not an RFC 3339 time"));
     }
-    signed.get("version").and_then(Value::as_i64).ok_or(EnvelopeError::Signed("version is not an integer"))
+    header.version.as_i64().ok_or(EnvelopeError::Signed("version is not an integer"))
 }
 
 /// Reads `signatures`; null and absent are an empty list, as in the reference.

@@ -1,5 +1,6 @@
 //! Keys, and which of them a role names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -22,7 +23,7 @@ struct WireKeyValue {
     /// Always null: whoever sends the private part of a key is told so, and it is not stored.
     #[serde(default)]
     private: Option<NeverPresent>,
-    public: WireBytes,
+    public: WireBytes<'static>,
 }
 
 /// A value that no document has.
@@ -45,14 +46,14 @@ pub(super) fn keys(wire: WireKeys) -> Result<BTreeMap<KeyId, PublicKey>, Fault> 
     if wire.len() > MAX_KEYS {
         return Err(Fault::TooManyKeys(wire.len()));
     }
-    let key = |k: WireKey| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.public.0);
+    let key = |k: WireKey| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.public.0.into_owned());
     Ok(wire.into_iter().map(|(id, k)| (KeyId::from_wire(&id), key(k))).collect())
 }
 
 pub(super) fn wire_keys(keys: &BTreeMap<KeyId, PublicKey>) -> WireKeys {
     let wire = |key: &PublicKey| WireKey {
         keytype: key.key_type().name().to_owned(),
-        keyval: WireKeyValue { private: None, public: WireBytes(key.public_bytes().to_vec()) },
+        keyval: WireKeyValue { private: None, public: WireBytes(Cow::Owned(key.public_bytes().to_vec())) },
     };
     Some(keys.iter().map(|(id, key)| (id.as_str().to_owned(), wire(key))).collect())
 }

@@ -2,6 +2,7 @@
 
 mod bytes;
 pub(super) mod envelope;
+mod file;
 mod grant;
 mod root;
 mod snapshot;
@@ -10,25 +11,33 @@ mod timestamp;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{DecodeError, EncodeError, Fault};
+use crate::json::{self, direct};
 use crate::role::Role;
 use crate::time::UtcTime;
 
-/// Reads a wire structure; a wrong member becomes a fault of `role`.
-fn read<W: DeserializeOwned>(role: &Role, signed: &Value) -> Result<W, DecodeError> {
-    W::deserialize(signed).map_err(|e| fault(role, Fault::Member(e.to_string())))
+/// Reads a wire structure from its canonical form; a wrong member becomes a fault of `role`.
+fn read<W: DeserializeOwned>(role: &Role, signed: &[u8]) -> Result<W, DecodeError> {
+    if let Some(wire) = direct::read(signed) {
+        return Ok(wire);
+    }
+    let tree = json::parse(signed).map_err(|e| fault(role, Fault::Member(e.to_string())))?;
+    W::deserialize(&tree).map_err(|e| fault(role, Fault::Member(e.to_string())))
 }
 
 /// Reads a wire structure and writes it again.
-fn reread<W: DeserializeOwned + Serialize>(signed: &Value) -> Option<Value> {
-    write(&W::deserialize(signed).ok()?).ok()
+fn reread<W: DeserializeOwned + Serialize>(signed: &[u8]) -> Option<Vec<u8>> {
+    write(&direct::read::<W>(signed)?).ok()
 }
 
-/// Writes a wire structure.
-fn write<W: Serialize>(wire: &W) -> Result<Value, EncodeError> {
-    serde_json::to_value(wire).map_err(|e| EncodeError::Unwritable(e.to_string()))
+/// Writes the canonical form of a wire structure.
+fn write<W: Serialize>(wire: &W) -> Result<Vec<u8>, EncodeError> {
+    if let Some(signed) = direct::write(wire) {
+        return Ok(signed);
+    }
+    let tree = serde_json::to_value(wire).map_err(|e| EncodeError::Unwritable(e.to_string()))?;
+    Ok(json::canonical(&tree)?)
 }
 
 fn fault(role: &Role, fault: Fault) -> DecodeError {
@@ -65,5 +74,100 @@ impl TryFrom<String> for WireTime {
 impl From<WireTime> for String {
     fn from(time: WireTime) -> Self {
         time.0.to_rfc3339()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::root::WireRoot;
+    use super::snapshot::WireSnapshot;
+    use super::targets::WireTargets;
+    use super::timestamp::WireTimestamp;
+    use super::*;
+
+    const DATE: &str = "2026-11-22T00:00:00Z";
+
+    fn documents() -> [Value; 4] {
+        let key = json!({"keytype": "ecdsa", "keyval": {"private": null, "public": "AAAA"}});
+        let grant = json!({"keyids": ["k"], "threshold": 1});
+        let file = json!({"custom": {"b": [1, "<\"\\>"], "a": null}, "hashes": {"sha512": "AAAA", "md5": "AA=="}, "length": 7});
+        let role = json!({"keyids": ["k"], "name": "targets/a", "paths": ["", "é"], "threshold": 1});
+        [
+            json!({"_type": "Root", "consistent_snapshot": false, "expires": DATE, "keys": {"k": key}, "version": 1,
+                "roles": {"root": grant, "targets": grant}}),
+            json!({"_type": "Targets", "delegations": {"keys": {"k": key}, "roles": [role]}, "expires": DATE, "version": 1,
+                "targets": {"z": file, "\"": file, "a": file}}),
+            json!({"_type": "Snapshot", "expires": DATE, "meta": {"root": file, "targets": file}, "version": 1}),
+            json!({"_type": "Timestamp", "expires": DATE, "meta": {"snapshot": file}, "version": 1}),
+        ]
+    }
+
+    /// Replaces the value that is the `at`-th of those inside of `value`, itself among them, by what `change` makes of it.
+    fn replace(value: &mut Value, at: &mut usize, change: &dyn Fn(&Value) -> Value) -> bool {
+        if *at == 0 {
+            *value = change(value);
+            return true;
+        }
+        *at -= 1;
+        match value {
+            Value::Array(items) => items.iter_mut().any(|item| replace(item, at, change)),
+            Value::Object(members) => members.values_mut().any(|member| replace(member, at, change)),
+            _ => false,
+        }
+    }
+
+    /// What a structure reads as, with a tree between or without; both as it is written again.
+    fn both_ways<W: DeserializeOwned + Serialize>(tree: &Value) -> [Option<Vec<u8>>; 2] {
+        let signed = json::canonical(tree).unwrap();
+        let by_tree =
+            W::deserialize(tree).ok().map(|wire| json::canonical(&serde_json::to_value(wire).unwrap()).unwrap());
+        [by_tree, reread::<W>(&signed)]
+    }
+
+    fn all_ways(tree: &Value) -> [[Option<Vec<u8>>; 2]; 4] {
+        [
+            both_ways::<WireRoot>(tree),
+            both_ways::<WireTargets<'_>>(tree),
+            both_ways::<WireSnapshot<'_>>(tree),
+            both_ways::<WireTimestamp<'_>>(tree),
+        ]
+    }
+
+    #[test]
+    fn what_is_whole_is_read_and_written_without_a_tree_as_with_one() {
+        for (at, document) in documents().iter().enumerate() {
+            let [by_tree, direct] = &all_ways(document)[at];
+            assert_eq!((by_tree, direct.as_deref()), (direct, Some(json::canonical(document).unwrap().as_slice())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_changed_is_read_and_written_without_a_tree_as_with_one(
+            document in 0..4_usize, at in 0..40_usize, again in 0..40_usize, change in 0..9_usize,
+        ) {
+            let change = |old: &Value| match change {
+                0 => Value::Null,
+                1 => json!(true),
+                2 => json!(-1),
+                3 => json!("AA=="),
+                4 => json!([]),
+                5 => json!({}),
+                6 => json!([old]),
+                7 => json!({"é": old, "hashes": old}),
+                // Structures can be written as lists, too.
+                _ => old.as_object().map_or(json!(2), |members| members.values().cloned().collect()),
+            };
+            let mut tree = documents()[document].clone();
+            for mut at in [at, again] {
+                replace(&mut tree, &mut at, &change);
+            }
+            for [by_tree, direct] in all_ways(&tree) {
+                prop_assert_eq!(by_tree, direct);
+            }
+        }
     }
 }

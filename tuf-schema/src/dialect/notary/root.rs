@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::grant::{self, WireKeys};
 use super::{WireTime, expect_type, fault, read, reread, write};
@@ -15,7 +14,7 @@ use crate::version::Version;
 const TYPE: &str = "Root";
 
 #[derive(Serialize, Deserialize)]
-struct WireRoot {
+pub(super) struct WireRoot {
     #[serde(rename = "_type")]
     kind: String,
     #[serde(default)]
@@ -35,7 +34,7 @@ struct WireGrant {
 }
 
 impl Document for Root {
-    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
         let mut wire: WireRoot = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
@@ -54,7 +53,7 @@ impl Document for Root {
         Ok(Self { version, expires: wire.expires.0, consistent_snapshot, keys, root, targets, snapshot, timestamp })
     }
 
-    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
         let wire_grant = |grant: &KeyGrant| WireGrant {
             keyids: grant::wire_key_ids(&grant.key_ids),
             threshold: i64::from(grant.threshold.get()),
@@ -71,7 +70,7 @@ impl Document for Root {
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
+    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
         reread::<WireRoot>(signed)
     }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::bytes::WireFile;
+use super::file::WireFile;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Snapshot;
@@ -15,18 +14,18 @@ use crate::version::Version;
 const TYPE: &str = "Snapshot";
 
 #[derive(Serialize, Deserialize)]
-struct WireSnapshot {
+pub(super) struct WireSnapshot<'a> {
     #[serde(rename = "_type")]
     kind: String,
     expires: WireTime,
     #[serde(default)]
-    meta: BTreeMap<String, WireFile>,
+    meta: BTreeMap<String, WireFile<'a>>,
     version: i64,
 }
 
 impl Document for Snapshot {
-    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
-        let wire: WireSnapshot = read(role, signed)?;
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
+        let wire: WireSnapshot<'_> = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
         let mut meta = BTreeMap::new();
@@ -46,18 +45,18 @@ impl Document for Snapshot {
         Ok(Self { version, expires: wire.expires.0, meta })
     }
 
-    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
         let wire = WireSnapshot {
             kind: TYPE.to_owned(),
             expires: WireTime(self.expires),
-            meta: self.meta.iter().map(|(role, file)| (role.as_str().to_owned(), WireFile::of(file))).collect(),
+            meta: self.meta.iter().map(|(role, file)| (role.as_str().to_owned(), WireFile::from(file))).collect(),
             version: i64::from(self.version.number()),
         };
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
-        reread::<WireSnapshot>(signed)
+    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
+        reread::<WireSnapshot<'_>>(signed)
     }
 
     fn version(&self) -> Version {

@@ -1,29 +1,29 @@
 //! The document of `targets` and of delegations on the wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::bytes::{WireFile, digests, hashes};
+use super::file::WireTargetFiles;
 use super::grant::{self, WireKeys};
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
-use crate::model::{DelegatedRole, Delegations, Target, Targets};
+use crate::model::{DelegatedRole, Delegations, Targets};
 use crate::role::{DelegationName, Role};
 use crate::version::Version;
 
 const TYPE: &str = "Targets";
 
 #[derive(Serialize, Deserialize)]
-struct WireTargets {
+pub(super) struct WireTargets<'a> {
     #[serde(rename = "_type")]
     kind: String,
     #[serde(default)]
     delegations: WireDelegations,
     expires: WireTime,
     #[serde(default)]
-    targets: Option<BTreeMap<String, WireFile>>,
+    targets: Option<WireTargetFiles<'a>>,
     version: i64,
 }
 
@@ -52,19 +52,16 @@ fn is_none_or_empty(paths: &Option<Vec<String>>) -> bool {
 }
 
 impl Document for Targets {
-    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
-        let wire: WireTargets = read(role, signed)?;
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
+        let wire: WireTargets<'_> = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
         let delegations = delegations(role, wire.delegations).map_err(|e| fault(role, e))?;
-        let target =
-            |file: WireFile| Target { length: file.length, digests: digests(file.hashes), custom: file.custom };
-        let targets = wire.targets.unwrap_or_default().into_iter().map(|(name, file)| (name, target(file))).collect();
+        let targets = wire.targets.map(|files| files.0.into_owned()).unwrap_or_default();
         Ok(Self { version, expires: wire.expires.0, targets, delegations })
     }
 
-    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
-        let file = |t: &Target| WireFile { custom: t.custom.clone(), hashes: hashes(&t.digests), length: t.length };
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
         let role = |r: &DelegatedRole| WireDelegatedRole {
             keyids: grant::wire_key_ids(&r.key_ids),
             name: r.name.as_str().to_owned(),
@@ -78,14 +75,14 @@ impl Document for Targets {
                 roles: Some(self.delegations.roles.iter().map(role).collect()),
             },
             expires: WireTime(self.expires),
-            targets: Some(self.targets.iter().map(|(name, t)| (name.clone(), file(t))).collect()),
+            targets: Some(WireTargetFiles(Cow::Borrowed(&self.targets))),
             version: i64::from(self.version.number()),
         };
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
-        reread::<WireTargets>(signed)
+    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
+        reread::<WireTargets<'_>>(signed)
     }
 
     fn version(&self) -> Version {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::bytes::WireFile;
+use super::file::WireFile;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Timestamp;
@@ -15,18 +14,18 @@ use crate::version::Version;
 const TYPE: &str = "Timestamp";
 
 #[derive(Serialize, Deserialize)]
-struct WireTimestamp {
+pub(super) struct WireTimestamp<'a> {
     #[serde(rename = "_type")]
     kind: String,
     expires: WireTime,
     #[serde(default)]
-    meta: BTreeMap<String, WireFile>,
+    meta: BTreeMap<String, WireFile<'a>>,
     version: i64,
 }
 
 impl Document for Timestamp {
-    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &Value) -> Result<Self, DecodeError> {
-        let mut wire: WireTimestamp = read(role, signed)?;
+    fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
+        let mut wire: WireTimestamp<'_> = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
         let listed = wire.meta.remove(Role::Snapshot.as_str()).map(WireFile::into_meta);
@@ -35,18 +34,18 @@ impl Document for Timestamp {
         Ok(Self { version, expires: wire.expires.0, snapshot })
     }
 
-    fn encode(&self, Dialect::Notary: Dialect) -> Result<Value, EncodeError> {
+    fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
         let wire = WireTimestamp {
             kind: TYPE.to_owned(),
             expires: WireTime(self.expires),
-            meta: BTreeMap::from([(Role::Snapshot.as_str().to_owned(), WireFile::of(&self.snapshot))]),
+            meta: BTreeMap::from([(Role::Snapshot.as_str().to_owned(), WireFile::from(&self.snapshot))]),
             version: i64::from(self.version.number()),
         };
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &Value) -> Option<Value> {
-        reread::<WireTimestamp>(signed)
+    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
+        reread::<WireTimestamp<'_>>(signed)
     }
 
     fn version(&self) -> Version {

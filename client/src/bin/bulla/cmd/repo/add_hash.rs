@@ -45,7 +45,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         Ok(Target { length: arguments.length, digests, custom: None })
     };
     let how = |target: &Target| {
-        let hashes: Vec<_> = target.digests.by_name().keys().map(String::as_str).collect();
+        let hashes: Vec<_> = target.digests.by_name().map(|(name, _)| name).collect();
         format!(" by {} hash", hashes.join(", "))
     };
     arguments.adding.stage(&arguments.named, measure, how, context).await

@@ -60,12 +60,12 @@ impl Show for Targets {
 
 impl Target {
     pub(super) fn of(listed: &Listed<'_>) -> Self {
-        let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), hex::encode(bytes));
+        let hash = |(name, bytes): (&str, &[u8])| (name.to_owned(), hex::encode(bytes));
         Self {
             name: listed.name.to_owned(),
             role: listed.role.to_string(),
             length: listed.target.length,
-            hashes: listed.target.digests.by_name().iter().map(hash).collect(),
+            hashes: listed.target.digests.by_name().map(hash).collect(),
             custom: listed.target.custom.clone(),
         }
     }

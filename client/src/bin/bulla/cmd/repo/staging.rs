@@ -123,8 +123,8 @@ impl Shown {
         match change {
             Change::AddTarget { target, .. } => {
                 shown.length = Some(target.length);
-                let hash = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), hex::encode(bytes));
-                shown.hashes = target.digests.by_name().iter().map(hash).collect();
+                let hash = |(name, bytes): (&str, &[u8])| (name.to_owned(), hex::encode(bytes));
+                shown.hashes = target.digests.by_name().map(hash).collect();
                 shown.custom.clone_from(&target.custom);
             }
             Change::GrantDelegation { keys, paths, .. } => {
@@ -215,8 +215,8 @@ fn adopted(role: &Role, listed: &Targets) -> String {
     let first =
         format!("Signing {role} as it is, though it does not count now: version {}, which lists", listed.version);
     let target = |(name, target): (&String, &Target)| {
-        let digest = |(kind, bytes): (&String, &Vec<u8>)| format!("{kind}:{}", hex::encode(bytes));
-        let digests: Vec<_> = target.digests.by_name().iter().map(digest).collect();
+        let digest = |(kind, bytes): (&str, &[u8])| format!("{kind}:{}", hex::encode(bytes));
+        let digests: Vec<_> = target.digests.by_name().map(digest).collect();
         format!("  {} {}, {} bytes", line(name), digests.join(" "), target.length)
     };
     let delegation = |given: &DelegatedRole| format!("  the delegation {}", given.name);
@@ -252,7 +252,7 @@ mod tests {
     fn a_change_is_shown_with_all_that_it_says_and_nothing_else() {
         let target = Target {
             length: 3,
-            digests: Digests::new(BTreeMap::from([("sha256".into(), vec![0xab, 1])])),
+            digests: Digests::new([("sha256", vec![0xab, 1])]),
             custom: Some(serde_json::json!({"a": 1})),
         };
         let add = Change::AddTarget { role: Role::Targets, name: "v1".into(), target };
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn who_signs_what_does_not_count_is_shown_each_name_and_digest_of_it() {
-        let digests = Digests::new(BTreeMap::from([("sha256".into(), vec![0xab, 1])]));
+        let digests = Digests::new([("sha256", vec![0xab, 1])]);
         let target = Target { length: 3, digests, custom: None };
         let listed = Targets {
             version: Version::FIRST,
