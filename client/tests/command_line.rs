@@ -79,6 +79,8 @@ fn a_list_of_repositories_with_a_bad_line_is_refused_by_its_number() {
 }
 
 #[test]
-fn a_doctor_of_an_empty_directory_has_nothing_to_say() {
-    assert_eq!(run(&["doctor"]), (0, String::new()));
+fn a_doctor_of_an_empty_directory_says_that_it_knows_no_repository() {
+    let (status, said) = run(&["doctor"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.starts_with("no repository is known in ") && said.ends_with("/.docker/trust\n"), "{said}");
 }
