@@ -26,8 +26,8 @@ pub struct Lock(
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it, and does not let go.
-    #[error("another process of this client works on this repository and has not ended in two minutes; {path} names it",
-        path = .0.display())]
+    #[error("another process of this client works on this repository and has held {path} for two minutes; end it, or wait \
+             for it", path = .0.display())]
     Taken(PathBuf),
     /// The file cannot be made or locked.
     #[error("cannot lock {path}", path = path.display())]
@@ -173,7 +173,13 @@ mod tests {
         let path = place.path().join(".lock");
         let pacing = Counting { pauses: AtomicU32::new(0), at: 0, let_go: &|| {} };
         let _held = Lock::wait(&path, &pacing).await.unwrap();
-        assert!(matches!(Lock::wait(&path, &pacing).await, Err(LockError::Taken(taken)) if taken == path));
+        let taken = Lock::wait(&path, &pacing).await.unwrap_err();
+        assert!(matches!(&taken, LockError::Taken(named) if *named == path), "{taken}");
+        assert!(
+            taken
+                .to_string()
+                .ends_with(&format!("has held {} for two minutes; end it, or wait for it", path.display()))
+        );
         assert_eq!(pacing.pauses.load(Ordering::SeqCst), MAX_TRIES);
     }
 
