@@ -368,4 +368,9 @@ def both(first: Callable, second: Callable | None) -> Callable:
     return lambda home, place: (first(home, place), second and second(home, place))
 
 
-ROWS = [*remote_rows(), *cache_rows(), *file_rows(), *DOCTOR, *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]
+STAGED = [
+    Row("staged for a delegation that is not there", "-s https://{host} repo add -p {image} x {home}/.docker/tls/{host}/ca.crt --roles targets/x", 1,
+        ("the delegation targets/x is not there", "`bulla --server https://{host} repo reset {image} -n NUMBER` takes a change away"), home="owner", changes=True),
+]
+
+ROWS = [*remote_rows(), *cache_rows(), *file_rows(), *DOCTOR, *STAGED, *DISK, *PASSPHRASES, *CLOCK, *REGISTRY]

@@ -37,7 +37,10 @@ pub trait Edit: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// There are delegations, and none of their keys is here (docker's words).
-    #[error("no valid signing keys for delegation roles")]
+    #[error(
+        "no valid signing keys for delegation roles; sign where a signer's key is, or bring it here with: bulla trust key \
+         load FILE"
+    )]
     NoDelegationKey,
     /// A delegation was passed over in reading, so nothing can be added to it.
     #[error(

@@ -68,7 +68,10 @@ pub enum PublishError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// None of the keys that may sign is here (docker's words).
-    #[error("could not find necessary signing keys, at least one of these keys must be available: {}", join(.0))]
+    #[error(
+        "could not find necessary signing keys, at least one of these keys must be available: {}; go on where one is, or \
+         bring it here with: bulla key import FILE", join(.0)
+    )]
     NoKey(Vec<KeyId>),
     /// A key that could sign is here, and belongs to another repository, or is a root key and this is not root.
     #[error("the key {key} is kept for {of} and signs nothing else: it is not used for {role} here")]

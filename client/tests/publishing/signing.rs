@@ -94,7 +94,8 @@ async fn without_the_key_nothing_is_sent_and_the_missing_key_is_named() {
     let error = stranger.sign(&server, "1", b"evil").await.unwrap_err();
     let root: Root = server.current("root");
     let expected = format!(
-        "could not find necessary signing keys, at least one of these keys must be available: {}",
+        "could not find necessary signing keys, at least one of these keys must be available: {}; go on where one is, or \
+         bring it here with: bulla key import FILE",
         root.targets.key_ids[0]
     );
     assert_eq!(error.to_string(), expected);
@@ -118,7 +119,11 @@ async fn a_signer_signs_into_its_own_role_and_the_releases() {
     assert_eq!(released(&trusted, &tag("1")).unwrap().unwrap().0.as_str(), "targets/releases");
     // The owner holds no delegation key, and once there are delegations nobody signs into targets.
     let error = owner.sign(&server, "2", b"two").await.unwrap_err();
-    assert_eq!(error.to_string(), "no valid signing keys for delegation roles");
+    assert_eq!(
+        error.to_string(),
+        "no valid signing keys for delegation roles; sign where a signer's key is, or bring it here with: bulla trust key \
+         load FILE"
+    );
 }
 
 #[tokio::test]

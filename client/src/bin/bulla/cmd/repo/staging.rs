@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulla::changelist::{Change, Changelist};
+use bulla::doctor::Command;
 use bulla::publish::{PublishError, Published, StagedError};
 use bulla::remote::Action;
 use bulla::session::Session;
@@ -203,7 +204,19 @@ pub(super) async fn publish_staged(gun: &Gun, context: &Context) -> Result<Done,
         StagedError::Publish(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(gun)))) => {
             RepoError::NothingToPublish(gun)
         }
-        StagedError::Publish(e) => failed(e),
+        StagedError::Publish(e) => {
+            if matches!(e, PublishError::Edit(_)) {
+                let bulla = |words: &[&str]| Command::bulla(&context.flags, words);
+                let (status, reset) =
+                    (["repo", "status", gun.as_str()], ["repo", "reset", gun.as_str(), "-n", "NUMBER"]);
+                context.out.note(&format!(
+                    "What is staged stays staged: `{}` shows it, `{}` takes a change away",
+                    bulla(&status),
+                    bulla(&reset)
+                ));
+            }
+            failed(e)
+        }
         StagedError::NotCleared(source) => RepoError::NotCleared { gun: gun.clone(), source },
     })?;
     opened.tell(&published, context);
