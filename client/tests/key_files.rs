@@ -195,3 +195,32 @@ fn a_key_that_others_can_read_is_used_with_a_warning() {
     let expected = format!("Warning: {} is open to others (mode 0644); it should be 0600", path.display());
     assert_eq!(*said.lock().unwrap(), [expected]);
 }
+
+#[test]
+fn the_directory_is_read_once_and_again_after_the_keyring_wrote_to_it() {
+    let (home, rng) = (tempfile::tempdir().unwrap(), SystemRandom::new());
+    let directory = TrustDirectory::new(home.path().to_owned());
+    let keyring = || {
+        let environment = EnvironmentPassphrases { root: vec![passphrase("root passphrase")], ..Default::default() };
+        Keyring::new(directory.clone(), Passphrases::new(environment, Box::new(Listener(Arc::default()))))
+    };
+    let made = |keys: &mut Keyring| keys.create(KeyRole::Root, None, &rng).unwrap();
+    let listed = |keys: &Keyring| keys.list().unwrap();
+    let (mut keys, mut others) = (keyring(), keyring());
+    let first = made(&mut keys);
+    assert_eq!(listed(&keys), std::slice::from_ref(&first));
+    let theirs = made(&mut others);
+    assert_eq!(listed(&keys), std::slice::from_ref(&first), "the next run sees it");
+    let second = made(&mut keys);
+    let mut all = vec![first.clone(), theirs, second];
+    all.sort();
+    assert_eq!(listed(&keys), all);
+    // What is removed is looked for anew: no file of it must stay.
+    let beside = directory.private().join("beside");
+    std::fs::create_dir(&beside).unwrap();
+    std::fs::copy(first.path(), beside.join(first.path().file_name().unwrap())).unwrap();
+    keys.remove(&first).unwrap();
+    all.retain(|key| *key != first);
+    assert_eq!(listed(&keys), all);
+    assert_eq!(std::fs::read_dir(&beside).unwrap().count(), 0);
+}

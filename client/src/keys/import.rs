@@ -173,10 +173,11 @@ impl Keyring {
         StoredKey { path: self.directory.private_key(id), id: id.clone(), role, gun }
     }
 
-    fn put(&self, ready: Ready, rng: &dyn SecureRandom) -> Result<Imported, KeyringError> {
+    fn put(&mut self, ready: Ready, rng: &dyn SecureRandom) -> Result<Imported, KeyringError> {
         match ready {
             Ready::Present(key) => Ok(Imported { key, is_new: false }),
             Ready::Sealed(key, text) => {
+                self.files.take();
                 write_new(&key.path, &text, rng).map_err(KeyringError::from)?;
                 Ok(Imported { key, is_new: true })
             }

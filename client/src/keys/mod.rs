@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ring::rand::SecureRandom;
 use tuf_schema::sign::{SecretKey, SecretKeyError, SecretKind};
@@ -33,12 +34,15 @@ use directory::Found;
 use new_file::{NewFileError, write_new};
 use passphrase::KeyName;
 
-/// The private keys of a trust directory, opened at most once each.
+/// The private keys of a trust directory, opened at most once each. The directory is read once, too, and again after this
+/// keyring has written to it; what others put there meanwhile is for the next run.
 pub struct Keyring {
     directory: TrustDirectory,
     passphrases: Passphrases,
     derivation: Derivation,
     opened: BTreeMap<KeyId, SecretKey>,
+    /// Every file of a key, by id, once they have been read.
+    files: OnceLock<Vec<StoredKey>>,
 }
 
 /// A private key on disk, by what its file says without a passphrase.
@@ -119,7 +123,13 @@ impl Keyring {
     /// The keys in `directory`.
     #[must_use]
     pub fn new(directory: TrustDirectory, passphrases: Passphrases) -> Self {
-        Self { directory, passphrases, derivation: Derivation::Compatible, opened: BTreeMap::new() }
+        Self {
+            directory,
+            passphrases,
+            derivation: Derivation::Compatible,
+            opened: BTreeMap::new(),
+            files: OnceLock::new(),
+        }
     }
 
     /// The same, with what is written from now on sealed in another way than docker's.
@@ -138,7 +148,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::File`].
     pub fn list(&self) -> Result<Vec<StoredKey>, KeyringError> {
-        let mut keys = self.files()?;
+        let mut keys = self.files()?.to_vec();
         keys.dedup_by(|a, b| a.id == b.id);
         Ok(keys)
     }
@@ -162,7 +172,7 @@ impl Keyring {
     /// [`KeyringError::Unknown`] when it is not here, [`KeyringError::NotAKey`] when its file is damaged,
     /// [`KeyringError::File`].
     pub fn find(&self, id: &KeyId) -> Result<StoredKey, KeyringError> {
-        self.find_among(&self.list()?, id)
+        self.find_among(self.files()?, id)
     }
 
     /// Reads the key into memory, asking for its passphrase if it is not there yet.
@@ -303,6 +313,7 @@ impl Keyring {
             return Err(KeyringError::Unknown(key.id.clone()));
         }
         self.opened.remove(&key.id);
+        self.files.take();
         for StoredKey { path, .. } in files {
             fs::remove_file(&path).map_err(|source| KeyringError::Remove { path, source })?;
         }
@@ -318,13 +329,17 @@ impl Keyring {
         }
     }
 
-    /// The files of one key.
-    fn files_of(&self, id: &KeyId) -> Result<Vec<StoredKey>, KeyringError> {
-        Ok(self.files()?.into_iter().filter(|file| &file.id == id).collect())
+    /// The files of one key that are there now: none must be left out that is to be sealed anew or removed.
+    fn files_of(&mut self, id: &KeyId) -> Result<Vec<StoredKey>, KeyringError> {
+        self.files.take();
+        Ok(self.files()?.iter().filter(|file| &file.id == id).cloned().collect())
     }
 
     /// Every file of a key, by id.
-    fn files(&self) -> Result<Vec<StoredKey>, KeyringError> {
+    fn files(&self) -> Result<&[StoredKey], KeyringError> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
         let mut keys = Vec::new();
         for found in directory::list(&self.directory)? {
             match found {
@@ -338,7 +353,7 @@ impl Keyring {
             }
         }
         keys.sort();
-        Ok(keys)
+        Ok(self.files.get_or_init(|| keys))
     }
 
     /// The key in the file of `stored`, if it is the one that the name says.
@@ -369,6 +384,7 @@ impl Keyring {
         let sealed = self.sealed(&secret, &role, gun, rng)?;
         let id = secret.public().id().clone();
         let path = self.directory.private_key(&id);
+        self.files.take();
         write_new(&path, &sealed, rng)?;
         self.opened.insert(id.clone(), secret);
         Ok(StoredKey { id, role, gun: gun.cloned(), path })
