@@ -22,20 +22,20 @@ tags() { role_json "$1" "$2" | jq -cS .signed.targets; }
 
 e1_expired() { # targets, a delegation, a root's date
   [ -n "$CLOCK_MOVER" ] || skip "needs libfaketime"
-  local r=$RP/renew/one s=$RP/renew/two k=$RP/renew/three before x key
+  local r=$RP/renew/one s=$RP/renew/two k=$RP/renew/three m=$RP/renew/four before x key
   for x in e1 e1alice e1reader; do new_home $x >/dev/null; done
   mkdir -p "$W/e1"
   must bl e1alice -- trust key generate alice --dir "$W/e1"
   must bl e1 -- trust sign $s:1 --digest "$(digest 1)" --length 10
   must bl e1 -- trust signer add --key "$W/e1/alice.pub" alice $s
   must bl e1alice -- trust sign $s:1 --digest "$(digest 1)" --length 10    # the root of today is known from now on
-  must bl e1 -- trust sign $k:1 --digest "$(digest 1)" --length 10
+  for x in $k $m; do must bl e1 -- trust sign $x:1 --digest "$(digest 1)" --length 10; done
   ago 3
   must bl e1 "${AGO[@]}" -- trust sign $r:1 --digest "$(digest 1)" --length 10
   must bl e1alice "${AGO[@]}" -- trust sign $s:2 --digest "$(digest 2)" --length 10
   ago 10
-  must bl e1 "${AGO[@]}" -- key rotate -r $k snapshot    # signs the root alone
-  for x in $r:1 $s:2 $k:1; do must bl e1reader -- trust verify $x; done
+  for x in $k $m; do must bl e1 "${AGO[@]}" -- key rotate -r $x snapshot; done    # signs the root alone
+  for x in $r:1 $s:2 $k:1 $m:1; do must bl e1reader -- trust verify $x; done
 
   ends e1reader $r:1; has "targets expired at"
   exits 3 bl e1reader -- trust verify $r:1
@@ -63,11 +63,15 @@ e1_expired() { # targets, a delegation, a root's date
   must bl e1reader -- trust verify $s:2; has "$(digest 2)"
   must nt e1reader list $s; hasre "^2 .*targets/"
 
-  ends e1reader $k:1; has "root expired at"
-  must bl e1 -- renew $k
-  eq "$(role_json $k root | jq .signed.version)" 3 "version of root"
-  must bl e1reader -- trust verify $k:1; has "$(digest 1)"
-  must nt e1reader list $k; hasre "^1 "
+  for x in $k $m; do ends e1reader $x:1; has "root expired at"; done
+  printf '#!/bin/sh\necho asked >>"%s"\necho "%s"\n' "$W/e1/asked" "$RPASS" >"$W/e1/ask"; chmod 700 "$W/e1/ask"
+  must bl e1 DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE= BULLA_ASKPASS="$W/e1/ask" -- renew $k $m
+  eq "$(grep -c . "$W/e1/asked")" 1 "questions for the passphrase of the one root key"
+  for x in $k $m; do
+    eq "$(role_json $x root | jq .signed.version)" 3 "version of root"
+    must bl e1reader -- trust verify $x:1; has "$(digest 1)"
+    must nt e1reader list $x; hasre "^1 "
+  done
 }
 
 e2_certificate() { # a root certificate that ends soon, and one that has ended

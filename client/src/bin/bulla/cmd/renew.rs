@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bulla::keys::Keyring;
 use bulla::renew::{self, By, Item, Plan, RenewalError, What};
 use clap::Args;
 use serde::Serialize;
@@ -129,9 +130,11 @@ impl Due {
 /// Runs the verb.
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let guns = batch::repositories(&arguments.repositories, arguments.from.as_deref(), context)?;
+    // One for all: who is asked for the passphrase of a key is asked once.
+    let mut keys = context.keyring()?;
     let mut batch = Batch::default();
     for gun in &guns {
-        batch.push(gun, renew_one(gun, arguments.dry_run, context).await);
+        batch.push(gun, renew_one(gun, arguments.dry_run, &mut keys, context).await);
     }
     let is_left = |due: &&Due| due.expired && due.state == State::KeysElsewhere;
     let left = batch.done().iter().any(|done: &Renewal| done.due.iter().any(|due| is_left(&due)));
@@ -144,11 +147,10 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     }
 }
 
-async fn renew_one(gun: &Gun, dry_run: bool, context: &Context) -> Result<Renewal, CliError> {
+async fn renew_one(gun: &Gun, dry_run: bool, keys: &mut Keyring, context: &Context) -> Result<Renewal, CliError> {
     let failed = |source: RenewalError| CliError::Renew { gun: gun.clone(), source: Box::new(source) };
     let opened = Opened::at(gun, context).await?;
-    let mut keys = context.keyring()?;
-    let mut publisher = opened.publisher(&mut keys, context);
+    let mut publisher = opened.publisher(keys, context);
     let plan = renew::plan(&mut publisher).await.map_err(|e| failed(e.into()))?;
     let publishes = !dry_run && plan.here().next().is_some();
     if publishes {
