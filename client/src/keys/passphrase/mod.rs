@@ -136,10 +136,9 @@ impl Passphrases {
         if !tried.is_empty() {
             return Err(PassphraseError::Wrong { what, tried });
         }
-        let [variable, file_variable] = KeyKind::of(role).variables();
+        let nobody = nobody_for(role);
         for _ in 0..ATTEMPTS {
-            let nobody = |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source };
-            let passphrase = self.ask(&what, &format!("Enter passphrase for {what}: "), nobody)?;
+            let passphrase = self.ask(&what, &format!("Enter passphrase for {what}: "), &nobody)?;
             match open(&passphrase) {
                 Err(OpenError::WrongPassphrase) => self.prompt.say("Passphrase incorrect. Please retry."),
                 other => return other.map_err(PassphraseError::Open),
@@ -158,10 +157,8 @@ impl Passphrases {
         id: &KeyId,
         seal: impl FnOnce(&Passphrase) -> T,
     ) -> Result<T, PassphraseError> {
-        let [variable, file_variable] = KeyKind::of(role).variables();
-        let nobody = |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source };
         let given = self.sources.given(KeyKind::of(role)).next();
-        self.hand_over(given, role, id, nobody, seal)
+        self.hand_over(given, role, id, nobody_for(role), seal)
     }
 
     /// Hands `seal` what an existing key is to be sealed with from now on: what is given for that, else what is asked for
@@ -250,6 +247,12 @@ impl Passphrases {
         };
         answer.and_then(secret_line::within_bounds).map_err(|fault| at(what, place, fault))
     }
+}
+
+/// What is said when nobody can be asked for the passphrase of a key of this role.
+fn nobody_for(role: &KeyRole) -> impl Fn(String, std::io::Error) -> PassphraseError + use<> {
+    let [variable, file_variable] = KeyKind::of(role).variables();
+    move |what, source| PassphraseError::NobodyToAsk { what, variable, file_variable, source }
 }
 
 /// How a key is named that a passphrase is asked for.
