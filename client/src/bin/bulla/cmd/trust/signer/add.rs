@@ -51,7 +51,7 @@ impl Show for Added<'_> {
     }
 }
 
-/// Runs the verb. As docker: where the signer can be added it is, and the others are named at the end.
+/// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let name = SignerName::parse(&arguments.name)?;
     if arguments.key.is_empty() {
@@ -60,14 +60,12 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let public = arguments.key.iter().map(|path| public_key(path, context.now)).collect::<Result<Vec<_>, _>>()?;
     let edit = AddSigner::new(name, public);
     let mut keys = context.keyring()?;
-    let (mut repositories, mut failures) = (Vec::new(), Vec::new());
-    for repository in &arguments.repositories {
+    let added = super::in_each(&arguments.repositories, async |repository| {
         context.out.note(&format!("Adding signer \"{}\" to {repository}...", edit.name()));
-        match add(repository, &edit, &mut keys, context).await {
-            Ok(added) => repositories.push(added),
-            Err(e) => failures.push(CliError::AddSigner { repository: repository.clone(), source: Box::new(e) }),
-        }
-    }
+        let failed = |e| CliError::AddSigner { repository: repository.to_owned(), source: Box::new(e) };
+        add(repository, &edit, &mut keys, context).await.map_err(failed)
+    });
+    let (repositories, failures) = added.await;
     context.out.show(&Added { signer: edit.name().to_string(), repositories })?;
     Ok(super::ended(arguments.repositories.len(), &failures, context))
 }

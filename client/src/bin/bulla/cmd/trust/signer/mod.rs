@@ -25,6 +25,22 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
     }
 }
 
+/// Does something in each of several repositories: where it can be done it is, as with docker, and why not in the others
+/// is told at the end.
+async fn in_each<'a, T>(
+    repositories: &'a [String],
+    mut done: impl AsyncFnMut(&'a str) -> Result<T, CliError>,
+) -> (Vec<T>, Vec<CliError>) {
+    let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
+    for repository in repositories {
+        match done(repository).await {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(e) => failures.push(e),
+        }
+    }
+    (outcomes, failures)
+}
+
 /// How a run over several repositories ended, with what is wrong in those where it failed.
 fn ended(repositories: usize, failures: &[CliError], context: &Context) -> Exit {
     if failures.is_empty() {

@@ -58,17 +58,15 @@ impl Show for Removed<'_> {
     }
 }
 
-/// Runs the verb. As docker: where the signer can be removed it is, and the others are named at the end.
+/// Runs the verb.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let mut keys = context.keyring()?;
-    let (mut repositories, mut failures) = (Vec::new(), Vec::new());
-    for repository in &arguments.repositories {
+    let removed = super::in_each(&arguments.repositories, async |repository| {
         context.out.note(&format!("Removing signer \"{}\" from {repository}...", arguments.name));
-        match remove(repository, arguments, &mut keys, context).await {
-            Ok(removed) => repositories.push(removed),
-            Err(e) => failures.push(CliError::RemoveSigner { repository: repository.clone(), source: Box::new(e) }),
-        }
-    }
+        let failed = |e| CliError::RemoveSigner { repository: repository.to_owned(), source: Box::new(e) };
+        remove(repository, arguments, &mut keys, context).await.map_err(failed)
+    });
+    let (repositories, failures) = removed.await;
     context.out.show(&Removed { signer: &arguments.name, repositories })?;
     Ok(super::ended(arguments.repositories.len(), &failures, context))
 }
