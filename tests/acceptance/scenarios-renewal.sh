@@ -57,7 +57,7 @@ e1_expired() { # targets, a delegation, a root's date
 
   ends e1reader $s:2; has "targets/releases does not count"
   before=$(tags $s targets/releases)
-  exits 1 bl e1 -- renew $s; has "delegation targets/alice, expired"; has "its holder runs: bulla renew $s"
+  exits 1 bl e1 -- renew $s; has "delegation targets/alice, version 2 with 2 targets, expired"; has "its holder runs: bulla renew $s"
   must bl e1alice -- renew $s
   eq "$(tags $s targets/releases)" "$before" "tags of the release"
   must bl e1reader -- trust verify $s:2; has "$(digest 2)"
