@@ -7,6 +7,7 @@ use crate::role::{BaseRole, Role};
 use crate::signature::Signature;
 use crate::version::VersionError;
 
+mod direct;
 mod notary;
 
 /// A way of writing metadata. Chosen once, at the edge.

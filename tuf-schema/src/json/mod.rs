@@ -1,7 +1,6 @@
 //! JSON as content trust needs it: parsed strictly, written in exactly one way.
 
 pub mod canonical;
-pub(crate) mod direct;
 pub(crate) mod ordered;
 pub mod strict;
 

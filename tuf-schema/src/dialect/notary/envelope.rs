@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::dialect::direct;
 use crate::envelope::{EnvelopeError, MAX_SIGNATURES, Opened};
-use crate::json::{self, direct, ordered};
+use crate::json::{self, ordered};
 use crate::key::KeyId;
 use crate::signature::{Signature, SignatureMethod};
 use crate::time::UtcTime;

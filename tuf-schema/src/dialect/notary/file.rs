@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::bytes::WireBytes;
+use crate::dialect::direct::Sorted;
 use crate::digest::Digests;
-use crate::json::direct::Sorted;
 use crate::json::ordered::Text;
 use crate::model::{FileMeta, Target};
 

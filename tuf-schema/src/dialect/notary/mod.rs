@@ -12,8 +12,8 @@ mod timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{DecodeError, EncodeError, Fault};
-use crate::json::{self, direct};
+use super::{DecodeError, EncodeError, Fault, direct};
+use crate::json;
 use crate::role::Role;
 use crate::time::UtcTime;
 

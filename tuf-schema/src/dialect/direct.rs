@@ -10,15 +10,15 @@ use serde_json::Value;
 use serde_json::ser::{CharEscape, Formatter};
 
 /// The canonical form of a structure; `None` if it has none, which its [tree](serde_json::to_value) can say more about.
-pub(crate) fn write<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+pub(super) fn write<T: Serialize>(value: &T) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Canonical)).ok()?;
     Some(out)
 }
 
-/// Reads a structure from its canonical form; `None` if it is none such, which its [tree](super::parse) can say more
+/// Reads a structure from its canonical form; `None` if it is none such, which its [tree](crate::json::parse) can say more
 /// about.
-pub(crate) fn read<'a, T: Deserialize<'a>>(canonical: &'a [u8]) -> Option<T> {
+pub(super) fn read<'a, T: Deserialize<'a>>(canonical: &'a [u8]) -> Option<T> {
     serde_json::from_slice(canonical).ok()
 }
 
@@ -47,7 +47,7 @@ impl Formatter for Canonical {
 
 /// A tree whose members are written in order, whatever order its maps keep: that is a compile-time choice of the JSON
 /// library.
-pub(crate) struct Sorted<'a>(pub(crate) &'a Value);
+pub(super) struct Sorted<'a>(pub(super) &'a Value);
 
 impl Serialize for Sorted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
