@@ -69,6 +69,12 @@ pub fn of_secret(path: &Path, file: &File) -> Option<Exposed> {
     judged(path, &file.metadata().ok()?, ALL_BUT_OWNER, 0o600)
 }
 
+/// A policy that was opened, if anybody but its owner may change it: whoever can decides what may be pulled.
+#[must_use]
+pub fn of_policy(path: &Path, file: &File) -> Option<Exposed> {
+    judged(path, &file.metadata().ok()?, ALL_BUT_OWNER_WRITE, 0o644)
+}
+
 /// A directory, if anybody but its owner may put, replace or remove files in it.
 #[must_use]
 pub fn of_directory(path: &Path) -> Option<Exposed> {

@@ -69,6 +69,12 @@ impl TrustDirectory {
         self.0.join("bulla.json")
     }
 
+    /// Which images need which signers.
+    #[must_use]
+    pub fn policy_file(&self) -> PathBuf {
+        self.0.join("policy.toml")
+    }
+
     /// The directory of private keys.
     #[must_use]
     pub fn private(&self) -> PathBuf {

@@ -14,11 +14,13 @@ mod pins;
 
 pub use crate::keys::passphrase::EnvironmentPassphrases;
 pub use pins::Pins;
+pub(crate) use pins::{PinsOfFile, WrittenPins};
 
 use crate::cache::Cache;
 use crate::credentials;
 use crate::image::{DOCKER_HUB, registry_of};
 use crate::paths::{DockerDirectory, TrustDirectory};
+use crate::policy::{Policy, PolicyError};
 use crate::proxy::Proxies;
 use crate::remote::TrustServer;
 use crate::tls::{ClientCertificate, Sources};
@@ -44,6 +46,8 @@ pub struct Flags {
     pub certificate: Option<PathBuf>,
     /// Its key.
     pub key: Option<PathBuf>,
+    /// The policy.
+    pub policy: Option<PathBuf>,
 }
 
 impl Flags {
@@ -58,6 +62,7 @@ impl Flags {
             ("--tlscacert", path(&self.authority)),
             ("--tlscert", path(&self.certificate)),
             ("--tlskey", path(&self.key)),
+            ("--policy", path(&self.policy)),
         ];
         let given = named.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
         given.flatten().collect()
@@ -77,6 +82,8 @@ pub struct Config {
     certificate: Option<ClientCertificate>,
     /// What must vouch for the roots of repositories.
     pub pins: Pins,
+    /// Which images need which signers, if anything says so.
+    pub policy: Option<Policy>,
     /// Whether our own file lets cached trust data do where the trust server cannot be reached.
     allow_cached: bool,
     /// Where credentials may be.
@@ -126,6 +133,9 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
+    /// The policy cannot be used, and nothing is decided without it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// A client certificate without its key, or the reverse.
     #[error("a client certificate takes two files, its certificate and its key; only {path} is named", path = .0.display())]
     HalfClientCertificate(PathBuf),
@@ -167,8 +177,14 @@ impl Config {
         let credentials = credentials::Sources::new(docker.config_file(), &variable);
         let trust = trust_directory.map_or_else(|| docker.trust(), TrustDirectory::new);
         let own = OwnFile::read(&trust.own_file())?;
+        let policy = match &flags.policy {
+            Some(path) => Some(Policy::named(path)?),
+            None => Policy::if_there(&trust.policy_file())?,
+        };
+        let (policy, pinned) = policy.unzip();
         Ok(Self {
-            pins: Pins::new(own.pins.into_iter().chain(notary.pins)),
+            pins: Pins::new(pinned.flatten().into_iter().chain(own.pins).chain(notary.pins)),
+            policy,
             allow_cached: own.allow_cached,
             trust,
             docker,

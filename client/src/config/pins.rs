@@ -1,5 +1,5 @@
-//! Pins as people write them: certificates and authorities by repository or prefix, in notary's `trust_pinning` and in
-//! `pins` of our own file.
+//! Pins as people write them: certificates and authorities by repository or prefix, in notary's `trust_pinning`, in
+//! `pins` of our own file, and in those of a policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct Pins(Vec<PinsOfFile>);
 
 /// The pins of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PinsOfFile {
+pub(crate) struct PinsOfFile {
     /// The file.
     file: PathBuf,
     /// The member of it that holds them.
@@ -40,7 +40,7 @@ enum Pattern {
 /// Pins as they are written. An unknown member is an error: a pin that is not understood is not in force.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WrittenPins {
+pub(crate) struct WrittenPins {
     /// Ids of root certificates by the name of a repository, or by a prefix with a `*` behind it.
     #[serde(default)]
     certs: BTreeMap<String, Vec<String>>,
@@ -75,7 +75,7 @@ impl Pins {
 
 impl PinsOfFile {
     /// Checks what `file` says in `member`. `place` makes a path of a file's own one.
-    pub(super) fn new(
+    pub(crate) fn new(
         file: &Path,
         member: &'static str,
         written: WrittenPins,

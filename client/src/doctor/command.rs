@@ -61,11 +61,12 @@ mod tests {
             authority: Some("ca.pem".into()),
             certificate: Some("me.pem".into()),
             key: Some("me.key".into()),
+            policy: Some("p.toml".into()),
         };
         assert_eq!(
             Command::bulla(&flags, &["renew", "g"]).to_string(),
             "bulla --trust-dir '/a b/trust' --config n.json --server https://n.test --tlscacert ca.pem --tlscert me.pem \
-             --tlskey me.key renew g"
+             --tlskey me.key --policy p.toml renew g"
         );
         assert_eq!(Command::bulla(&Flags::default(), &["renew", "g"]).to_string(), "bulla renew g");
     }

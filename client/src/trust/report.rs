@@ -1,6 +1,6 @@
 //! What docker tells about a repository: its released tags, who signed them, and whose keys count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tuf_schema::verify::chain::{Skipped, Trusted, Visible};
 use tuf_schema::{BaseRole, DelegationName, KeyId, Role, Sha256, model};
@@ -71,6 +71,25 @@ pub fn released<'a>(trusted: &'a Trusted, tag: &Tag) -> Result<Option<(&'a Role,
         walk.iter().filter(|v| wanted(v.role)).find_map(|v| v.target(tag.as_str()).map(|target| (v.role, target)))
     };
     Ok(listed_by(is_releases).or_else(|| listed_by(|role| *role == Role::Targets)))
+}
+
+/// The tags for which a trusted pull would take `digest`.
+///
+/// # Errors
+/// [`Skipped`], as [`released`].
+pub fn releasing<'a>(trusted: &'a Trusted, digest: &Sha256) -> Result<Vec<Tag>, &'a Skipped> {
+    let walk = trusted.walk();
+    let listed = walk.iter().filter(|v| is_released_by(v.role)).flat_map(Visible::targets);
+    let is_it = |target: &model::Target| target.digests.sha256().as_ref() == Some(digest);
+    let names: BTreeSet<_> = listed.filter(|(_, target)| is_it(target)).map(|(name, _)| name).collect();
+    let mut tags = Vec::new();
+    // What targets/releases has moved on does not count.
+    for tag in names.into_iter().filter_map(|name| Tag::parse(name).ok()) {
+        if released(trusted, &tag)?.is_some_and(|(_, target)| is_it(target)) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
 }
 
 fn is_releases(role: &Role) -> bool {

@@ -18,7 +18,7 @@ const MAX_TRIES: usize = 4;
 ///
 /// ```compile_fail,E0451
 /// # fn forge(role: tuf_schema::Role, model: tuf_schema::model::Root) {
-/// let forged = tuf_schema::verify::Verified { role, raw: Default::default(), model };
+/// let forged = tuf_schema::verify::Verified { role, raw: Default::default(), model, signed_by: Default::default() };
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub struct Verified<M> {
     role: Role,
     raw: Bytes,
     model: M,
+    signed_by: BTreeSet<KeyId>,
 }
 
 /// Why a document's signatures do not suffice.
@@ -60,8 +61,8 @@ impl<M> Unverified<M> {
 
     /// The same; what is refused is handed back as it was read.
     pub(crate) fn verify_or_return(self, authority: &Authority) -> Result<Verified<M>, Box<(Self, SignatureError)>> {
-        match self.check_signed_by(authority) {
-            Ok(()) => Ok(Verified { role: self.role, raw: self.raw, model: self.model }),
+        match self.signed_by(authority) {
+            Ok(signed_by) => Ok(Verified { role: self.role, raw: self.raw, model: self.model, signed_by }),
             Err(source) => Err(Box::new((self, source))),
         }
     }
@@ -71,6 +72,11 @@ impl<M> Unverified<M> {
     /// # Errors
     /// [`SignatureError`] says what is missing.
     pub fn check_signed_by(&self, authority: &Authority) -> Result<(), SignatureError> {
+        self.signed_by(authority).map(drop)
+    }
+
+    /// The keys of `authority` that signed, if they suffice: by the ids of the bare keys.
+    fn signed_by(&self, authority: &Authority) -> Result<BTreeSet<KeyId>, SignatureError> {
         if self.signatures.is_empty() {
             return Err(SignatureError::Unsigned);
         }
@@ -84,18 +90,18 @@ impl<M> Unverified<M> {
         }
         let need = authority.threshold();
         // Distinct keys, not distinct ids or signatures: one key under two ids counts once.
-        let mut signers = BTreeSet::new();
+        let mut signers = BTreeMap::new();
         let mut tried: BTreeMap<&[u8], usize> = BTreeMap::new();
         for (material, key, signature) in candidates {
             let tries = tried.entry(material).or_default();
             *tries = tries.saturating_add(1);
-            if *tries > MAX_TRIES || signers.contains(material) || !key.verifies(&self.message, signature) {
+            if *tries > MAX_TRIES || signers.contains_key(material) || !key.verifies(&self.message, signature) {
                 continue;
             }
-            signers.insert(material);
-            if u64::try_from(signers.len()).is_ok_and(|got| got >= u64::from(need)) {
-                return Ok(());
-            }
+            signers.insert(material, key.canonical_id());
+        }
+        if u64::try_from(signers.len()).is_ok_and(|got| got >= u64::from(need)) {
+            return Ok(signers.into_values().collect());
         }
         Err(SignatureError::BelowThreshold { role: authority.role().clone(), got: signers.len(), need })
     }
@@ -112,6 +118,12 @@ impl<M> Verified<M> {
     #[must_use]
     pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// Every key that counts for the role and signed, also beyond the threshold: the ids of the bare keys.
+    #[must_use]
+    pub fn signed_by(&self) -> &BTreeSet<KeyId> {
+        &self.signed_by
     }
 
     /// The bytes as they came.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bulla::config::ConfigError;
+use bulla::decision::Refusal;
 use bulla::engine::EngineError;
 use bulla::gun_list::GunListError;
 use bulla::image::ImageError;
@@ -82,6 +83,9 @@ pub(crate) enum CliError {
     /// What has been released cannot be known: the delegation that says so does not count.
     #[error("{role} does not count ({why}), and what else is signed may be older", role = .0.role, why = .0.why)]
     ReleasesSkipped(Skipped),
+    /// Nothing may be pulled.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The registry has another image under the tag than the signed one.
     #[error("{image} was changed in the registry: signed is sha256:{signed}, the registry has sha256:{found}")]
     Overwritten {

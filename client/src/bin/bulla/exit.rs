@@ -1,6 +1,7 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
 use bulla::changelist::ChangelistError;
+use bulla::decision::Refusal;
 use bulla::engine::EngineError;
 use bulla::gun_list::GunListError;
 use bulla::keys::public_file::PublicFileError;
@@ -27,7 +28,7 @@ Exit codes:
   0  done; for verify: trusted, and the digest to pull is on standard output
   1  failed for a reason that the codes below do not name (inspect: always 1, as docker)
   2  the arguments make no sense
-  3  refused: unsigned, expired, tampered with, rolled back, or changed in the registry
+  3  refused: unsigned, expired, tampered with, rolled back, changed in the registry, or not what the policy asks for
   4  undecided: the trust server (or the registry) could not be reached";
 
 /// How a run ended.
@@ -84,6 +85,8 @@ pub(crate) enum Code {
     Changed,
     /// Trust data that is not to be believed.
     Untrusted,
+    /// The policy asks for more than there is.
+    Policy,
     /// Nobody could be asked.
     Unreachable,
 }
@@ -110,6 +113,7 @@ impl Code {
             Self::Manifest => ("manifest", Exit::Refused),
             Self::Changed => ("changed", Exit::Refused),
             Self::Untrusted => ("untrusted", Exit::Refused),
+            Self::Policy => ("policy", Exit::Refused),
             Self::Unreachable => ("unreachable", Exit::Unreachable),
         }
     }
@@ -130,6 +134,7 @@ impl Code {
             CliError::NoTrustData { .. } => Self::NoTrustData,
             CliError::NotSigned(_) => Self::NotSigned,
             CliError::ReleasesSkipped(_) => Self::Untrusted,
+            CliError::Refused(e) => Self::of_refusal(e),
             CliError::Overwritten { .. } => Self::Changed,
             CliError::Session(e) => Self::of_session(e),
             CliError::Update { source, .. } => Self::of_update(source),
@@ -185,6 +190,15 @@ impl Code {
         match codes.next() {
             Some(first) if !some_done && codes.all(|code| code == first) => first,
             _ => Self::Partial,
+        }
+    }
+
+    fn of_refusal(error: &Refusal) -> Self {
+        match error {
+            Refusal::NoTag(_) => Self::Invalid,
+            Refusal::NotSigned(_) => Self::NotSigned,
+            Refusal::ReleasesSkipped(_) => Self::Untrusted,
+            Refusal::Policy { .. } => Self::Policy,
         }
     }
 

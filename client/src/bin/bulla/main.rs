@@ -62,6 +62,9 @@ struct Global {
     /// Key of that certificate
     #[arg(long, global = true, value_name = "FILE")]
     tlskey: Option<PathBuf>,
+    /// Policy: which images need which signers [default: policy.toml in the directory of --trust-dir]
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// File descriptor whose first line is the passphrase of all keys, or of those of one role: root, targets,
     /// snapshot or delegation
     #[arg(long, global = true, value_name = "[ROLE=]N")]
@@ -78,6 +81,7 @@ impl Global {
             authority: self.tlscacert.clone(),
             certificate: self.tlscert.clone(),
             key: self.tlskey.clone(),
+            policy: self.policy.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod completions;
+pub(crate) mod deciding;
 pub(crate) mod delegation;
 pub(crate) mod doctor;
 pub(crate) mod key;

@@ -32,9 +32,19 @@ pub(crate) async fn trusted(
     context: &Context,
 ) -> Result<Trusted, CliError> {
     let session = Session::open(&context.config, gun, Action::Pull).await?;
-    read(&session, name, cached, context).await.map_err(|e| match e {
+    found(&session, name, cached, context).await
+}
+
+/// The same from a trust server that is open; that it has none is said in docker's words.
+pub(crate) async fn found(
+    session: &Session,
+    name: &str,
+    cached: Option<&Cached>,
+    context: &Context,
+) -> Result<Trusted, CliError> {
+    read(session, name, cached, context).await.map_err(|e| match e {
         CliError::Update { source, .. } if is_missing(&source) => {
-            CliError::NoTrustData { gun: gun.to_string(), server: session.server.authority().to_owned() }
+            CliError::NoTrustData { gun: session.gun.to_string(), server: session.server.authority().to_owned() }
         }
         other => other,
     })

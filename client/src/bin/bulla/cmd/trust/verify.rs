@@ -2,11 +2,11 @@
 
 use bulla::image::{ImageName, Tag};
 use bulla::session;
-use bulla::trust::released;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cmd::reading::{Cached, trusted};
+use crate::cmd::deciding;
+use crate::cmd::reading::Cached;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -43,10 +43,7 @@ impl Show for Pullable {
 pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let image = ImageName::parse(&arguments.image)?;
     let tag = super::tag(&image)?.ok_or_else(|| CliError::NoTag(image.original().to_owned()))?;
-    let trusted = trusted(image.gun(), image.original(), Some(&arguments.cached), context).await?;
-    let released = released(&trusted, tag).map_err(|skipped| CliError::ReleasesSkipped(skipped.clone()))?;
-    let signed = released.and_then(|(_, target)| target.digests.sha256());
-    let signed = signed.ok_or_else(|| CliError::NotSigned(tag.to_string()))?;
+    let signed = deciding::decide(&image, &arguments.cached, context).await?.digest;
     if arguments.check_registry {
         check_registry(&image, tag, signed, context).await?;
     }
