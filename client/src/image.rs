@@ -113,6 +113,14 @@ impl ImageName {
         if self.digest.is_some() { None } else { self.tag.as_ref() }
     }
 
+    /// The repository with `tag`, named as this is.
+    ///
+    /// # Errors
+    /// [`ImageError`], which a tag cannot cause.
+    pub fn tagged(&self, tag: &Tag) -> Result<Self, ImageError> {
+        Self::parse(&format!("{}:{tag}", self.repository()))
+    }
+
     /// The digest, if one is named.
     #[must_use]
     pub fn digest(&self) -> Option<&Sha256> {
@@ -149,6 +157,12 @@ impl Tag {
             && text.chars().all(|c| word(c) || c == '.' || c == '-')
             && text.len() <= MAX_TAG_CHARACTERS;
         if fits { Ok(Self(text.to_owned())) } else { Err(ImageError::Format) }
+    }
+
+    /// The tag that is meant where none is named.
+    #[must_use]
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
     }
 
     /// The tag as text.

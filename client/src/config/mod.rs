@@ -34,6 +34,8 @@ const DOCKER_HUB_TRUST_SERVER: &str = "https://notary.docker.io";
 /// What the command line says of where things are.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
+    /// Docker's configuration directory; docker's own option, not one of ours.
+    pub docker_directory: Option<PathBuf>,
     /// The trust directory.
     pub trust_directory: Option<PathBuf>,
     /// notary's configuration file.
@@ -158,10 +160,11 @@ impl Config {
     /// [`ConfigError`].
     pub fn read(flags: &Flags, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let home = set(&variable, "HOME").map(PathBuf::from);
-        let docker = match (set(&variable, "DOCKER_CONFIG"), &home) {
-            (Some(directory), _) => PathBuf::from(directory),
-            (None, Some(home)) => home.join(".docker"),
-            (None, None) => return Err(ConfigError::NoHome),
+        let docker = match (&flags.docker_directory, set(&variable, "DOCKER_CONFIG"), &home) {
+            (Some(directory), _, _) => directory.clone(),
+            (None, Some(directory), _) => PathBuf::from(directory),
+            (None, None, Some(home)) => home.join(".docker"),
+            (None, None, None) => return Err(ConfigError::NoHome),
         };
         let docker = DockerDirectory::new(docker);
         let notary = notary_file(flags, home.as_deref())?;
@@ -301,6 +304,8 @@ mod tests {
         assert_eq!(config(&[("HOME", "/h")]).unwrap().docker, DockerDirectory::new("/h/.docker".into()));
         let both = [("HOME", "/h"), ("DOCKER_CONFIG", "/d")];
         assert_eq!(config(&both).unwrap().docker, DockerDirectory::new("/d".into()));
+        let flags = Flags { docker_directory: Some("/o".into()), ..Flags::default() };
+        assert_eq!(read(&flags, &both).unwrap().docker, DockerDirectory::new("/o".into()));
         assert_eq!(config(&[("HOME", "")]).unwrap_err(), ConfigError::NoHome);
     }
 

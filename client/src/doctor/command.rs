@@ -55,6 +55,7 @@ mod tests {
     #[test]
     fn a_command_of_ours_looks_where_the_command_line_said() {
         let flags = Flags {
+            docker_directory: None,
             trust_directory: Some("/a b/trust".into()),
             notary_file: Some("n.json".into()),
             server: Some("https://n.test".to_owned()),

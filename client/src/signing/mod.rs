@@ -22,9 +22,6 @@ use crate::session::{self, Session, SessionError};
 use crate::signers::{SignerName, first_signer};
 use crate::trust::{ReleasedTag, Report, UpdateError};
 
-/// The tag that is meant where none is named (docker).
-const DEFAULT_TAG: &str = "latest";
-
 /// A tag that shall be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -133,7 +130,7 @@ impl Wanted {
         if image.digest().is_some() {
             return Err(WantedError::DigestReference);
         }
-        let tag = image.tag().cloned().map_or_else(|| Tag::parse(DEFAULT_TAG), Ok)?;
+        let tag = image.tag().cloned().unwrap_or_else(Tag::latest);
         Ok(Self { image, tag, source })
     }
 

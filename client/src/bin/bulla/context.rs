@@ -1,6 +1,7 @@
 //! What every command needs: settings, the time, randomness, a place to write to.
 
 use bulla::config::{Config, Flags, process_variable};
+use bulla::engine::Engine;
 use bulla::exposure;
 use bulla::keys::passphrase::{Descriptor, Sources};
 use bulla::keys::{Keyring, Passphrases};
@@ -20,13 +21,20 @@ pub(crate) struct Context {
     pub(crate) now: UtcTime,
     pub(crate) rng: SystemRandom,
     pub(crate) out: Output,
+    /// The docker that is run.
+    pub(crate) engine: Engine,
     /// Where the command line says that passphrases are.
     descriptors: Vec<Descriptor>,
 }
 
 impl Context {
     /// Reads what the command line names, the environment and the clock.
-    pub(crate) fn from_process(flags: &Flags, descriptors: Vec<Descriptor>, out: Output) -> Result<Self, CliError> {
+    pub(crate) fn from_process(
+        flags: &Flags,
+        descriptors: Vec<Descriptor>,
+        engine: Engine,
+        out: Output,
+    ) -> Result<Self, CliError> {
         let config = Config::from_process(flags)?;
         for warning in &config.warnings {
             out.warn(warning);
@@ -34,7 +42,8 @@ impl Context {
         for exposed in exposure::of_directories(&config.docker, &config.trust) {
             out.warn(&exposed.to_string());
         }
-        Ok(Self { config, flags: flags.clone(), now: clock::now(), rng: SystemRandom::new(), out, descriptors })
+        let (flags, now, rng) = (flags.clone(), clock::now(), SystemRandom::new());
+        Ok(Self { config, flags, now, rng, out, engine, descriptors })
     }
 
     /// The keys of the trust directory.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bulla::config::ConfigError;
 use bulla::decision::Refusal;
 use bulla::engine::EngineError;
+use bulla::engine::container::ContainerError;
 use bulla::gun_list::GunListError;
 use bulla::image::ImageError;
 use bulla::keys::new_file::NewFileError;
@@ -43,6 +44,15 @@ pub(crate) enum CliError {
     /// A digest where a tag is needed (docker's words).
     #[error("cannot use a digest reference for IMAGE:TAG")]
     DigestReference,
+    /// All tags, and one (docker's words).
+    #[error("tag can't be used with --all-tags/-a")]
+    TagOfAll,
+    /// No tag is released (docker's words).
+    #[error("No trusted tags for {0}")]
+    NoTrustedTags(String),
+    /// The image to be started is not found among docker's words.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
     /// A server could not be talked to.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -134,7 +144,7 @@ pub(crate) enum CliError {
         /// What failed.
         source: Box<Self>,
     },
-    /// Docker did not push a local image.
+    /// Docker did not do what it was asked for.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A name that no signer may have.

@@ -44,6 +44,9 @@ pub(crate) enum Exit {
     Refused,
     /// Nobody could be asked.
     Unreachable,
+    /// `run` has not come to docker: a container may end with any of the codes above, and docker's own failures have
+    /// this one.
+    NotStarted,
 }
 
 /// What a failure is called in JSON; scripts compare these names, so they stay.
@@ -132,7 +135,8 @@ impl Code {
     pub(crate) fn of(error: &CliError) -> Self {
         match error {
             CliError::NoTrustData { .. } => Self::NoTrustData,
-            CliError::NotSigned(_) => Self::NotSigned,
+            CliError::NotSigned(_) | CliError::NoTrustedTags(_) => Self::NotSigned,
+            CliError::Container(_) => Self::Usage,
             CliError::ReleasesSkipped(_) => Self::Untrusted,
             CliError::Refused(e) => Self::of_refusal(e),
             CliError::Overwritten { .. } => Self::Changed,
@@ -142,7 +146,7 @@ impl Code {
             CliError::NotMoved(e) => Self::of_registry(&e.source),
             CliError::Engine(EngineError::Refused { .. }) => Self::Manifest,
             CliError::Engine(EngineError::Run { .. }) => Self::File,
-            CliError::Engine(EngineError::NoDigest(_)) => Self::Server,
+            CliError::Engine(EngineError::NoDigest(_) | EngineError::NotPulled { .. }) => Self::Server,
             CliError::Named { source, .. } => Self::of(source),
             CliError::Publish(e) => Self::of_publish(e),
             CliError::AddSigner { source, .. }
@@ -163,6 +167,7 @@ impl Code {
             | CliError::Image(_)
             | CliError::Gun(_)
             | CliError::NoTag(_)
+            | CliError::TagOfAll
             | CliError::Wanted(_)
             | CliError::List { .. }
             | CliError::DigestReference
@@ -438,6 +443,7 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Usage => 2,
             Exit::Refused => 3,
             Exit::Unreachable => 4,
+            Exit::NotStarted => 125,
         })
     }
 }

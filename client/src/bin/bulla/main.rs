@@ -1,12 +1,13 @@
 //! `bulla`: arguments to an outcome, an outcome to an exit code.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use bulla::config::Flags;
+use bulla::config::{Flags, process_variable};
+use bulla::engine::Engine;
 use bulla::keys::passphrase::Descriptor;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 mod age;
 mod clock;
@@ -15,6 +16,7 @@ mod context;
 mod error;
 mod exit;
 mod output;
+mod plugin;
 mod printable;
 mod terminal;
 
@@ -22,6 +24,7 @@ use context::Context;
 use error::CliError;
 use exit::{Code, Exit};
 use output::{Format, Output, Watcher};
+use plugin::{Asked, Call, Called, Metadata};
 
 /// Sign image tags, see who signed them, and verify them before a pull.
 ///
@@ -35,6 +38,19 @@ struct Arguments {
     global: Global,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Sign image tags, see who signed them, and pull and run what is signed.
+///
+/// This is bulla as a plugin of docker's. Keys and cached trust data are docker's own (~/.docker/trust). The trust server
+/// is that of --server, else $DOCKER_CONTENT_TRUST_SERVER, else the host that the image's name begins with.
+#[derive(Parser)]
+#[command(name = "docker", version, after_help = exit::HELP)]
+struct PluginArguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: cmd::trust::Command,
 }
 
 /// What every verb takes.
@@ -73,8 +89,9 @@ struct Global {
 
 impl Global {
     /// Where things are.
-    fn flags(&self) -> Flags {
+    fn flags(&self, docker_directory: Option<PathBuf>) -> Flags {
         Flags {
+            docker_directory,
             trust_directory: self.trust_dir.clone(),
             notary_file: self.config.clone(),
             server: self.server.clone(),
@@ -119,10 +136,23 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let unread = |called| Output::new(format_of_unread(), Watcher::Nobody, called);
+    let call = match Call::read(std::env::args_os(), process_variable) {
+        Ok(call) => call,
+        Err(e) => {
+            unread(Called::Bulla).failed(Code::Usage, &e.to_string());
+            return Code::Usage.exit().into();
+        }
+    };
+    let called = call.called;
+    let words = match call.asked {
+        Asked::Command(words) => words,
+        asked => return tell_docker(&asked, unread(called)).into(),
+    };
+    let arguments = match parse(called, words) {
         Ok(arguments) => arguments,
         Err(e) if e.use_stderr() => {
-            Output::new(format_of_unread(), Watcher::Nobody).failed(Code::Usage, e.render().to_string().trim_end());
+            unread(called).failed(Code::Usage, e.render().to_string().trim_end());
             return Code::Usage.exit().into();
         }
         // Help, or the version.
@@ -131,20 +161,54 @@ async fn main() -> std::process::ExitCode {
             return Exit::Success.into();
         }
     };
-    let output = Output::new(arguments.global.output, watcher());
+    let output = Output::new(arguments.global.output, watcher(), called);
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let exit = run(arguments, output).await.unwrap_or_else(|e| {
+    let exit = run(arguments, call.docker_directory, call.engine, output).await.unwrap_or_else(|e| {
         output.error(&e);
         Code::of(&e).exit()
     });
     exit.into()
 }
 
+/// Reads the words by the name that the program was called under.
+fn parse(called: Called, words: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let program = |name: &OsStr| std::iter::once(name.to_owned());
+    match called {
+        Called::Bulla => {
+            let command = Arguments::command();
+            let words = plugin::guarded(&command, &["trust"], words);
+            Arguments::from_arg_matches(&command.try_get_matches_from(program("bulla".as_ref()).chain(words))?)
+        }
+        Called::Plugin(name) => {
+            let command = PluginArguments::command().bin_name(format!("docker {name}"));
+            let words = plugin::guarded(&command, &[], words);
+            let matches = command.try_get_matches_from(program("docker".as_ref()).chain(words))?;
+            let PluginArguments { global, command } = PluginArguments::from_arg_matches(&matches)?;
+            Ok(Arguments { global, command: Command::Trust(command) })
+        }
+    }
+}
+
+/// Answers docker's own questions of its plugin.
+fn tell_docker(asked: &Asked, output: Output) -> Exit {
+    let told = match asked {
+        Asked::Metadata => output.show(&Metadata::OURS),
+        Asked::Completion(words) => output.show(&plugin::Completions::of(&PluginArguments::command(), words)),
+        Asked::Command(_) => Ok(()),
+    };
+    if told.is_ok() { Exit::Success } else { Exit::Failure }
+}
+
 /// Runs the verb. Those that only tell of the program itself need no directories.
-async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
-    let (flags, descriptors) = (arguments.global.flags(), arguments.global.passphrase_fd);
-    let context = || Context::from_process(&flags, descriptors, output);
+async fn run(
+    arguments: Arguments,
+    docker_directory: Option<PathBuf>,
+    engine: Engine,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let (flags, descriptors) = (arguments.global.flags(docker_directory), arguments.global.passphrase_fd);
+    let context = || Context::from_process(&flags, descriptors, engine, output);
     match arguments.command {
         Command::Trust(command) => cmd::trust::run(command, &context()?).await,
         Command::Key(command) => cmd::key::run(command, &context()?).await,
@@ -161,7 +225,7 @@ async fn run(arguments: Arguments, output: Output) -> Result<Exit, CliError> {
 /// The form that was asked for by arguments that make no sense otherwise.
 fn format_of_unread() -> Format {
     let words: Vec<_> = std::env::args_os().collect();
-    let json = |pair: &[std::ffi::OsString]| matches!(pair, [name, value] if name == "--output" && value == "json");
+    let json = |pair: &[OsString]| matches!(pair, [name, value] if name == "--output" && value == "json");
     if words.windows(2).any(json) || words.iter().any(|word| word == "--output=json") {
         Format::Json
     } else {

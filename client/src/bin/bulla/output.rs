@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::exit::Code;
+use crate::plugin::Called;
 use crate::printable;
 
 /// Who reads what a run writes.
@@ -35,6 +36,7 @@ pub(crate) trait Show: Serialize {
 pub(crate) struct Output {
     format: Format,
     watcher: Watcher,
+    called: Called,
 }
 
 /// Who watches standard error.
@@ -62,9 +64,9 @@ enum Line<'a> {
 
 impl Output {
     /// This process' standard streams.
-    pub(crate) fn new(format: Format, watcher: Watcher) -> Self {
+    pub(crate) fn new(format: Format, watcher: Watcher, called: Called) -> Self {
         // Programs read JSON, whoever looks on.
-        Self { format, watcher: if format == Format::Text { watcher } else { Watcher::Nobody } }
+        Self { format, watcher: if format == Format::Text { watcher } else { Watcher::Nobody }, called }
     }
 
     /// The form of what was asked for.
@@ -94,6 +96,7 @@ impl Output {
 
     /// Says something by the way, in one line. That nobody listens is no reason to stop.
     pub(crate) fn note(self, text: &str) {
+        let text = &*self.called.commands(text);
         match self.format {
             Format::Text => self.say(&printable::line(text)),
             Format::Json => self.say_json(&Line::Note(text)),
@@ -102,6 +105,7 @@ impl Output {
 
     /// Says something by the way, in several lines.
     pub(crate) fn note_lines(self, text: &str) {
+        let text = &*self.called.commands(text);
         match self.format {
             Format::Text => self.say(&printable::lines(text)),
             Format::Json => self.say_json(&Line::Note(text)),
@@ -110,6 +114,7 @@ impl Output {
 
     /// Says what somebody should look at, in one line.
     pub(crate) fn warn(self, text: &str) {
+        let text = &*self.called.commands(text);
         match self.format {
             Format::Text => self.say(&format!("{} {}", self.coloured("33", "Warning:"), printable::line(text))),
             Format::Json => self.say_json(&Line::Warning(text)),
@@ -119,9 +124,10 @@ impl Output {
     /// Says why a run failed: the error and its causes, in one line.
     pub(crate) fn error(self, error: &CliError) {
         let message = chain(error);
+        let message = &*self.called.commands(&message);
         match self.format {
-            Format::Text => self.say(&format!("{} {}", self.coloured("31", "Error:"), printable::line(&message))),
-            Format::Json => self.failed(Code::of(error), &message),
+            Format::Text => self.say(&format!("{} {}", self.coloured("31", "Error:"), printable::line(message))),
+            Format::Json => self.failed(Code::of(error), message),
         }
     }
 
@@ -143,6 +149,7 @@ impl Output {
 
     /// Says why a run failed in words of others, which may be several lines.
     pub(crate) fn failed(self, code: Code, message: &str) {
+        let message = &*self.called.commands(message);
         match self.format {
             Format::Text => self.say(&printable::lines(message)),
             Format::Json => self.say_json(&Line::Error { code: code.name(), message }),
@@ -220,11 +227,14 @@ mod tests {
 
     #[test]
     fn only_text_for_people_is_coloured() {
-        assert_eq!(Output::new(Format::Text, Watcher::Coloured).coloured("31", "x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(
+            Output::new(Format::Text, Watcher::Coloured, Called::Bulla).coloured("31", "x"),
+            "\u{1b}[31mx\u{1b}[0m"
+        );
         for (format, watcher) in
             [(Format::Text, Watcher::Plain), (Format::Text, Watcher::Nobody), (Format::Json, Watcher::Coloured)]
         {
-            assert_eq!(Output::new(format, watcher).coloured("31", "x"), "x", "{format:?} {watcher:?}");
+            assert_eq!(Output::new(format, watcher, Called::Bulla).coloured("31", "x"), "x", "{format:?} {watcher:?}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Which digest may be pulled: asked by every verb that decides, and answered by the library alone.
 
 use bulla::decision::{self, Decision, Refusal};
-use bulla::image::ImageName;
+use bulla::image::{ImageName, Tag};
 use bulla::policy::{Evidence, Outcome, Verdict};
 use bulla::remote::Action;
 use bulla::session::Session;
-use tuf_schema::Role;
+use bulla::trust::Report;
+use tuf_schema::{Role, Sha256};
 
 use crate::cmd::reading::{Cached, found};
 use crate::context::Context;
@@ -31,6 +32,32 @@ pub(crate) async fn decide(image: &ImageName, cached: &Cached, context: &Context
     let decision = decision::decide(policy, image, &evidence).map_err(CliError::Refused)?;
     tell(image, decision.verdict.as_ref(), context);
     Ok(decision)
+}
+
+/// The same for every tag that is released: all that may be pulled, or the first refusal.
+pub(crate) async fn decide_all(
+    image: &ImageName,
+    cached: &Cached,
+    context: &Context,
+) -> Result<Vec<(Tag, Sha256)>, CliError> {
+    let session = Session::open(&context.config, image.gun(), Action::Pull).await?;
+    let trusted = found(&session, image.original(), Some(cached), context).await?;
+    let evidence = Evidence { trusted: &trusted, fetched: session.cache.written(&Role::Timestamp), now: context.now };
+    let mut decided = Vec::new();
+    for released in Report::of(&trusted, None).tags {
+        let (Ok(tag), Some(_)) = (Tag::parse(&released.name), released.digest) else {
+            context.out.note(&format!("Skipping target for \"{}\"", image.repository()));
+            continue;
+        };
+        let image = image.tagged(&tag)?;
+        let policy = context.config.policy.as_ref();
+        let decision = decision::decide(policy, &image, &evidence).map_err(CliError::Refused)?;
+        tell(&image, decision.verdict.as_ref(), context);
+        decided.push((tag, decision.digest));
+    }
+    // A tag that two roles list with different digests stands there twice.
+    decided.dedup();
+    Ok(decided)
 }
 
 /// Says what passes though the policy does not ask for it so.

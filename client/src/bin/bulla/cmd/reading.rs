@@ -19,7 +19,7 @@ use crate::output::chain;
 pub(crate) struct Cached {
     /// When the trust server cannot be reached, use cached trust data until its timestamp expires
     #[arg(long)]
-    allow_cached: bool,
+    pub(crate) allow_cached: bool,
 }
 
 /// Brings the trust in `gun` up to date and says what should be known of it; errors call it `name`.

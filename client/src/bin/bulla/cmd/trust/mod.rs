@@ -1,13 +1,17 @@
-//! `bulla trust`: docker's verbs, and `verify`.
+//! `bulla trust`: docker's verbs, and those that docker 29 has lost.
 
+use bulla::engine::container::Verb;
 use bulla::image::{ImageName, Tag};
 use bulla::signing::{Source, Wanted};
 use clap::Subcommand;
 use tuf_schema::Sha256;
 
+mod container;
+mod deciding;
 mod inspect;
 mod key;
 pub(crate) mod opened;
+mod pull;
 mod push_tag;
 mod revoke;
 pub(crate) mod root_notice;
@@ -32,6 +36,12 @@ pub(crate) enum Command {
     Inspect(inspect::Arguments),
     /// Print the signed digest of a tag, to be used for the pull
     Verify(verify::Arguments),
+    /// Pull the signed image of a tag by its digest
+    Pull(pull::Arguments),
+    /// Run the signed image of a tag by its digest; docker's options
+    Run(container::Arguments),
+    /// Create a container of the signed image of a tag by its digest; docker's options
+    Create(container::Arguments),
     /// Manage entities who can sign images
     #[command(subcommand)]
     Signer(signer::Command),
@@ -49,6 +59,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Signer(command) => signer::run(&command, context).await,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await,
         Command::Verify(arguments) => verify::run(&arguments, context).await,
+        Command::Pull(arguments) => pull::run(&arguments, context).await,
+        Command::Run(arguments) => container::run(Verb::Run, &arguments, context).await,
+        Command::Create(arguments) => container::run(Verb::Create, &arguments, context).await,
         Command::Key(command) => key::run(&command, context),
     }
 }

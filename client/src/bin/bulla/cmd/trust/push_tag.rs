@@ -1,6 +1,5 @@
 //! `bulla trust push-tag`: a tag moves to another manifest only after that has been signed.
 
-use bulla::engine::Engine;
 use bulla::image::Tag;
 use bulla::push_tag::{Moved, TagMove};
 use bulla::registry::Reference;
@@ -80,7 +79,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let failed = |source| CliError::Sign { image: name.clone(), source: Box::new(source) };
     let session = Session::open(&context.config, wanted.image.gun(), Action::PullAndPush).await?;
     let (config, now, rng, progress) = (&context.config, context.now, &context.rng, &context.out);
-    let (mut keys, engine) = (context.keyring()?, Engine::default());
+    let (mut keys, engine) = (context.keyring()?, context.engine.clone());
     let mut signer = Signer { config, keys: &mut keys, now, rng, progress, engine };
     let tags = [(wanted.clone(), manifest)];
     let done = signer.publish(&session, &tags).await.map_err(failed)?;

@@ -3,7 +3,6 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use bulla::engine::Engine;
 use bulla::registry::Manifest;
 use bulla::signing::{Batch, Outcome, ResolveError, Signed, Signer, Source, Wanted, batches, parse_list};
 use bulla::trust::ReleasedTag;
@@ -87,7 +86,7 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let batches = batches(wanted(arguments, context)?)?;
     let mut keys = context.keyring()?;
     let (config, now, rng, progress) = (&context.config, context.now, &context.rng, &context.out);
-    let engine = Engine::default();
+    let engine = context.engine.clone();
     let mut signer = Signer { config, keys: &mut keys, now, rng, progress, engine };
     let (mut shown, mut errors) = (Shown::default(), Vec::new());
     for batch in &batches {

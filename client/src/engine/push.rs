@@ -1,54 +1,14 @@
-//! Docker's engine, by the docker command: a local image is pushed before it is signed.
+//! A local image is pushed before it is signed.
 
-use std::io;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tuf_schema::Sha256;
 
+use super::{Engine, EngineError, last_words};
 use crate::image::Tag;
-use crate::keys::passphrase::keep_from;
 use crate::registry::Manifest;
-
-/// The most of the last words of docker that an error repeats, in characters.
-const MAX_WORDS: usize = 500;
-
-/// The docker command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Engine {
-    program: String,
-}
-
-/// Why a local image was not pushed.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// There is no docker command, or it cannot be run.
-    #[error("cannot run {program} to push the local image")]
-    Run {
-        /// The program.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Docker said no.
-    #[error("docker did not push {image}: {words}")]
-    Refused {
-        /// The image.
-        image: String,
-        /// Its last words.
-        words: String,
-    },
-    /// Docker was content, and did not say what it pushed.
-    #[error("docker did not say which digest {0} has now")]
-    NoDigest(String),
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Self { program: "docker".to_owned() }
-    }
-}
 
 impl Engine {
     /// Pushes the local image `image` (with its tag) by `docker push`, which signs nothing, and gives what the registry
@@ -57,8 +17,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn push(&self, image: &str, tag: &Tag, say: impl Fn(&str)) -> Result<Manifest, EngineError> {
-        let failed = |source| EngineError::Run { program: self.program.clone(), source };
-        let mut child = self.command(image).spawn().map_err(failed)?;
+        let failed = |source| self.not_run(source);
+        let mut command = Command::from(self.command("push"));
+        command.args(["--", image]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
         let stderr = child.stderr.take();
         let words = tokio::spawn(async move {
             let mut words = String::new();
@@ -82,24 +44,10 @@ impl Engine {
         }
         let status = child.wait().await.map_err(failed)?;
         if !status.success() {
-            let words = words.await.unwrap_or_default().chars().take(MAX_WORDS).collect();
+            let words = last_words(&words.await.unwrap_or_default());
             return Err(EngineError::Refused { image: image.to_owned(), words });
         }
         pushed.ok_or_else(|| EngineError::NoDigest(image.to_owned()))
-    }
-
-    /// Nothing is signed by docker, so it needs no passphrase.
-    fn command(&self, image: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        keep_from(command.as_std_mut());
-        command
-            .args(["push", "--", image])
-            .env("DOCKER_CONTENT_TRUST", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
     }
 }
 
@@ -116,18 +64,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::testing::docker;
     use super::*;
-
-    /// A docker that says and does what a shell script says and does.
-    fn docker(script: &str) -> (tempfile::TempDir, Engine) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("docker");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let program = path.to_str().unwrap().to_owned();
-        (directory, Engine { program })
-    }
 
     fn tag() -> Tag {
         Tag::parse("1").unwrap()
@@ -152,16 +90,6 @@ mod tests {
         assert_eq!(said, ["push -- a.test/b:1 trust=0", "layer: Pushed"]);
     }
 
-    #[test]
-    fn docker_sees_no_passphrase() {
-        let command = Engine::default().command("a.test/b:1");
-        let removed = command
-            .as_std()
-            .get_envs()
-            .filter(|(name, value)| name.to_string_lossy().ends_with("_PASSPHRASE") && value.is_none());
-        assert_eq!(removed.count(), 6);
-    }
-
     #[tokio::test]
     async fn docker_s_refusal_is_repeated_and_its_silence_is_no_success() {
         let (_directory, engine) = docker("echo first >&2; echo 'An image does not exist locally' >&2; exit 1");
@@ -169,7 +97,7 @@ mod tests {
         assert_eq!(error.to_string(), "docker did not push a.test/b:1: An image does not exist locally");
         let (_directory, engine) = docker(&format!("echo '2: digest: sha256:{} size: 523'", "ab".repeat(32)));
         assert!(matches!(push(&engine).await, Err(EngineError::NoDigest(_))));
-        let engine = Engine { program: "/nowhere/docker".into() };
+        let engine = Engine::new("/nowhere/docker".into(), &[]);
         assert!(matches!(push(&engine).await, Err(EngineError::Run { .. })));
     }
 

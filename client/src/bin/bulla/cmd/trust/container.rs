@@ -1,0 +1,47 @@
+//! `bulla trust run` and `bulla trust create`: docker's verbs on the signed image of a tag, by its digest.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+
+use bulla::engine::container::{Container, Verb};
+use bulla::image::ImageName;
+use clap::Args;
+
+use super::deciding::decide;
+use crate::cmd::reading::Cached;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Code, Exit};
+
+#[derive(Args)]
+#[command(after_help = "\
+Docker is given the words as they are, with IMAGE@sha256:HEX for IMAGE, and takes this program's place: terminal, signals \
+and exit code are docker's. --allow-cached is understood among docker's options. Until docker runs, `run` fails with 125, \
+as docker does.")]
+pub(crate) struct Arguments {
+    /// Docker's options of this verb, the image, and what to run in it
+    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Runs the verb. What fails before docker has the word must not look as if the container had ended so.
+pub(crate) async fn run(verb: Verb, arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
+    let Err(error) = start(verb, &arguments.words, context).await;
+    if verb == Verb::Create {
+        return Err(error);
+    }
+    context.out.error(&error);
+    Ok(match Code::of(&error).exit() {
+        Exit::Success => Exit::Success,
+        Exit::Failure | Exit::Usage | Exit::Refused | Exit::Unreachable | Exit::NotStarted => Exit::NotStarted,
+    })
+}
+
+/// Comes back only if docker did not take over.
+async fn start(verb: Verb, words: &[OsString], context: &Context) -> Result<Infallible, CliError> {
+    let container = Container::parse(verb, words)?;
+    let image = ImageName::parse(&container.image)?;
+    let digest = decide(&image, &Cached { allow_cached: container.allow_cached }, context).await?;
+    let verified = format!("{}@sha256:{digest}", image.repository());
+    Err(context.engine.become_container(&container, &verified).into())
+}
