@@ -65,6 +65,23 @@ fn one_key_under_two_ids_counts_once() {
 }
 
 #[test]
+fn every_key_of_the_role_that_signed_is_known_and_no_other() {
+    let mut p = publisher();
+    let (certified, absent) = (root_key(&p.gun, now()), secret_key());
+    for key in [certified.public(), absent.public()] {
+        p.root.keys.insert(key.id().clone(), key.clone());
+        p.root.targets.key_ids.push(key.id().clone());
+    }
+    let authority = Authority::of_base(&p.root, BaseRole::Targets);
+    // The threshold is 1; the last one is a stranger.
+    let document = targets(signed(&p.targets, &[&p.targets_key as &dyn SigningKey, &certified, &secret_key()]));
+    let verified = document.verify(&authority).unwrap();
+    let bare = certified.public().bare().unwrap();
+    let expected = [p.targets_key.public().id().clone(), bare.id().clone()];
+    assert_eq!(*verified.signed_by(), expected.into_iter().collect());
+}
+
+#[test]
 fn a_key_that_the_role_does_not_name_does_not_count() {
     let p = publisher();
     let authority = Authority::of_base(&p.root, BaseRole::Targets);

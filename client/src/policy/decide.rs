@@ -156,6 +156,14 @@ fn passed(line: usize, required: String, found: String) -> Check {
     Check { line: Some(line), required, found, passed: true }
 }
 
+impl Policy {
+    /// Exceptions that have ended at `now`, and should be taken out.
+    #[must_use]
+    pub fn ended(&self, now: UtcTime) -> Vec<Check> {
+        self.exceptions.iter().map(|exception| exception.check(now)).filter(|check| !check.passed).collect()
+    }
+}
+
 impl Exception {
     fn is_for(&self, image: &ImageName, tag: &Tag, digest: &Sha256) -> bool {
         let named = match &self.what {

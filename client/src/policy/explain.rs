@@ -75,7 +75,7 @@ pub(super) fn found(of: &[Signer], signed: &Signed, distinct: usize, trusted: &T
     let there: Vec<Signer> = signed.among(of).into_iter().cloned().collect();
     let mut text = if there.is_empty() { "none of them did".to_owned() } else { format!("found {}", list(&there)) };
     if distinct < there.len() {
-        text.push_str(&format!(", with {distinct} different keys"));
+        text.push_str(&format!(", together with {distinct} key{}", if distinct == 1 { "" } else { "s" }));
     }
     let walk = trusted.walk();
     let given = |signer: &&Signer| match signer {

@@ -132,7 +132,7 @@ async fn one_person_is_not_two_signers_by_name_and_by_key() {
     let team = Team::new(&["alice"]).await;
     let key = team.key("alice");
     let verdict = refused(team.asked(&rule(&format!("{{ all = [\"alice\", \"{key}\"] }}"))).await);
-    let expected = format!("line 3: signed by alice, {key}; found alice, {key}, with 1 different keys");
+    let expected = format!("line 3: signed by alice, {key}; found alice, {key}, together with 1 key");
     assert_eq!(verdict.reasons(), expected);
 }
 

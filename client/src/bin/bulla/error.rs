@@ -96,6 +96,9 @@ pub(crate) enum CliError {
     /// Nothing may be pulled.
     #[error(transparent)]
     Refused(Refusal),
+    /// There is no policy to be looked at.
+    #[error("there is no policy at {path}; --policy FILE names another", path = .0.display())]
+    NoPolicy(PathBuf),
     /// The registry has another image under the tag than the signed one.
     #[error("{image} was changed in the registry: signed is sha256:{signed}, the registry has sha256:{found}")]
     Overwritten {
@@ -303,7 +306,11 @@ impl CliError {
     /// The error with the thing that it is about, unless it names it.
     pub(crate) fn named(what: &str, error: Self) -> Self {
         match error {
-            Self::Session(_) | Self::Publish(_) => Self::Named { what: what.to_owned(), source: Box::new(error) },
+            Self::Session(_)
+            | Self::Publish(_)
+            | Self::Refused(Refusal::NotSigned(_) | Refusal::ReleasesSkipped(_)) => {
+                Self::Named { what: what.to_owned(), source: Box::new(error) }
+            }
             other => other,
         }
     }

@@ -164,6 +164,7 @@ impl Code {
             CliError::Repo(e) => Self::of_repo(e),
             CliError::GunList(e) => Self::of_gun_list(e),
             CliError::Config(_)
+            | CliError::NoPolicy(_)
             | CliError::Image(_)
             | CliError::Gun(_)
             | CliError::NoTag(_)

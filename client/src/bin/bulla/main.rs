@@ -114,6 +114,11 @@ enum Command {
     /// See what to pin of repositories
     #[command(subcommand)]
     Pin(cmd::pin::Command),
+    /// Say whether images may be pulled, and why
+    Verify(cmd::verify::Arguments),
+    /// See what a policy decides
+    #[command(subcommand)]
+    Policy(cmd::policy::Command),
     /// Sign anew what has expired, or soon will
     Renew(cmd::renew::Arguments),
     /// Say what is wrong with repositories and keys, and which command mends it
@@ -213,6 +218,8 @@ async fn run(
         Command::Trust(command) => cmd::trust::run(command, &context()?).await,
         Command::Key(command) => cmd::key::run(command, &context()?).await,
         Command::Pin(command) => cmd::pin::run(command, &context()?).await,
+        Command::Verify(arguments) => cmd::verify::run(&arguments, &context()?).await,
+        Command::Policy(command) => cmd::policy::run(command, &context()?).await,
         Command::Repo(command) => cmd::repo::run(command, &context()?).await,
         Command::Delegation(command) => cmd::delegation::run(command, &context()?).await,
         Command::Renew(arguments) => cmd::renew::run(&arguments, &context()?).await,
