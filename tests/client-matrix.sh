@@ -1,10 +1,9 @@
 #!/bin/bash
 # Our client beside docker and notary, and in their place.  First in one trust
 # directory with them: scenarios B, M, K, P, G, Y, R, E, X and V of
-# tests/acceptance, against the
-# reference server and against Bulla's own.  Then the stories S0 to S13 of real
-# clients, with `bulla` as `docker trust` and as `notary`.  TAP; needs root, for it
-# runs in the harness's namespaces.
+# tests/acceptance, against the reference server and against Bulla's own.  Then the
+# stories S0 to S13 of real clients, with `bulla` as `docker trust` and as `notary`.
+# TAP; needs root, for it runs in the harness's namespaces.
 #
 #   tests/client-matrix.sh [B1 M7 S6 ...]     only these; S are played in place
 #
