@@ -3,6 +3,7 @@
 //! Works in docker's own directories, so that docker and notary go on where this client stops. The binary adds only
 //! arguments and printing.
 
+pub mod bundle;
 pub mod cache;
 pub mod changelist;
 pub mod config;

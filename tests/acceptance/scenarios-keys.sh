@@ -113,9 +113,43 @@ y4_sources() { # a strongly sealed key of a pipeline, its passphrase from a file
   TPASS='of a file' must nt y4ci key passwd "$id"
 }
 
+y5_backup() { # a machine burns down; another has the backup
+  local r=$RP/keys/backup d ids
+  for x in y5a y5b; do new_home $x >/dev/null; done
+  printf 'of the backup\n' >"$W/y5.pass"; chmod 600 "$W/y5.pass"
+  mkimg $r:1 "one"; must dk y5a -- push $r:1; must bl y5a -- trust sign $r:1
+  must bl y5a BULLA_BUNDLE_PASSPHRASE_FILE="$W/y5.pass" -- key backup "$W/y5.bundle"
+  has "which was read back and opened"; hasnt "not opened"; has "root of $r"
+  eq "$(stat -c %a "$W/y5.bundle")" 600 "mode of the backup"
+  exits 1 bl y5a BULLA_BUNDLE_PASSPHRASE_FILE="$W/y5.pass" -- key backup "$W/y5.bundle"; has "exists and is not overwritten"
+  ids=$(key_ids y5a)
+  # the passphrases of keys do not open it, and a check writes nothing
+  exits 1 bl y5b -- key restore "$W/y5.bundle"; has "no passphrase for the bundle"
+  must bl y5b BULLA_BUNDLE_PASSPHRASE_FILE="$W/y5.pass" -- key restore --check "$W/y5.bundle"; hasnt "not opened"
+  [ ! -e "$(home y5b)/.docker/trust" ] || reason "a check wrote something"
+  ( umask 000; must bl y5b BULLA_BUNDLE_PASSPHRASE_FILE="$W/y5.pass" -- key restore "$W/y5.bundle" ) || exit 1
+  private_only y5b
+  eq "$(key_files y5b)" "$(key_files y5a)" "key files"; eq "$(key_ids y5b)" "$ids" "ids, as notary lists them"
+  rm -rf "$(home y5a)"
+  # signs, also in docker's hands, and can change the root
+  mkimg $r:2 "two"; must dk y5b -- push $r:2; d=$(digest_of_push); must bl y5b -- trust sign $r:2
+  must bl y5b -- key rotate -y $r root
+  mkimg $r:3 "three"; must dct y5b -- push $r:3; has "Successfully signed $r:3"
+  must bl fresh -- trust verify $r:2; has "$r@$d"
+  must dct fresh -- pull $r:2; has "Digest: $d"
+  must nt fresh list $r; for x in 1 2 3; do hasre "^$x "; done
+  # with the roots: who makes the repository anew is believed by strangers, and not by a restored machine
+  for x in y5c y5thief y5stranger; do new_home $x >/dev/null; done
+  must bl y5c BULLA_BUNDLE_PASSPHRASE_FILE="$W/y5.pass" -- key restore "$W/y5.bundle"
+  must bl y5thief -- repo delete --remote $r; mkimg $r:2 "other"; must dct y5thief -- push $r:2
+  must bl y5stranger -- trust verify $r:2
+  exits 3 bl y5c -- trust verify $r:2; has "root"
+}
+
 run_keys() {
   scenario Y1 y1_m15 "M15: keys exported by notary, imported by bulla, and back"
   scenario Y2 y2_kinds "signers with ECDSA, Ed25519 and RSA keys, made by bulla, loaded by docker"
   scenario Y3 y3_roots "root keys on P-256 and P-384"
   scenario Y4 y4_sources "a passphrase from a file, a descriptor and a program"
+  scenario Y5 y5_backup "keys backed up, and restored on an empty machine that signs and rotates"
 }

@@ -27,6 +27,7 @@ use crate::tls::{ClientCertificate, Sources};
 use crate::trust::Offline;
 use notary_file::NotaryFile;
 use own_file::OwnFile;
+pub(crate) use own_file::pinned_files;
 
 /// Docker's trust server for its own registry.
 const DOCKER_HUB_TRUST_SERVER: &str = "https://notary.docker.io";

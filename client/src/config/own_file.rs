@@ -1,11 +1,11 @@
 //! Our own file beside the keys and metadata, `bulla.json`: pins, and whether cached trust data may do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::document::read;
+use super::document::{parse, read};
 use super::pins::{PinsOfFile, WrittenPins};
 
 /// What the file says.
@@ -36,6 +36,15 @@ impl OwnFile {
     }
 }
 
+/// The files of authorities that the content of such a file pins, as it names them.
+///
+/// # Errors
+/// [`ConfigError::Malformed`]: it is not understood.
+pub(crate) fn pinned_files(content: &[u8], path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let Members { pins, .. } = parse(content, path)?;
+    Ok(pins.map(WrittenPins::into_files).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use tuf_schema::Gun;
@@ -44,7 +53,7 @@ mod tests {
     use super::super::pins::Pins;
     use super::*;
 
-    fn parse(text: &str) -> Result<OwnFile, ConfigError> {
+    fn parsed(text: &str) -> Result<OwnFile, ConfigError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bulla.json");
         std::fs::write(&path, text).unwrap();
@@ -54,8 +63,8 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_says_nothing() {
         assert_eq!(OwnFile::read(Path::new("/nonexistent/bulla.json")).unwrap(), OwnFile::default());
-        assert_eq!(parse("{}").unwrap(), OwnFile::default());
-        assert!(parse(r#"{"allow_cached": true}"#).unwrap().allow_cached);
+        assert_eq!(parsed("{}").unwrap(), OwnFile::default());
+        assert!(parsed(r#"{"allow_cached": true}"#).unwrap().allow_cached);
     }
 
     #[test]
@@ -69,7 +78,7 @@ mod tests {
             r#"{"pins": {}, "pins": {}}"#,
             r#"{"pins": {"ca": {"a": "x", "a": "y"}}}"#,
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parsed(text).unwrap_err();
             assert!(matches!(error, ConfigError::Malformed { .. }), "{text}: {error}");
         }
     }

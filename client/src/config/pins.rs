@@ -52,6 +52,13 @@ pub(crate) struct WrittenPins {
     disable_tofu: bool,
 }
 
+impl WrittenPins {
+    /// The files of authorities, as they are written.
+    pub(super) fn into_files(self) -> Vec<PathBuf> {
+        self.ca.into_values().collect()
+    }
+}
+
 impl Pins {
     /// The pins of some files; those of an earlier one come first.
     pub(super) fn new(files: impl IntoIterator<Item = PinsOfFile>) -> Self {

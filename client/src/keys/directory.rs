@@ -56,25 +56,31 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> 
     };
     match fs::File::open(path).and_then(sized) {
         Ok(_) if bytes.len() as u64 > MAX_KEY_FILE => Ok(None),
-        Ok(_) => {
-            if std::str::from_utf8(&bytes).is_err() {
-                bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
-            }
-            Ok(std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned())))
-        }
+        Ok(_) => Ok(text_of(bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
     }
 }
 
-/// What a key file says of itself; in the old layout the path says it.
+/// The text of a key file.
+pub(super) fn text_of(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
+    if std::str::from_utf8(&bytes).is_err() {
+        bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+    }
+    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+}
+
 fn describe(top: &Path, path: PathBuf) -> Found {
-    let text = match read(&path) {
-        Ok(Some(text)) => text,
-        Ok(None) => return Found::NoKey(path),
-        Err(e) => return Found::Unreadable(path, e),
-    };
-    let Some(file) = KeyFile::parse_all(&text).into_iter().next() else { return Found::NoKey(path) };
+    match read(&path) {
+        Ok(Some(text)) => said(top, path, &text).map_or_else(Found::NoKey, Found::Key),
+        Ok(None) => Found::NoKey(path),
+        Err(e) => Found::Unreadable(path, e),
+    }
+}
+
+/// What the key file at `path` says of itself, or the path when it holds no key; in the old layout the path says it.
+pub(super) fn said(top: &Path, path: PathBuf, text: &str) -> Result<StoredKey, PathBuf> {
+    let Some(file) = KeyFile::parse_all(text).into_iter().next() else { return Err(path) };
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (id, old_role) = stem.split_once('_').map_or((stem.as_str(), None), |(id, role)| (id, Some(role)));
     let old_gun = || {
@@ -83,5 +89,5 @@ fn describe(top: &Path, path: PathBuf) -> Found {
     };
     let role = file.role().or_else(|| old_role.map(KeyRole::parse));
     let role = role.unwrap_or_else(|| KeyRole::Signer(String::new()));
-    Found::Key(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path })
+    Ok(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path })
 }

@@ -155,14 +155,18 @@ fn affordable(scheme: &EncryptionScheme) -> Result<(), OpenError> {
     let fits = match scheme.pbes2().map(|parameters| &parameters.kdf) {
         Some(Kdf::Pbkdf2(pbkdf2)) => pbkdf2.iteration_count <= MAX_ROUNDS,
         Some(Kdf::Scrypt(scrypt)) => {
-            let blocks = scrypt.cost_parameter.saturating_add(scrypt.parallelization.into());
-            let bytes = blocks.saturating_mul(u64::from(scrypt.block_size)).saturating_mul(128);
-            bytes <= MAX_SCRYPT_BYTES && scrypt.parallelization <= MAX_SCRYPT_PASSES
+            scrypt_is_affordable(scrypt.cost_parameter, scrypt.block_size.into(), scrypt.parallelization.into())
         }
         // Any other is refused by name.
         Some(_) | None => true,
     };
     if fits { Ok(()) } else { Err(OpenError::TooMuchWork) }
+}
+
+/// Whether scrypt with these parameters (its N, r and p) costs no more than any passphrase is worth.
+pub(crate) fn scrypt_is_affordable(cost: u64, block: u32, passes: u32) -> bool {
+    let bytes = cost.saturating_add(passes.into()).saturating_mul(block.into()).saturating_mul(128);
+    bytes <= MAX_SCRYPT_BYTES && passes <= MAX_SCRYPT_PASSES.into()
 }
 
 #[cfg(test)]

@@ -320,6 +320,42 @@ impl Keyring {
         Ok(())
     }
 
+    /// Where the passphrases of keys and bundles come from.
+    pub(crate) fn passphrases(&self) -> &Passphrases {
+        &self.passphrases
+    }
+
+    /// What a key file would be at `path` in the trust directory, by what it says without a passphrase.
+    pub(crate) fn described(&self, path: PathBuf, content: &[u8]) -> Result<StoredKey, KeyringError> {
+        let text = directory::text_of(Zeroizing::new(content.to_owned()));
+        let text = text.ok_or_else(|| KeyringError::NotAKey(path.clone()))?;
+        directory::said(&self.directory.private(), path, &text).map_err(KeyringError::NotAKey)
+    }
+
+    /// Opens the key in `content`, a file of `key`, if that takes no passphrase or one that is given; nobody is asked.
+    /// Whether it was opened, and is then the key that the name says.
+    ///
+    /// # Errors
+    /// [`KeyringError::WrongName`] and others, that say what is wrong with the key.
+    pub(crate) fn opens_unasked(&self, key: &StoredKey, content: &[u8]) -> Result<bool, KeyringError> {
+        let text = directory::text_of(Zeroizing::new(content.to_owned()));
+        let file = text.and_then(|text| KeyFile::parse_all(&text).into_iter().next());
+        let file = file.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
+        let secret = if file.is_encrypted() {
+            self.passphrases
+                .unlock_unasked(&key.role, &KeyName::Id(&key.id), |passphrase| file.open(Some(passphrase)))?
+        } else {
+            Some(file.open(None)?)
+        };
+        match secret {
+            None => Ok(false),
+            Some(secret) if secret.public().id() == &key.id => Ok(true),
+            Some(secret) => {
+                Err(KeyringError::WrongName { path: key.path.clone(), found: secret.public().id().clone() })
+            }
+        }
+    }
+
     fn find_among(&self, here: &[StoredKey], id: &KeyId) -> Result<StoredKey, KeyringError> {
         let place = self.directory.private_key(id);
         match here.iter().find(|key| &key.id == id) {

@@ -19,11 +19,11 @@ pub enum NewFileError {
     File(#[from] FileError),
 }
 
-/// Writes `text` into a new file; missing directories are made with mode 0700.
+/// Writes `content` into a new file; missing directories are made with mode 0700.
 ///
 /// # Errors
 /// [`NewFileError`]; what is at `path` is then as it was.
-pub fn write_new(path: &Path, text: &str, rng: &dyn SecureRandom) -> Result<(), NewFileError> {
+pub fn write_new(path: &Path, content: impl AsRef<[u8]>, rng: &dyn SecureRandom) -> Result<(), NewFileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
     let mut random = [0_u8; 8];
     rng.fill(&mut random).map_err(|_| failed(io::Error::other("no randomness")))?;
@@ -32,7 +32,7 @@ pub fn write_new(path: &Path, text: &str, rng: &dyn SecureRandom) -> Result<(), 
     if path.symlink_metadata().is_ok() {
         return Err(NewFileError::Exists(path.to_owned()));
     }
-    write_private(&complete, text.as_bytes(), rng).map_err(|e| match e {
+    write_private(&complete, content.as_ref(), rng).map_err(|e| match e {
         FileError::Write { source, .. } => failed(source),
         other @ FileError::Read { .. } => other,
     })?;

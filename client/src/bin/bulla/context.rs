@@ -54,8 +54,19 @@ impl Context {
     /// The same, with a descriptor for the passphrase that keys are sealed with anew.
     pub(crate) fn keyring_with(&self, new: Option<u32>) -> Keyring {
         // Read here rather than kept: passphrases are not to be copied about.
-        let sources = Sources::from_variables(process_variable);
-        let sources = sources.with_descriptors(&self.descriptors).with_new_descriptor(new);
+        self.keyring_from(self.sources().with_new_descriptor(new))
+    }
+
+    /// The same, with a descriptor for the passphrase of a bundle of keys.
+    pub(crate) fn keyring_and_bundle(&self, bundle: Option<u32>) -> Keyring {
+        self.keyring_from(self.sources().with_bundle_descriptor(bundle))
+    }
+
+    fn sources(&self) -> Sources {
+        Sources::from_variables(process_variable).with_descriptors(&self.descriptors)
+    }
+
+    fn keyring_from(&self, sources: Sources) -> Keyring {
         Keyring::new(self.config.trust.clone(), Passphrases::new(sources, Box::new(Terminal(self.out))))
     }
 }

@@ -1,5 +1,6 @@
 //! Exit codes and the names of failures in JSON: the one table from errors to both.
 
+use bulla::bundle::BundleError;
 use bulla::changelist::ChangelistError;
 use bulla::decision::Refusal;
 use bulla::engine::EngineError;
@@ -363,6 +364,7 @@ impl Code {
         match error {
             KeyError::Keyring(e) => Self::of_keyring(e),
             KeyError::Import(e) => Self::of_import(e),
+            KeyError::Bundle(e) => Self::of_bundle(e),
             KeyError::NewFile(_) | KeyError::NoDirectory(_) => Self::File,
             KeyError::NoKeyOf { .. } | KeyError::NoKeys(_) => Self::NoKey,
             KeyError::Rotation { source, .. } => Self::of_rotation(source),
@@ -396,6 +398,17 @@ impl Code {
         match error {
             GunListError::File(_) => Self::File,
             GunListError::TooLarge(_) | GunListError::Line { .. } | GunListError::Empty(_) => Self::Invalid,
+        }
+    }
+
+    fn of_bundle(error: &BundleError) -> Self {
+        match error {
+            BundleError::File(_) | BundleError::New(_) | BundleError::Unproven(_) | BundleError::Taken(_) => Self::File,
+            BundleError::Passphrase(_) => Self::Passphrase,
+            BundleError::Keyring(e) => Self::of_keyring(e),
+            BundleError::Config(_) => Self::Invalid,
+            BundleError::NoKeys(_) | BundleError::NoKeyOf { .. } => Self::NoKey,
+            BundleError::NotBundled { .. } | BundleError::Seal | BundleError::Unusable { .. } => Self::Key,
         }
     }
 

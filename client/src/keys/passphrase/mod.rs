@@ -11,6 +11,7 @@ use super::role::KeyRole;
 use crate::exposure::Exposed;
 
 mod askpass;
+mod bundle;
 mod place;
 mod secret_line;
 mod sources;
@@ -79,6 +80,16 @@ pub enum PassphraseError {
         /// Why asking failed.
         source: std::io::Error,
     },
+    /// None for a bundle, and there is nobody to ask.
+    #[error(
+        "no passphrase for the {what}: set BULLA_BUNDLE_PASSPHRASE_FILE, use --bundle-passphrase-fd, or run at a terminal"
+    )]
+    NobodyToAskForBundle {
+        /// Which bundle.
+        what: String,
+        /// Why asking failed.
+        source: std::io::Error,
+    },
     /// A place that was named gives none.
     #[error("cannot take the passphrase for the {what} from {place}")]
     Source {
@@ -125,26 +136,32 @@ impl Passphrases {
         key: &KeyName<'_>,
         mut open: impl FnMut(&Passphrase) -> Result<T, OpenError>,
     ) -> Result<T, PassphraseError> {
+        let fits = |passphrase: &_| match open(passphrase) {
+            Err(OpenError::WrongPassphrase) => None,
+            other => Some(other),
+        };
+        let given = self.sources.given(KeyKind::of(role));
+        self.until_one_fits(describe(role, key), given, nobody_for(role), fits)?.map_err(PassphraseError::Open)
+    }
+
+    /// The same with those that are given only; `None` when none of them fits.
+    ///
+    /// # Errors
+    /// [`PassphraseError`].
+    pub(super) fn unlock_unasked<T>(
+        &self,
+        role: &KeyRole,
+        key: &KeyName<'_>,
+        open: impl Fn(&Passphrase) -> Result<T, OpenError>,
+    ) -> Result<Option<T>, PassphraseError> {
         let what = describe(role, key);
-        let mut tried = Vec::new();
         for source in self.sources.given(KeyKind::of(role)) {
             match open(self.text(source, &what)?) {
-                Err(OpenError::WrongPassphrase) => tried.push(source.place.clone()),
-                other => return other.map_err(PassphraseError::Open),
+                Err(OpenError::WrongPassphrase) => {}
+                other => return other.map(Some).map_err(PassphraseError::Open),
             }
         }
-        if !tried.is_empty() {
-            return Err(PassphraseError::Wrong { what, tried });
-        }
-        let nobody = nobody_for(role);
-        for _ in 0..ATTEMPTS {
-            let passphrase = self.ask(&what, &format!("Enter passphrase for {what}: "), &nobody)?;
-            match open(&passphrase) {
-                Err(OpenError::WrongPassphrase) => self.prompt.say("Passphrase incorrect. Please retry."),
-                other => return other.map_err(PassphraseError::Open),
-            }
-        }
-        Err(PassphraseError::GaveUp { what })
+        Ok(None)
     }
 
     /// Hands `seal` the passphrase for a new key: the first one given, else one that is asked for twice.
@@ -205,6 +222,34 @@ impl Passphrases {
             Some(source) => Ok(seal(self.text(source, &what)?)),
             None => self.ask_twice(what, nobody).map(|passphrase| seal(&passphrase)),
         }
+    }
+
+    /// Tries what is given, or else what is asked for, until `fits` gives something.
+    fn until_one_fits<'a, T>(
+        &'a self,
+        what: String,
+        given: impl Iterator<Item = &'a sources::Source>,
+        nobody: impl Fn(String, std::io::Error) -> PassphraseError,
+        mut fits: impl FnMut(&Passphrase) -> Option<T>,
+    ) -> Result<T, PassphraseError> {
+        let mut tried = Vec::new();
+        for source in given {
+            if let Some(fitting) = fits(self.text(source, &what)?) {
+                return Ok(fitting);
+            }
+            tried.push(source.place.clone());
+        }
+        if !tried.is_empty() {
+            return Err(PassphraseError::Wrong { what, tried });
+        }
+        for _ in 0..ATTEMPTS {
+            let passphrase = self.ask(&what, &format!("Enter passphrase for {what}: "), &nobody)?;
+            if let Some(fitting) = fits(&passphrase) {
+                return Ok(fitting);
+            }
+            self.prompt.say("Passphrase incorrect. Please retry.");
+        }
+        Err(PassphraseError::GaveUp { what })
     }
 
     fn text<'a>(&self, source: &'a sources::Source, what: &str) -> Result<&'a Passphrase, PassphraseError> {

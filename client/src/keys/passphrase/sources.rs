@@ -60,6 +60,8 @@ pub struct Sources {
     given: Vec<Source>,
     /// For what a key is to be sealed with from now on, in place of the passphrase that opens it.
     replacing: Vec<Source>,
+    /// For a bundle of keys.
+    bundle: Vec<Source>,
     /// Asks in place of the terminal.
     pub(super) askpass: Option<PathBuf>,
 }
@@ -102,6 +104,8 @@ const FILES: [(&str, &[KeyKind]); 4] = [
 
 /// Names the file with what a key is to be sealed with from now on.
 const NEW_FILE: &str = "BULLA_NEW_PASSPHRASE_FILE";
+/// Names the file with the passphrase of a bundle of keys.
+const BUNDLE_FILE: &str = "BULLA_BUNDLE_PASSPHRASE_FILE";
 
 impl KeyKind {
     /// The kind of the keys of a role.
@@ -170,6 +174,7 @@ impl Sources {
         Self {
             given: VARIABLES.iter().filter_map(held).chain(files).collect(),
             replacing: file(NEW_FILE, ALL).into_iter().collect(),
+            bundle: file(BUNDLE_FILE, ALL).into_iter().collect(),
             askpass: set(ASKPASS).map(PathBuf::from),
         }
     }
@@ -191,9 +196,21 @@ impl Sources {
         self
     }
 
+    /// With this descriptor as the first place for the passphrase of a bundle.
+    #[must_use]
+    pub fn with_bundle_descriptor(mut self, number: Option<u32>) -> Self {
+        self.bundle.splice(0..0, number.map(|number| Source::new(ALL, Place::Descriptor(number))));
+        self
+    }
+
     /// What is given for keys of a kind, in order.
     pub(super) fn given(&self, kind: KeyKind) -> impl Iterator<Item = &Source> {
         self.given.iter().filter(move |source| source.kinds.contains(&kind))
+    }
+
+    /// What is given for a bundle of keys.
+    pub(super) fn of_bundle(&self) -> impl Iterator<Item = &Source> {
+        self.bundle.iter()
     }
 
     /// What is given for keys that are to be sealed anew.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bulla::bundle::BundleError;
 use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyRole, KeyringError};
 use bulla::rotate::RotationError;
@@ -24,6 +25,9 @@ pub(crate) enum KeyError {
     /// A file for a key cannot be made.
     #[error(transparent)]
     NewFile(#[from] NewFileError),
+    /// A bundle cannot be made or restored.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A file's directory is missing.
     #[error("the directory of {path} does not exist", path = .0.display())]
     NoDirectory(PathBuf),

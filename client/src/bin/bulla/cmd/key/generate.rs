@@ -113,7 +113,7 @@ fn write_pair(
     let secret = SecretKey::generate(kind, &context.rng).map_err(bulla::keys::KeyringError::from)?;
     let keys = context.keyring_with(None).with_derivation(arguments.kdf.derivation(context));
     write_new(private, &keys.sealed_for_export(&secret, role, gun, &context.rng)?, &context.rng)?;
-    write_new(public, &seal::public_pem(secret.public(), &role.to_string()), &context.rng)?;
+    write_new(public, seal::public_pem(secret.public(), &role.to_string()), &context.rng)?;
     Ok(secret.public().id().to_string())
 }
 

@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use tuf_schema::{Gun, KeyId};
 
+mod backup;
 mod error;
 mod export;
 mod generate;
@@ -14,6 +15,7 @@ mod import;
 mod list;
 mod passwd;
 mod remove;
+mod restore;
 mod rotate;
 
 pub(crate) use error::KeyError;
@@ -36,6 +38,10 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Remove a private key
     Remove(remove::Arguments),
+    /// Back up private keys, and what says where trust begins, into one sealed file that is read back
+    Backup(backup::Arguments),
+    /// Restore a backup; what is here stays
+    Restore(restore::Arguments),
     /// Rotate the keys of roles: new ones are published, then old ones go
     Rotate(rotate::Arguments),
 }
@@ -68,6 +74,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Remove(arguments) => remove::run(&arguments, context),
+        Command::Backup(arguments) => backup::run(&arguments, context),
+        Command::Restore(arguments) => restore::run(&arguments, context),
         Command::Rotate(arguments) => rotate::run(&arguments, context).await,
     }
 }

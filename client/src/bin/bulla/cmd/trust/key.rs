@@ -102,7 +102,7 @@ fn generate(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> 
     let mut keys = context.keyring()?;
     let stored = keys.create(role, None, &context.rng).map_err(failed)?;
     let public = keys.open(&stored).map_err(failed)?.public().clone();
-    write_new(&path, &seal::public_pem(&public, name), &context.rng)
+    write_new(&path, seal::public_pem(&public, name), &context.rng)
         .map_err(|source| CliError::WritePublicKey { path: path.clone(), source })?;
     context.out.show(&Generated { name: name.clone(), key: stored.id.to_string(), public_key_file: path })?;
     Ok(Exit::Success)

@@ -1,0 +1,147 @@
+//! Bundles that others made are refused for what is wrong with them, and nothing is written.
+
+use std::fs;
+
+use ring::rand::SystemRandom;
+use tar::EntryType;
+use tuf_schema::sign::Passphrase;
+
+use super::archive::tests::foreign;
+use super::seal::{Cost, seal_at};
+use super::*;
+use crate::keys::passphrase::Sources;
+use crate::keys::{Passphrases, Prompt};
+
+const KEY: &[u8] = include_bytes!("../../../tests/fixtures/keys/genkey-key.pem");
+const ROOT: &[u8] = include_bytes!("../../../tests/fixtures/trust-dir/tuf/example.com/fix/simple/metadata/root.json");
+const REGULAR: EntryType = EntryType::Regular;
+
+/// Nobody to ask.
+struct Nobody;
+
+impl Prompt for Nobody {
+    fn secret(&self, _: &str) -> io::Result<Passphrase> {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn say(&self, _: &str) {}
+}
+
+/// A home with an empty trust directory and the passphrase of bundles.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("words"), "words of the bundle").unwrap();
+        Self(home)
+    }
+
+    fn trust(&self) -> TrustDirectory {
+        TrustDirectory::new(self.0.path().join("trust"))
+    }
+
+    fn keys(&self) -> Keyring {
+        let words = self.0.path().join("words");
+        let named = |name: &str| (name == "BULLA_BUNDLE_PASSPHRASE_FILE").then(|| words.clone().into_os_string());
+        Keyring::new(self.trust(), Passphrases::new(Sources::from_variables(named), Box::new(Nobody)))
+    }
+
+    /// What opening and restoring a bundle of this archive comes to.
+    fn restores(&self, archive: &[u8]) -> Result<(), BundleError> {
+        let cheap = Cost { log_n: 1, block: 1, passes: 1 };
+        let words = Passphrase::from_text("words of the bundle".to_owned());
+        let file = self.0.path().join("x.bundle");
+        fs::write(&file, seal_at(cheap, archive, &words).unwrap()).unwrap();
+        let (keys, trust) = (self.keys(), self.trust());
+        let bundle = Bundle::open(&file, &keys, &trust, now())?;
+        bundle.plan(&keys, &trust)?.carry_out(&SystemRandom::new())
+    }
+
+    /// Why a bundle of these files is refused; nothing is then in the trust directory.
+    fn refusal(&self, entries: &[(EntryType, &str, &str, &[u8])]) -> ContentError {
+        let refused = self.restores(&foreign(entries.len() as u64, entries)).unwrap_err();
+        assert!(!self.trust().as_path().exists(), "{refused}");
+        match refused {
+            BundleError::Unusable { source, .. } => source,
+            other => panic!("{other}"),
+        }
+    }
+}
+
+fn now() -> UtcTime {
+    UtcTime::parse("2026-11-22T00:00:00Z").unwrap()
+}
+
+#[test]
+fn what_a_bundle_holds_is_restored() {
+    let machine = Machine::new();
+    let files = [
+        (REGULAR, "private/1.key", "", KEY),
+        (REGULAR, "tuf/example.com/fix/simple/metadata/root.json", "", ROOT),
+        (REGULAR, "bulla.json", "", br#"{"pins": {"ca": {"a.test/": "ca/a.pem"}}}"#),
+        (REGULAR, "ca/a.pem", "", b"a certificate"),
+        (REGULAR, "policy.toml", "", b"x = 1"),
+    ];
+    machine.restores(&foreign(5, &files)).unwrap();
+    for (_, name, _, content) in files {
+        assert_eq!(fs::read(machine.trust().as_path().join(name)).unwrap(), content, "{name}");
+    }
+}
+
+#[test]
+fn paths_and_links_that_lead_out_of_the_directory_are_refused_with_nothing_written() {
+    let machine = Machine::new();
+    for name in ["../evil.key", "/tmp/evil.key", "private/../../evil.key"] {
+        let good = (REGULAR, "private/1.key", "", KEY);
+        let refusal = machine.refusal(&[good, (REGULAR, name, "", KEY)]);
+        assert!(matches!(&refusal, ContentError::Place { name: refused, .. } if refused == name), "{refusal}");
+    }
+    for kind in [EntryType::Symlink, EntryType::Link] {
+        let refusal = machine.refusal(&[(kind, "private/1.key", "/etc/passwd", b"")]);
+        assert!(matches!(&refusal, ContentError::NoFile(name) if name == "private/1.key"), "{refusal}");
+    }
+    assert!(!machine.0.path().join("evil.key").exists());
+}
+
+#[test]
+fn what_is_no_key_and_what_is_no_root_is_refused() {
+    let machine = Machine::new();
+    let refusal = machine.refusal(&[(REGULAR, "private/1.key", "", b"#!/bin/sh")]);
+    assert!(matches!(&refusal, ContentError::NoKey(name) if name == "private/1.key"), "{refusal}");
+    let mut altered = ROOT.to_vec();
+    let version = altered.windows(10).position(|bytes| bytes == b"\"version\":").unwrap();
+    altered[version + 10] = b'9';
+    for (name, root) in [
+        ("tuf/example.com/fix/other/metadata/root.json", ROOT),
+        ("tuf/example.com/fix/simple/metadata/root.json", altered.as_slice()),
+        ("tuf/example.com/fix/simple/metadata/root.json", b"{}"),
+    ] {
+        let refusal = machine.refusal(&[(REGULAR, name, "", root)]);
+        assert!(matches!(refusal, ContentError::NoRoot { .. }), "{name}: {refusal}");
+    }
+}
+
+#[test]
+fn a_file_that_nothing_pins_is_refused() {
+    let machine = Machine::new();
+    let refusal = machine.refusal(&[(REGULAR, "stray.pem", "", b"x")]);
+    assert!(matches!(&refusal, ContentError::NotPinned(name) if name == "stray.pem"), "{refusal}");
+    let refusal = machine.refusal(&[(REGULAR, "bulla.json", "", b"{")]);
+    assert!(matches!(refusal, ContentError::Settings(_)), "{refusal}");
+}
+
+#[test]
+fn a_bundle_has_so_many_bytes_and_no_more() {
+    let machine = Machine::new();
+    let file = machine.0.path().join("large");
+    let refusal = |length| {
+        fs::File::create(&file).unwrap().set_len(length).unwrap();
+        match Bundle::open(&file, &machine.keys(), &machine.trust(), now()).unwrap_err() {
+            BundleError::Unusable { source, .. } => source,
+            other => panic!("{other}"),
+        }
+    };
+    assert!(matches!(refusal(MAX_BUNDLE_BYTES), ContentError::NoBundle));
+    assert!(matches!(refusal(MAX_BUNDLE_BYTES + 1), ContentError::TooLarge));
+}
