@@ -112,3 +112,15 @@ fn text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_what_the_signed_part_holds_is_no_signed_part() {
+        let list = r#"["Timestamp","2030-01-01T00:00:00Z",1]"#;
+        let refusal = open(format!(r#"{{"signatures":[],"signed":{list}}}"#).as_bytes()).err();
+        assert_eq!(refusal, Some(EnvelopeError::Signed("it is not an object")));
+    }
+}
