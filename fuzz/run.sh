@@ -49,6 +49,11 @@ seeds() {
       printf ',"hash":"%s"}' "$(sha256sum "$2/1" | cut -d' ' -f1)" >>"$2/1" ;;
     audit_heads) # signed by a key that is gone
       printf %s '{"head":1,"signer":"s-1","chain":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","count":17,"hash":"0000000000000000000000000000000000000000000000000000000000000000","time":"2026-11-22T06:00:00Z","algorithm":"ed25519","key":"163c37228a01108b99e182f39e64ea5a48edd5a043102b909f7f6187478f583e","signature":"7713e03386258cbfdbc44936adf914f23195cc5279fe69737e06f3422414e4f9da1d363f1f0172eff09ab73ffe7d0c815d9b2a94e07b5682a832bef1d5f93a0d"}' >"$2/1" ;;
+    signing_sessions) # documents of the tests in the form of a session
+      while IFS= read -r file; do n=$((n + 1))
+        jq -cn --arg d "$(base64 -w0 "$file")" --arg r "$(basename "$file" | sed 's/[.].*//')" \
+          '{format:"bulla signing session",version:1,gun:"a/b",made_on:{root:{version:1,sha256:("0"*64)}},documents:{($r):$d}}' >"$2/$n"
+      done < <(find "$fixtures/tuf" \( -name 'root*.json' -o -name 'targets*.json' \) -size -32k) ;;
     vault_answers) # as its documentation shows them
       echo '{"request_id":"1","data":{"ciphertext":"vault:v1:XjsPWPjqPrBi1N2Ms2s1QM798YyFWnO4TR4lsFA=","key_version":1}}' >"$2/1"
       echo '{"data":{"plaintext":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}}' >"$2/2"
@@ -61,7 +66,7 @@ seeds() {
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects signing_sessions)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET

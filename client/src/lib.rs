@@ -31,7 +31,9 @@ pub mod rotate;
 pub mod session;
 pub mod signers;
 pub mod signing;
+pub mod signing_session;
 #[cfg(test)]
 mod testing;
+pub mod threshold;
 pub mod tls;
 pub mod trust;

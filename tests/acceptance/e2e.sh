@@ -183,7 +183,7 @@ curl -s --unix-socket "$SOCK" http://d/_ping >/dev/null || { tail -5 "$W/log/doc
 . "$HERE/lib.sh"
 . "$HERE/scenarios.sh"
 if [ -n "${BULLA_CLI:-}" ]; then
-  for part in bulla shared crowd pipeline signers keys repo renewal plugin policy; do . "$HERE/scenarios-$part.sh"; done
+  for part in bulla shared crowd pipeline signers thresholds keys repo renewal plugin policy; do . "$HERE/scenarios-$part.sh"; done
 fi
 if [ -n "${E2E_STORY:-}" ]; then . "$E2E_STORY"; prepare; ( set -u; story ); else run_all "${ONLY[@]}"; fi
 RC=$?

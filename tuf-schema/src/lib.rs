@@ -11,6 +11,7 @@ pub mod json;
 pub mod key;
 pub mod model;
 pub mod role;
+pub mod session;
 pub mod sign;
 pub mod signature;
 #[cfg(any(test, feature = "testing"))]

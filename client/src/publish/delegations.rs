@@ -83,6 +83,15 @@ impl Working {
         Ok(())
     }
 
+    /// Has so many keys of a delegation sign.
+    ///
+    /// # Errors
+    /// [`EditError::Undeclared`] if there is no such delegation.
+    pub fn set_threshold(&mut self, name: &DelegationName, threshold: NonZeroU32) -> Result<(), EditError> {
+        self.delegation_mut(name)?.0.threshold = threshold;
+        Ok(())
+    }
+
     /// Takes keys from a delegation; they are named by the ids of the bare public keys, or by their own. The last one may
     /// go, as in the reference: what the delegation lists then counts no more, until it is given another.
     ///

@@ -6,6 +6,7 @@ use tuf_schema::{DelegationName, Gun, KeyId, Role};
 
 use super::Working;
 use crate::signers::SignersError;
+use crate::threshold::ThresholdError;
 
 /// A change of a repository's documents.
 ///
@@ -31,6 +32,15 @@ pub trait Edit: Send + Sync {
     /// Told just before what came of it is handed to the trust server. From then on it may be public, whatever the
     /// server answers.
     fn goes_out(&self) {}
+}
+
+/// Looks at the repository without changing it.
+pub(crate) struct Look;
+
+impl Edit for Look {
+    fn apply(&self, _: &mut Working) -> Result<(), EditError> {
+        Ok(())
+    }
 }
 
 /// Why an edit does not fit what is published.
@@ -107,6 +117,9 @@ pub enum EditError {
     /// The signers, or what they released, are not as the edit needs them.
     #[error(transparent)]
     Signers(#[from] SignersError),
+    /// The keys and the threshold that a role is to have do not fit.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
     /// No version is left for a role.
     #[error("{0} has reached the last version")]
     VersionsExhausted(Role),

@@ -8,8 +8,8 @@ use tuf_schema::sign::{ForeignCertificate, IssueError, SignError};
 use tuf_schema::verify::{PinMismatch, SignatureError, StaleError};
 use tuf_schema::{Gun, KeyId, Role};
 
-use super::EditError;
 use super::attempts::MAX_ATTEMPTS;
+use super::{EditError, Shortage};
 use crate::cache::FileError;
 use crate::keys::KeyringError;
 use crate::lock::LockError;
@@ -101,9 +101,9 @@ pub enum PublishError {
     /// The root that would be published is not what is pinned here.
     #[error(transparent)]
     Pin(#[from] Box<PinMismatch>),
-    /// Our own keys do not reach the threshold.
-    #[error("the keys at hand do not suffice: {0}")]
-    Threshold(SignatureError),
+    /// Fewer keys of a role are here than must sign.
+    #[error(transparent)]
+    Threshold(#[from] Box<Shortage>),
     /// A signature could not be made.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -122,6 +122,12 @@ pub enum PublishError {
     /// Published, but the new root could not be kept as the anchor for the next time.
     #[error("published, but the new root could not be kept")]
     NotKept(#[source] FileError),
+}
+
+impl From<Shortage> for PublishError {
+    fn from(shortage: Shortage) -> Self {
+        Self::Threshold(Box::new(shortage))
+    }
 }
 
 impl From<EnvelopeError> for PublishError {

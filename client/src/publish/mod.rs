@@ -15,8 +15,10 @@ mod error;
 mod founding;
 mod initialise;
 mod keys_at_hand;
+mod next;
 mod resume;
 mod root_age;
+mod shortage;
 mod signing;
 mod staged;
 mod tags;
@@ -24,14 +26,17 @@ mod working;
 
 pub use attempts::{MAX_ATTEMPTS, Pacing, RealTime};
 pub use changes::Changes;
+pub(crate) use edit::Look;
 pub use edit::{Edit, EditError};
 pub use error::PublishError;
 pub use initialise::{Begun, InitialiseError, RootOf};
 pub use keys_at_hand::KeysAtHand;
 pub use root_age::{RENEWED_BEFORE_SECONDS, RootNotice};
+pub use shortage::Shortage;
 pub use staged::StagedError;
 pub use tags::SignTags;
 pub use working::Working;
+pub(crate) use working::{ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS};
 
 use crate::cache::Cache;
 use crate::keys::Keyring;
@@ -188,7 +193,7 @@ impl Publisher<'_> {
     }
 
     /// Whether a pin says which root is the right one.
-    fn is_pinned(&self) -> bool {
+    pub(crate) fn is_pinned(&self) -> bool {
         match self.cache.pin() {
             Pin::FirstUse | Pin::NoFirstUse => false,
             Pin::Certificates { .. } | Pin::Authorities { .. } => true,

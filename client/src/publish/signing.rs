@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use tuf_schema::dialect::Document;
 use tuf_schema::key::x509::Expiry;
-use tuf_schema::model::{FileMeta, Root, Snapshot};
-use tuf_schema::verify::{Authority, Verified};
-use tuf_schema::{BaseRole, Dialect, Draft, Envelope, PublicKey, Role, SigningKey as _};
+use tuf_schema::model::Root;
+use tuf_schema::verify::{Authority, SignatureError, Verified};
+use tuf_schema::{BaseRole, Dialect, Draft, Envelope, PublicKey, Role, SigningKey as _, Unverified};
 
-use super::working::{Origin, ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS};
-use super::{PublishError, Publisher, Working};
+use super::working::Origin;
+use super::{PublishError, Publisher, Shortage, Working};
 use crate::keys::StoredKey;
 use crate::remote::Part;
 
@@ -22,30 +22,29 @@ impl Publisher<'_> {
             Origin::Begun(root) => parts.push(Part { role: Role::Root, bytes: root.raw().to_vec() }),
             Origin::Published(_) | Origin::New => {}
         }
-        let expires = working.now().plus_seconds(TARGETS_LIFETIME_SECONDS);
         for role in working.touched() {
-            let Some(document) = working.targets(role) else { continue };
-            let mut next = document.clone();
-            (next.version, next.expires) = (working.next_version(role)?, expires);
-            parts.push(self.sign_with(&next, &working.authority(role)?, working)?);
+            if let Some(next) = working.next_targets(role)? {
+                parts.push(self.sign_with(&next, &working.authority(role)?, working)?);
+            }
         }
-        let snapshot = working.authority(&Role::Snapshot)?;
-        let has_news = !parts.is_empty() || working.touched().contains(&Role::Snapshot);
-        if has_news && working.keys.holds_any(&snapshot) {
-            let mut meta = working.snapshot.as_ref().map(|snapshot| snapshot.meta.clone()).unwrap_or_default();
-            meta.retain(|role, _| !working.removed().contains(role));
-            meta.extend(parts.iter().map(|part| (part.role.clone(), FileMeta::of(&part.bytes))));
-            let next = Snapshot { version: working.next_version(&Role::Snapshot)?, expires, meta };
-            parts.push(self.sign_with(&next, &snapshot, working)?);
+        if !parts.is_empty() || working.touched().contains(&Role::Snapshot) {
+            self.sign_snapshot(&mut parts, working)?;
         }
         Ok(parts)
     }
 
+    /// Adds the snapshot that lists `parts`, where it is signed here.
+    pub(crate) fn sign_snapshot(&mut self, parts: &mut Vec<Part>, working: &Working) -> Result<(), PublishError> {
+        let snapshot = working.authority(&Role::Snapshot)?;
+        if working.keys.holds_any(&snapshot) {
+            parts.push(self.sign_with(&working.next_snapshot(parts)?, &snapshot, working)?);
+        }
+        Ok(())
+    }
+
     /// The next root, signed by the keys of the one before, so that readers follow, and by its own.
     pub(super) fn sign_root(&mut self, working: &Working) -> Result<Part, PublishError> {
-        let mut root = working.root().clone();
-        root.version = working.next_version(&Role::Root)?;
-        root.expires = working.now().plus_seconds(ROOT_LIFETIME_SECONDS);
+        let root = working.next_root()?;
         let own = Authority::of_base(&root, BaseRole::Root);
         let before = match &working.origin {
             Origin::Published(root) | Origin::Begun(root) => Some(root),
@@ -59,16 +58,16 @@ impl Publisher<'_> {
                 self.sign_for(&root, &[own, before], &working.older_roots, working)?
             }
         };
-        self.check_pin(&part, before.is_none())?;
+        let document = Envelope::parse(Dialect::Notary, part.bytes.clone().into())?.decode::<Root>(Role::Root)?;
+        self.check_pin(&document, before.is_none())?;
         Ok(part)
     }
 
     /// That readers for whom the same is pinned will believe the root: the maker is one of them.
-    fn check_pin(&self, root: &Part, first: bool) -> Result<(), PublishError> {
+    pub(crate) fn check_pin(&self, root: &Unverified<Root>, first: bool) -> Result<(), PublishError> {
         let pin = self.cache.pin();
         if first || !pin.is_anchor() {
-            let document = Envelope::parse(Dialect::Notary, root.bytes.clone().into())?.decode::<Root>(Role::Root)?;
-            pin.check(&document, self.gun, self.now, Expiry::Checked)?;
+            pin.check(root, self.gun, self.now, Expiry::Checked)?;
         }
         Ok(())
     }
@@ -77,14 +76,20 @@ impl Publisher<'_> {
     ///
     /// They sign nothing that follows a root of others. A root key is the root of many repositories, and whoever makes
     /// a root may name it there beside keys of his own: signed by ours, such a root would follow the true one.
-    fn check_ours(&self, root: &Verified<Root>, working: &Working) -> Result<(), PublishError> {
+    pub(crate) fn check_ours(&self, root: &Verified<Root>, working: &Working) -> Result<(), PublishError> {
         let authority = Authority::of_base(root.model(), BaseRole::Root);
         if !working.keys.holds_any(&authority) {
             return Err(working.keys.none_for(&authority));
         }
+        let need = authority.threshold();
         let ours = authority.restricted(|key| working.keys.held(&Role::Root, key).is_some());
         let signed = Envelope::parse(Dialect::Notary, root.raw().clone())?.decode::<Root>(Role::Root)?;
-        signed.check_signed_by(&ours).map_err(PublishError::ForeignRoot)
+        // One of them is enough: of several that must sign, the others may be other people's.
+        if signed.signers(&ours).is_empty() {
+            let none = SignatureError::BelowThreshold { role: Role::Root, got: 0, need };
+            return Err(PublishError::ForeignRoot(none));
+        }
+        Ok(())
     }
 
     /// Signs `document` with every key of `authority` that is here.
@@ -114,6 +119,10 @@ impl Publisher<'_> {
             if ours.is_empty() {
                 return Err(working.keys.none_for(authority));
             }
+            // Before any passphrase is asked for.
+            if !working.keys.holds_enough(authority) {
+                return Err(Shortage::of(authority, working).into());
+            }
             signers.extend(ours);
         }
         signers.extend(others.iter().flat_map(|authority| working.keys.held_of(authority)));
@@ -128,7 +137,7 @@ impl Publisher<'_> {
         // What nobody could verify must not be sent.
         let read_back = Envelope::parse(Dialect::Notary, bytes.clone())?.decode::<M>(role.clone())?;
         for authority in authorities {
-            read_back.check_signed_by(authority).map_err(PublishError::Threshold)?;
+            read_back.check_signed_by(authority).map_err(|e| PublishError::ReadBack(e.into()))?;
         }
         Ok(Part { role, bytes: bytes.to_vec() })
     }

@@ -12,9 +12,9 @@ use tuf_schema::{BaseRole, DelegationName, Dialect, Envelope, Gun, Role, UtcTime
 use super::{EditError, KeysAtHand};
 
 /// How long a signed targets role or snapshot lasts: the reference's three years, in seconds.
-pub(super) const TARGETS_LIFETIME_SECONDS: i64 = 1095 * 24 * 60 * 60;
+pub(crate) const TARGETS_LIFETIME_SECONDS: i64 = 1095 * 24 * 60 * 60;
 /// How long a root lasts: the reference's ten years, in seconds.
-pub(super) const ROOT_LIFETIME_SECONDS: i64 = 3650 * 24 * 60 * 60;
+pub(crate) const ROOT_LIFETIME_SECONDS: i64 = 3650 * 24 * 60 * 60;
 
 /// Copies of the documents of one repository that may be edited, and which of them were.
 #[derive(Debug, Clone)]
@@ -364,6 +364,19 @@ impl Working {
         let parent = name.parent();
         self.check_readable(&parent)?;
         Ok(self.targets.get(&parent).and_then(|parent| Authority::of_delegation(parent, name)))
+    }
+
+    /// The document of a targets role as it came.
+    pub(super) fn came(&self, role: &Role) -> Option<&Bytes> {
+        self.came.get(role)
+    }
+
+    /// Puts a document in the place of what is published of a targets role, readable or not.
+    pub(super) fn put_targets(&mut self, role: &Role, document: &Targets) {
+        self.passed_over.remove(role);
+        self.skipped.retain(|skipped| &skipped.role != role);
+        self.targets.insert(role.clone(), document.clone());
+        self.touched.insert(role.clone());
     }
 
     /// The version with which a document of `role` is to be sent.

@@ -38,7 +38,8 @@ impl Edit for RotateKeys {
             return Ok(());
         }
         for (role, keys) in &self.bases {
-            replace(working.root_mut(), *role, keys);
+            let threshold = working.root().grant(*role).threshold;
+            replace(working.root_mut(), *role, keys, threshold);
             match role {
                 BaseRole::Targets => working.touch(&Role::Targets)?,
                 // Signed with each upload, here or by the server; the root was touched.
@@ -119,8 +120,7 @@ impl Exchange {
 }
 
 /// As the reference does: certificates of older root keys stay listed, all other keys that no role names go.
-fn replace(root: &mut Root, role: BaseRole, keys: &[PublicKey]) {
-    let threshold = root.grant(role).threshold;
+pub(crate) fn replace(root: &mut Root, role: BaseRole, keys: &[PublicKey], threshold: NonZeroU32) {
     let grant = KeyGrant { key_ids: keys.iter().map(|key| key.id().clone()).collect(), threshold };
     let old = std::mem::replace(grant_of(root, role), grant).key_ids;
     if role != BaseRole::Root {

@@ -22,13 +22,18 @@ pub enum RotationError {
     /// Files of keys, and it is not clear which role's they are.
     #[error("--key names the new keys of one role that is not server-managed: rotate the others by themselves")]
     WhoseFiles,
-    /// Fewer new keys than must sign.
-    #[error("{role} needs {threshold} keys, and {given} would be new: name enough of them with --key")]
-    TooFewKeys {
+    /// Where several must sign, as many keys are new as were there: neither number changes by a rotation.
+    #[error(
+        "{threshold} keys must sign {role}: {keys} would go, and {given} would be new; name as many with --key, or exchange \
+         single ones: bulla threshold set GUN {role} {threshold} --add-key FILE --remove-key KEY_ID"
+    )]
+    OtherCount {
         /// The role.
         role: Role,
         /// How many of its keys must sign.
         threshold: u32,
+        /// How many would go.
+        keys: usize,
         /// How many new ones there are.
         given: usize,
     },

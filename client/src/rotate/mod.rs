@@ -9,11 +9,12 @@ mod error;
 mod new_keys;
 mod plan;
 
+pub(crate) use edit::replace;
 pub use error::RotationError;
 pub use plan::{Plan, Source, Step};
 
 use crate::keys::StoredKey;
-use crate::publish::{Edit, EditError, Publisher, RootNotice, Working};
+use crate::publish::{Look, Publisher, RootNotice};
 
 /// What somebody wants rotated in a repository.
 #[derive(Debug, Clone, Default)]
@@ -47,15 +48,6 @@ pub struct Rotated {
     pub not_removed: Option<String>,
     /// What there is to say about a root that ends soon.
     pub root: Vec<RootNotice>,
-}
-
-/// Looks at the repository without changing it.
-struct Look;
-
-impl Edit for Look {
-    fn apply(&self, _: &mut Working) -> Result<(), EditError> {
-        Ok(())
-    }
 }
 
 /// What a rotation would do now; nothing is made, asked of the server's keys, signed or sent.

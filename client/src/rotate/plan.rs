@@ -121,8 +121,9 @@ impl Step {
         };
         let threshold = working.authority(role)?.threshold();
         let given = if let Source::Files(files) = &source { files.len() } else { 1 };
-        if !matches!(role, Role::Delegation(_)) && u64::from(threshold) > given as u64 {
-            return Err(RotationError::TooFewKeys { role: role.clone(), threshold, given });
+        // As many as before, where several must sign: neither must become other than it was by a rotation.
+        if threshold > 1 && given != old.len() {
+            return Err(RotationError::OtherCount { role: role.clone(), threshold, keys: old.len(), given });
         }
         let with = match role {
             Role::Delegation(name) => {

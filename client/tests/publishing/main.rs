@@ -23,5 +23,6 @@ mod rotating;
 mod signers;
 mod signing;
 mod staging;
+mod together;
 mod waiting;
 mod world;

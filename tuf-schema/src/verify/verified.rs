@@ -80,6 +80,23 @@ impl<M> Unverified<M> {
         if self.signatures.is_empty() {
             return Err(SignatureError::Unsigned);
         }
+        let need = authority.threshold();
+        let signers = self.count(authority)?;
+        if u64::try_from(signers.len()).is_ok_and(|got| got >= u64::from(need)) {
+            return Ok(signers.into_values().collect());
+        }
+        Err(SignatureError::BelowThreshold { role: authority.role().clone(), got: signers.len(), need })
+    }
+
+    /// The keys of `authority` that signed, by the ids of the bare keys, whether they suffice or not; none, if the
+    /// authority lists a key under an id that is not the key's.
+    #[must_use]
+    pub fn signers(&self, authority: &Authority) -> BTreeSet<KeyId> {
+        self.count(authority).unwrap_or_default().into_values().collect()
+    }
+
+    /// Distinct keys, not distinct ids or signatures: one key under two ids counts once.
+    fn count<'a>(&'a self, authority: &'a Authority) -> Result<BTreeMap<&'a [u8], KeyId>, SignatureError> {
         let mut candidates = Vec::new();
         for signature in &self.signatures {
             let Some(key) = authority.key(&signature.key_id) else { continue };
@@ -88,8 +105,6 @@ impl<M> Unverified<M> {
             }
             candidates.extend(key.material().map(|material| (material, key, signature)));
         }
-        let need = authority.threshold();
-        // Distinct keys, not distinct ids or signatures: one key under two ids counts once.
         let mut signers = BTreeMap::new();
         let mut tried: BTreeMap<&[u8], usize> = BTreeMap::new();
         for (material, key, signature) in candidates {
@@ -100,10 +115,7 @@ impl<M> Unverified<M> {
             }
             signers.insert(material, key.canonical_id());
         }
-        if u64::try_from(signers.len()).is_ok_and(|got| got >= u64::from(need)) {
-            return Ok(signers.into_values().collect());
-        }
-        Err(SignatureError::BelowThreshold { role: authority.role().clone(), got: signers.len(), need })
+        Ok(signers)
     }
 }
 

@@ -25,6 +25,7 @@ use tuf_schema::{Gun, Sha256};
 use crate::age::Age;
 use crate::cmd::key::KeyError;
 use crate::cmd::repo::RepoError;
+use crate::cmd::session::SigningError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -278,6 +279,9 @@ pub(crate) enum CliError {
     /// A verb on a repository's targets or delegations failed.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// A signing session could not be begun, signed or published.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// A trust directory could not be looked at.
     #[error("cannot examine {directory}", directory = directory.display())]
     Doctor {

@@ -16,11 +16,13 @@ use bulla::renew::RenewalError;
 use bulla::rotate::RotationError;
 use bulla::session::SessionError;
 use bulla::signers::SignersError;
+use bulla::signing_session::{FileFault, SessionError as SigningSessionError};
 use bulla::trust::UpdateError;
 use tuf_schema::verify::chain::ChainError;
 
 use crate::cmd::key::KeyError;
 use crate::cmd::repo::RepoError;
+use crate::cmd::session::SigningError;
 use crate::error::CliError;
 
 /// What `--help` says about exit codes.
@@ -163,6 +165,7 @@ impl Code {
             CliError::Load { source, .. } => Self::of_import(source),
             CliError::NotPrivate(_) => Self::Key,
             CliError::Repo(e) => Self::of_repo(e),
+            CliError::Signing(e) => Self::of_signing(e),
             CliError::GunList(e) => Self::of_gun_list(e),
             CliError::Config(_)
             | CliError::NoPolicy(_)
@@ -277,6 +280,29 @@ impl Code {
         }
     }
 
+    fn of_signing(error: &SigningError) -> Self {
+        match error {
+            SigningError::File(FileFault::Unusable { .. })
+            | SigningError::Copy { .. }
+            | SigningError::NothingStaged(_)
+            | SigningError::Digest(_) => Self::Invalid,
+            SigningError::File(FileFault::Read { .. }) | SigningError::New(_) | SigningError::Write(_) => Self::File,
+            SigningError::Session { source, .. } => match &**source {
+                SigningSessionError::Publish(e) => Self::of_publish(e),
+                SigningSessionError::Lock(e) => Self::of_lock(e),
+                SigningSessionError::Moved { .. } => Self::Conflict,
+                SigningSessionError::NotPublished(_) => Self::NoTrustData,
+                SigningSessionError::Fault(_) | SigningSessionError::NothingToSign(_) => Self::Invalid,
+                SigningSessionError::NoKey(_) | SigningSessionError::Unsigned { .. } => Self::NoKey,
+                SigningSessionError::Version { .. }
+                | SigningSessionError::Lifetime { .. }
+                | SigningSessionError::ForeignCertificate { .. }
+                | SigningSessionError::Root(_)
+                | SigningSessionError::Signature(_) => Self::Untrusted,
+            },
+        }
+    }
+
     fn of_changelist(error: &ChangelistError) -> Self {
         match error {
             ChangelistError::NoSuchNumber { .. } => Self::Invalid,
@@ -317,7 +343,8 @@ impl Code {
             EditError::Unreadable { .. } | EditError::Older { .. } => Self::Untrusted,
             EditError::VersionsExhausted(_) => Self::Key,
             EditError::Signers(e) => Self::of_signers(e),
-            EditError::Undeclared(_)
+            EditError::Threshold(_)
+            | EditError::Undeclared(_)
             | EditError::NeverPublished(_)
             | EditError::WithoutKey(_)
             | EditError::NotAKeyOf { .. }
@@ -347,11 +374,10 @@ impl Code {
             PublishError::Edit(e) => Self::of_edit(e),
             PublishError::Lock(e) => Self::of_lock(e),
             PublishError::Keyring(e) => Self::of_keyring(e),
-            PublishError::NoKey(_) | PublishError::KeyOfOther { .. } => Self::NoKey,
+            PublishError::NoKey(_) | PublishError::KeyOfOther { .. } | PublishError::Threshold(_) => Self::NoKey,
             PublishError::NotKept(_) => Self::File,
             PublishError::ForeignRoot(_)
             | PublishError::RootFirstSeen
-            | PublishError::Threshold(_)
             | PublishError::Sign(_)
             | PublishError::Certificate(_)
             | PublishError::ForeignCertificate(_)
@@ -368,6 +394,7 @@ impl Code {
             KeyError::NewFile(_) | KeyError::NoDirectory(_) => Self::File,
             KeyError::NoKeyOf { .. } | KeyError::NoKeys(_) => Self::NoKey,
             KeyError::Rotation { source, .. } => Self::of_rotation(source),
+            KeyError::Certificate(_) => Self::Key,
             KeyError::NoRole | KeyError::Role(_) => Self::Usage,
             KeyError::NoId(_)
             | KeyError::RotationNotConfirmed
@@ -383,7 +410,7 @@ impl Code {
             RotationError::NotForServers(_)
             | RotationError::NotForClients
             | RotationError::WhoseFiles
-            | RotationError::TooFewKeys { .. }
+            | RotationError::OtherCount { .. }
             | RotationError::WhoseKey { .. } => Self::Invalid,
             RotationError::OlderRoot { .. } => Self::Untrusted,
             RotationError::NoRootKey { .. } => Self::Key,

@@ -133,6 +133,12 @@ enum Command {
     /// Manage who may sign what in a repository
     #[command(subcommand)]
     Delegation(cmd::delegation::Command),
+    /// Have several keys sign a role
+    #[command(subcommand)]
+    Threshold(cmd::threshold::Command),
+    /// Sign together: a file that is passed around until enough have signed
+    #[command(subcommand)]
+    Session(cmd::session::Command),
 }
 
 /// Documents of ten thousand tags are some hundred thousand small pieces of memory, all gone when the command is done.
@@ -222,6 +228,8 @@ async fn run(
         Command::Policy(command) => cmd::policy::run(command, &context()?).await,
         Command::Repo(command) => cmd::repo::run(command, &context()?).await,
         Command::Delegation(command) => cmd::delegation::run(command, &context()?).await,
+        Command::Threshold(command) => cmd::threshold::run(command, &context()?).await,
+        Command::Session(command) => cmd::session::run(command, &context()?).await,
         Command::Renew(arguments) => cmd::renew::run(&arguments, &context()?).await,
         Command::Doctor(arguments) => cmd::doctor::run(&arguments, &context()?).await,
         Command::Completions(arguments) => cmd::completions::run(&arguments, Arguments::command(), output),

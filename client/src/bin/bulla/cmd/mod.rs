@@ -14,6 +14,8 @@ pub(crate) mod policy;
 mod reading;
 pub(crate) mod renew;
 pub(crate) mod repo;
+pub(crate) mod session;
 mod table;
+pub(crate) mod threshold;
 pub(crate) mod trust;
 pub(crate) mod verify;

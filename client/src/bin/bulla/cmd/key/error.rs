@@ -7,7 +7,7 @@ use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyRole, KeyringError};
 use bulla::rotate::RotationError;
 use tuf_schema::role::RoleError;
-use tuf_schema::sign::SecretKind;
+use tuf_schema::sign::{IssueError, SecretKind};
 use tuf_schema::{Gun, KeyId};
 
 /// Why a verb failed.
@@ -54,6 +54,9 @@ pub(crate) enum KeyError {
          with --yes"
     )]
     RootKey(KeyId),
+    /// A root certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] IssueError),
     /// Nothing says what is to be rotated (notary's words).
     #[error("must specify a GUN and a key role to rotate")]
     NoRole,

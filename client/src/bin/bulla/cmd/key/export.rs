@@ -1,12 +1,14 @@
-//! `bulla key export`: private keys as they lie in the trust directory, for a copy or another machine.
+//! `bulla key export`: private keys as they lie in the trust directory, for a copy or another machine, or what others may
+//! know of them.
 
 use std::path::PathBuf;
 
 use bulla::keys::new_file::write_new;
-use bulla::keys::{Keyring, StoredKey};
+use bulla::keys::{KeyRole, Keyring, StoredKey, seal};
 use clap::Args;
 use serde::Serialize;
-use tuf_schema::Gun;
+use tuf_schema::sign::self_signed_root_certificate;
+use tuf_schema::{Gun, SigningKey as _};
 use zeroize::Zeroizing;
 
 use super::{KeyError, Row};
@@ -23,6 +25,10 @@ pub(crate) struct Arguments {
     /// Repositories whose keys to export
     #[arg(long, value_delimiter = ',', value_parser = super::gun)]
     gun: Vec<Gun>,
+    /// Write the public halves of keys for others to name in this repository (bulla threshold set --add-key), in place of
+    /// the keys; of a root key a new certificate for the repository
+    #[arg(long, value_name = "GUN", requires = "key", value_parser = super::gun)]
+    public_for: Option<Gun>,
     /// File to write, mode 0600; standard output without it
     #[arg(short = 'o', value_name = "FILE")]
     file: Option<PathBuf>,
@@ -43,11 +49,14 @@ impl Show for Exported {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let keys = context.keyring()?;
+    let mut keys = context.keyring()?;
     let selected = select(&keys, arguments, context)?;
     let mut pem = Zeroizing::new(String::new());
     for key in &selected {
-        let block = keys.exported(key).map_err(KeyError::from)?;
+        let block = match &arguments.public_for {
+            Some(gun) => public_half(&mut keys, key, gun, context)?.into(),
+            None => keys.exported(key).map_err(KeyError::from)?,
+        };
         // Large enough at once: where it grew from would not be wiped.
         let mut longer = Zeroizing::new(String::with_capacity(pem.len().saturating_add(block.len())));
         longer.push_str(&pem);
@@ -65,6 +74,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliE
     let keys = selected.iter().map(Row::of).collect();
     context.out.show(&Exported { keys, file: arguments.file.clone(), pem })?;
     Ok(Exit::Success)
+}
+
+/// What others may know of a key.
+fn public_half(keys: &mut Keyring, key: &StoredKey, gun: &Gun, context: &Context) -> Result<String, KeyError> {
+    let secret = keys.open(key)?;
+    if key.role != KeyRole::Root {
+        return Ok(seal::public_pem(secret.public(), &key.role.to_string()));
+    }
+    let certificate = self_signed_root_certificate(secret, gun, context.now, &context.rng)?;
+    Ok(String::from_utf8_lossy(certificate.public_bytes()).into_owned())
 }
 
 /// The keys that were asked for: all of them without a selection. That one is missing is an error: an export is a copy
