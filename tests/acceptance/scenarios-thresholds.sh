@@ -93,7 +93,7 @@ t2_root() { # 2 of 2 for root, and one of its keys exchanged
   must dct t2old -- pull $r:1; must nt t2old list $r; must bl t2old -- repo list $r
   a=$(basename "$(grep -l '^role: root' "$(home t2a)"/.docker/trust/private/*.key)" .key)
   public_half t2b root $r; b=$KEY; public_half t2c root $r; c=$KEY; public_half t2x root $r
-  exits 1 bl t2a -- threshold set $r root 2 --add-key "$W/t2b.pub"; has "1 more of these must sign: $b"
+  exits 1 bl t2a -- threshold set $r root 2 --add-key "$W/t2b.pub"; has "1 more of these keys must sign: $b"
   must bl t2a -- threshold set $r root 2 --add-key "$W/t2b.pub" --session "$f"
   has "all 2 keys of root must sign: if one is lost, the root can never be signed again"
   must bl t2a -- session sign "$f"; has "root (the keys before): 1 of 1 signatures"
