@@ -131,6 +131,19 @@ x3_run() {
   kill -TERM $pid; wait $pid && RCODE=0 || RCODE=$?
   cat "$W/x3.out"; eq "$RCODE" 9 "exit code after a signal"
   dk svc -- rm -f x3s >/dev/null 2>&1
+  # and one to the docker that called the plugin, which hands none on, but tells it (docker 20.10 does not)
+  case $(docker --version) in *" 20.10."*) ;; *)
+    env -i PATH="$PATH" HOME="$(home x3)" DOCKER_HOST="unix://$SOCK" DOCKER_CONTENT_TRUST_SERVER="$TRUST_SERVER_URL" \
+      docker bulla run --name x3o --network none $r:1 sh -c 'trap "echo caught; exit 9" TERM; echo up; cat /dev/zero >/dev/null & wait' \
+      </dev/null >"$W/x3.out" 2>&1 &
+    pid=$!
+    for n in $(seq 1 200); do grep -q '^up' "$W/x3.out" && break; sleep 0.1; done
+    kill -TERM $pid; wait $pid && RCODE=0 || RCODE=$?
+    # that docker's own exit code tells of its signal
+    cat "$W/x3.out"; eq "$(dk svc -- inspect -f '{{.State.Status}} {{.State.ExitCode}}' x3o)" "exited 9" "after a signal to the docker in front"
+    grep -q '^caught' "$W/x3.out" || reason "what the container said at its end is lost"
+    dk svc -- rm -f x3o >/dev/null 2>&1
+  esac
   # not signed: nothing is asked of docker, and no container's code is shown
   mksh $r:2 "two"; must dk svc -- push $r:2
   exits 125 dk x3 -- bulla run --rm $r:2; has "No valid trust data for 2"

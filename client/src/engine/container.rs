@@ -64,6 +64,9 @@ pub enum ContainerError {
     /// This verb is for verifying.
     #[error("--disable-content-trust has no place here: what shall not be verified is for docker {0} itself")]
     Untrusted(Verb),
+    /// Another image comes into the container.
+    #[error("--mount {0} brings in another image, which nobody verifies: leave it out, or use docker itself")]
+    MountedImage(String),
 }
 
 impl fmt::Display for Verb {
@@ -89,6 +92,9 @@ impl Container {
         if options.iter().any(|option| option.name == DISABLE && is_on(option)) {
             return Err(ContainerError::Untrusted(verb));
         }
+        if let Some(mount) = options.iter().find_map(mounted_image) {
+            return Err(ContainerError::MountedImage(mount));
+        }
         let allow_cached = options.iter().any(|option| option.name == ALLOW_CACHED && is_on(option));
         options.retain(|option| option.name != DISABLE && option.name != ALLOW_CACHED);
         let [image, command @ ..] = read.rest else { return Err(ContainerError::NoImage) };
@@ -104,16 +110,29 @@ impl Container {
     }
 }
 
+/// The mount that is one of an image, however docker's comma-separated words write it.
+fn mounted_image(option: &Given) -> Option<String> {
+    let value = option.value.as_deref().filter(|_| option.name == "mount")?.to_string_lossy();
+    let plain: String = value.chars().filter(|c| !c.is_whitespace() && *c != '"').collect();
+    plain.to_ascii_lowercase().contains("type=image").then(|| value.into_owned())
+}
+
 impl Engine {
-    /// Has docker take the place of this process, and do with `image` what was to be done with the image that was named.
-    /// Terminal, signals and exit code are docker's then.
+    /// Has docker do with `image` what was to be done with the image that was named, and gives its exit code.
+    ///
+    /// Docker takes the place of this process, with its terminal, unless a docker that called this one as its plugin is to
+    /// tell when it shall end.
     ///
     /// # Errors
-    /// [`EngineError::Run`]: this process goes on only if docker cannot be run.
-    pub fn become_container(&self, container: &Container, image: &str) -> EngineError {
+    /// [`EngineError::Run`].
+    pub async fn start(&self, container: &Container, image: &str) -> Result<u8, EngineError> {
         let mut command = self.command(container.verb.to_string());
         command.args(container.words(image));
-        self.not_run(replace_this_process(command))
+        #[cfg(unix)]
+        if let Some(caller) = self.caller.as_deref().and_then(super::attended::connect) {
+            return super::attended::run(command, caller).await.map_err(|e| self.not_run(e));
+        }
+        Err(self.not_run(replace_this_process(command)))
     }
 }
 
@@ -174,6 +193,15 @@ mod tests {
                 |other: &&Known| other.long == option.long || (other.short.is_some() && other.short == option.short);
             assert_eq!(known.iter().position(|other| same(&other)), Some(at), "{option:?}");
         }
+    }
+
+    #[test]
+    fn no_other_image_is_mounted() {
+        for mount in ["type=image,source=evil:1,target=/x", "target=/x,TYPE=image,src=evil", "\"type=image\",source=a"]
+        {
+            assert_eq!(parse(&["--mount", mount, "a"]), Err(ContainerError::MountedImage(mount.into())), "{mount}");
+        }
+        assert!(parse(&["--mount", "type=bind,src=/a,dst=/b", "a"]).is_ok());
     }
 
     #[test]

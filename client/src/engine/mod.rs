@@ -8,6 +8,8 @@ use std::process::Command;
 
 use crate::keys::passphrase::keep_from;
 
+#[cfg(unix)]
+mod attended;
 pub mod container;
 pub mod options;
 mod pull;
@@ -29,6 +31,8 @@ pub struct Engine {
     program: OsString,
     /// Its global options: which engine is meant.
     options: Vec<OsString>,
+    /// The socket by which a docker that called this program tells it to end.
+    caller: Option<OsString>,
 }
 
 /// Why docker did not do what it was asked for.
@@ -75,7 +79,13 @@ impl Engine {
     /// The docker command `program`, which is given these global options.
     #[must_use]
     pub fn new(program: OsString, options: &[Given]) -> Self {
-        Self { program, options: options.iter().map(Given::word).collect() }
+        Self { program, options: options.iter().map(Given::word).collect(), caller: None }
+    }
+
+    /// The same, for a docker that called this program as its plugin and listens at this socket.
+    #[must_use]
+    pub fn called_from(self, socket: Option<OsString>) -> Self {
+        Self { caller: socket, ..self }
     }
 
     /// Docker with a verb. It is to sign nothing and to verify nothing, so it needs no passphrase.

@@ -50,6 +50,8 @@ pub(crate) enum Exit {
     /// `run` has not come to docker: a container may end with any of the codes above, and docker's own failures have
     /// this one.
     NotStarted,
+    /// As docker ended.
+    OfDocker(u8),
 }
 
 /// What a failure is called in JSON; scripts compare these names, so they stay.
@@ -485,6 +487,7 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Refused => 3,
             Exit::Unreachable => 4,
             Exit::NotStarted => 125,
+            Exit::OfDocker(code) => code,
         })
     }
 }

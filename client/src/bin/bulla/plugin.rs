@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal as _, stdout};
 use std::path::{Path, PathBuf};
 
 use bulla::engine::Engine;
@@ -21,6 +22,8 @@ const METADATA: &str = "docker-cli-plugin-metadata";
 const COMPLETE: [&str; 2] = ["__complete", "__completeNoDesc"];
 /// The variable that names the docker that was called.
 const ORIGINAL: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
+/// The variable that names the socket by which it tells that it is to end.
+const SOCKET: &str = "DOCKER_CLI_PLUGIN_SOCKET";
 /// Docker's own options that take nothing; it hands them on, and they choose the engine.
 const FLAGS: &str = "D,debug tls tlsverify";
 /// Those that take a value.
@@ -176,7 +179,9 @@ impl Call {
         let directory = read.options.iter().rev().find(|option| option.name == "config");
         let docker_directory = directory.and_then(|option| option.value.clone()).map(PathBuf::from);
         let program = variable(ORIGINAL).filter(|program| !program.is_empty()).unwrap_or_else(|| "docker".into());
-        let engine = Engine::new(program, &read.options);
+        // At a terminal docker leaves signals to that, which sends them to all.
+        let socket = if stdout().is_terminal() { None } else { variable(SOCKET) };
+        let engine = Engine::new(program, &read.options).called_from(socket);
         let words = match read.rest {
             [first, rest @ ..] if first == name => rest.to_vec(),
             // Called by hand.

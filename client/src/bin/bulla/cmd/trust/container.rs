@@ -1,6 +1,5 @@
 //! `bulla trust run` and `bulla trust create`: docker's verbs on the signed image of a tag, by its digest.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 
 use bulla::engine::container::{Container, Verb};
@@ -11,7 +10,7 @@ use super::deciding::decide;
 use crate::cmd::reading::Cached;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::{Code, Exit};
+use crate::exit::Exit;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -26,22 +25,21 @@ pub(crate) struct Arguments {
 
 /// Runs the verb. What fails before docker has the word must not look as if the container had ended so.
 pub(crate) async fn run(verb: Verb, arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let Err(error) = start(verb, &arguments.words, context).await;
-    if verb == Verb::Create {
-        return Err(error);
+    match start(verb, &arguments.words, context).await {
+        Ok(code) => Ok(Exit::OfDocker(code)),
+        Err(error) if verb == Verb::Create => Err(error),
+        Err(error) => {
+            context.out.error(&error);
+            Ok(Exit::NotStarted)
+        }
     }
-    context.out.error(&error);
-    Ok(match Code::of(&error).exit() {
-        Exit::Success => Exit::Success,
-        Exit::Failure | Exit::Usage | Exit::Refused | Exit::Unreachable | Exit::NotStarted => Exit::NotStarted,
-    })
 }
 
-/// Comes back only if docker did not take over.
-async fn start(verb: Verb, words: &[OsString], context: &Context) -> Result<Infallible, CliError> {
+/// Gives docker's exit code, if it did not take over.
+async fn start(verb: Verb, words: &[OsString], context: &Context) -> Result<u8, CliError> {
     let container = Container::parse(verb, words)?;
     let image = ImageName::parse(&container.image)?;
     let digest = decide(&image, &Cached { allow_cached: container.allow_cached }, context).await?;
     let verified = format!("{}@sha256:{digest}", image.repository());
-    Err(context.engine.become_container(&container, &verified).into())
+    Ok(context.engine.start(&container, &verified).await?)
 }
