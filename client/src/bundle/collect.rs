@@ -10,10 +10,10 @@ use super::archive::Files;
 use super::error::{BundleError, ContentError};
 use super::place::Place;
 use super::{Bundle, MAX_FILE_BYTES, believed, read_bounded};
-use crate::config::pinned_files;
 use crate::doctor::known_repositories;
 use crate::keys::{Keyring, KeyringError, StoredKey};
 use crate::paths::TrustDirectory;
+use crate::{config, policy};
 
 /// Which keys go into a bundle: with neither, all.
 #[derive(Clone, Debug, Default)]
@@ -129,17 +129,23 @@ fn selected(
 
 /// The files of settings, and of the authorities that they pin.
 fn settings(trust: &TrustDirectory, left_out: &mut Vec<LeftOut>) -> Result<Vec<PathBuf>, BundleError> {
-    let own = trust.own_file();
-    let mut found: Vec<_> = [&own, &trust.as_path().join("policy.toml")].into_iter().cloned().collect();
-    found.retain(|path| path.exists());
-    if !found.contains(&own) {
-        return Ok(found);
+    let (mut found, mut pinned) = (Vec::new(), Vec::new());
+    for place in [Place::OwnFile, Place::Policy] {
+        let path = place.path(trust);
+        if !path.exists() {
+            continue;
+        }
+        let content = read_bounded(&path, MAX_FILE_BYTES)?.unwrap_or_default();
+        match place {
+            Place::Policy => pinned.extend(policy::pinned_files(&path, &content)?),
+            Place::Authority(_) | Place::OwnFile | Place::Root(_) | Place::Key(_) => {
+                pinned.extend(config::pinned_files(&content, &path)?);
+            }
+        }
+        found.push(path);
     }
-    let content = read_bounded(&own, MAX_FILE_BYTES)?.unwrap_or_default();
-    for file in pinned_files(&content, &own)? {
-        let path = trust.as_path().join(&file);
-        let is_below = file.to_str().is_some_and(|name| matches!(Place::parse(name), Ok(Place::Authority(_))));
-        if is_below && path.is_file() {
+    for path in pinned {
+        if matches!(Place::of(&path, trust), Ok(Place::Authority(_))) && path.is_file() {
             found.push(path);
         } else {
             left_out.push(LeftOut::Authority(path));
@@ -172,7 +178,7 @@ impl fmt::Display for LeftOut {
             ),
             Self::Authority(path) => write!(
                 f,
-                "bulla.json pins the authority in {path}, which is not in the bundle: take it to a restored machine by hand",
+                "the authority in {path} is pinned, and is not in the bundle: take it to a restored machine by hand",
                 path = path.display()
             ),
         }

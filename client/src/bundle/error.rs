@@ -9,6 +9,7 @@ use crate::cache::FileError;
 use crate::config::ConfigError;
 use crate::keys::new_file::NewFileError;
 use crate::keys::{KeyringError, PassphraseError};
+use crate::policy::PolicyError;
 
 /// Why nothing was backed up, or nothing restored.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum BundleError {
     /// The settings that belong into the bundle are not understood.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The policy that belongs into the bundle is not understood.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// There is no key to back up.
     #[error("no keys are in {directory}: there is nothing to back up", directory = .0.display())]
     NoKeys(PathBuf),
@@ -144,4 +148,7 @@ pub enum ContentError {
     /// The settings are not understood.
     #[error(transparent)]
     Settings(ConfigError),
+    /// The policy is not understood.
+    #[error(transparent)]
+    Policy(PolicyError),
 }

@@ -23,10 +23,10 @@ mod seal;
 mod tests;
 
 use crate::cache::FileError;
-use crate::config::pinned_files;
 use crate::keys::new_file::write_new;
 use crate::keys::{Keyring, StoredKey};
 use crate::paths::TrustDirectory;
+use crate::{config, policy};
 use archive::Files;
 pub use collect::{Collected, LeftOut, Selection};
 pub use error::{BundleError, ContentError};
@@ -165,9 +165,15 @@ impl Bundle {
 
     /// That everything in it is what it should be.
     fn check(&self, keys: &Keyring, trust: &TrustDirectory, now: UtcTime) -> Result<(), ContentError> {
-        let own = self.files.get(&Place::OwnFile);
-        let pinned = own.map(|content| pinned_files(content, &trust.own_file())).transpose();
-        let pinned = pinned.map_err(ContentError::Settings)?.unwrap_or_default();
+        let mut pinned = Vec::new();
+        if let Some(own) = self.files.get(&Place::OwnFile) {
+            let path = Place::OwnFile.path(trust);
+            pinned.extend(config::pinned_files(own, &path).map_err(ContentError::Settings)?);
+        }
+        if let Some(policy) = self.files.get(&Place::Policy) {
+            let path = Place::Policy.path(trust);
+            pinned.extend(policy::pinned_files(&path, policy).map_err(ContentError::Policy)?);
+        }
         for (place, content) in &self.files {
             match place {
                 Place::Key(_) => {
@@ -178,7 +184,7 @@ impl Bundle {
                     let why = |why| ContentError::NoRoot { gun: gun.clone(), why };
                     believed(content, gun, now).map_err(why)?;
                 }
-                Place::Authority(name) if !pinned.iter().any(|file| file == Path::new(name)) => {
+                Place::Authority(name) if !pinned.contains(&place.path(trust)) => {
                     return Err(ContentError::NotPinned(name.clone()));
                 }
                 Place::Authority(_) | Place::OwnFile | Place::Policy => {}

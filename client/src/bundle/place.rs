@@ -15,7 +15,7 @@ const MAX_SEGMENT: usize = 255;
 /// A place in a trust directory, in the order in which places are filled: nothing is trusted on first use between two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The file of an authority that `bulla.json` pins.
+    /// The file of an authority that `bulla.json` or `policy.toml` pins.
     Authority(String),
     /// `bulla.json`: pins.
     OwnFile,

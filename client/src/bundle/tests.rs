@@ -81,9 +81,10 @@ fn what_a_bundle_holds_is_restored() {
         (REGULAR, "tuf/example.com/fix/simple/metadata/root.json", "", ROOT),
         (REGULAR, "bulla.json", "", br#"{"pins": {"ca": {"a.test/": "ca/a.pem"}}}"#),
         (REGULAR, "ca/a.pem", "", b"a certificate"),
-        (REGULAR, "policy.toml", "", b"x = 1"),
+        (REGULAR, "policy.toml", "", b"[pins.ca]\n\"b.test/\" = \"b.pem\"\n"),
+        (REGULAR, "b.pem", "", b"another certificate"),
     ];
-    machine.restores(&foreign(5, &files)).unwrap();
+    machine.restores(&foreign(6, &files)).unwrap();
     for (_, name, _, content) in files {
         assert_eq!(fs::read(machine.trust().as_path().join(name)).unwrap(), content, "{name}");
     }
@@ -129,6 +130,8 @@ fn a_file_that_nothing_pins_is_refused() {
     assert!(matches!(&refusal, ContentError::NotPinned(name) if name == "stray.pem"), "{refusal}");
     let refusal = machine.refusal(&[(REGULAR, "bulla.json", "", b"{")]);
     assert!(matches!(refusal, ContentError::Settings(_)), "{refusal}");
+    let refusal = machine.refusal(&[(REGULAR, "policy.toml", "", b"x = 1")]);
+    assert!(matches!(refusal, ContentError::Policy(_)), "{refusal}");
 }
 
 #[test]

@@ -28,7 +28,11 @@ struct Members {
 impl OwnFile {
     /// Reads the file at `path`; one that is not there says nothing.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let Some(Members { pins, allow_cached }) = read(path)? else { return Ok(Self::default()) };
+        read(path)?.map_or_else(|| Ok(Self::default()), |members| Self::of(members, path))
+    }
+
+    /// What its members say.
+    fn of(Members { pins, allow_cached }: Members, path: &Path) -> Result<Self, ConfigError> {
         let directory = path.parent().unwrap_or(Path::new(""));
         let pins =
             pins.map(|written| PinsOfFile::new(path, "pins", written, |file| directory.join(file))).transpose()?;
@@ -36,13 +40,13 @@ impl OwnFile {
     }
 }
 
-/// The files of authorities that the content of such a file pins, as it names them.
+/// The files of authorities that the content of such a file at `path` pins, each where it lies.
 ///
 /// # Errors
 /// [`ConfigError::Malformed`]: it is not understood.
 pub(crate) fn pinned_files(content: &[u8], path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let Members { pins, .. } = parse(content, path)?;
-    Ok(pins.map(WrittenPins::into_files).unwrap_or_default())
+    let pins = OwnFile::of(parse(content, path)?, path)?.pins;
+    Ok(pins.iter().flat_map(PinsOfFile::files).map(Path::to_owned).collect())
 }
 
 #[cfg(test)]

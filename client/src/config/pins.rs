@@ -52,10 +52,10 @@ pub(crate) struct WrittenPins {
     disable_tofu: bool,
 }
 
-impl WrittenPins {
-    /// The files of authorities, as they are written.
-    pub(super) fn into_files(self) -> Vec<PathBuf> {
-        self.ca.into_values().collect()
+impl PinsOfFile {
+    /// The files of authorities, each where it lies.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.authorities.values().map(PathBuf::as_path)
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) use decide::without_trust_data;
 pub use decide::{Evidence, Outcome, Verdict, decide};
 pub use explain::Check;
 pub use parse::PolicyError;
+pub(crate) use parse::pinned_files;
 pub use pattern::{Pattern, PatternError};
 
 use crate::image::{ImageName, Tag};

@@ -144,6 +144,15 @@ impl Policy {
     }
 }
 
+/// The files of authorities that a policy's text pins if it stands at `path`, each where it lies.
+///
+/// # Errors
+/// [`PolicyError::Malformed`].
+pub(crate) fn pinned_files(path: &Path, text: &[u8]) -> Result<Vec<PathBuf>, PolicyError> {
+    let (_, pins) = parse(path, text)?;
+    Ok(pins.iter().flat_map(PinsOfFile::files).map(Path::to_owned).collect())
+}
+
 fn parse(path: &Path, text: &[u8]) -> Result<(Policy, Option<PinsOfFile>), PolicyError> {
     let at = |line, why: &str| PolicyError::Malformed { path: path.to_owned(), line, why: why.to_owned() };
     if text.len() as u64 > MAX_BYTES {

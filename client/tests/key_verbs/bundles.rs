@@ -23,7 +23,11 @@ fn full() -> Home {
     let trust = home.path().join(".docker/trust");
     copy(&fixture("trust-dir"), &trust);
     private(&home, ".docker/trust/bulla.json", r#"{"pins": {"ca": {"a.test/": "ca.pem"}, "disable_tofu": true}}"#);
-    private(&home, ".docker/trust/ca.pem", &fs::read_to_string(fixture("keys/alice.crt")).unwrap());
+    private(&home, ".docker/trust/policy.toml", "[pins.ca]\n\"b.test/\" = \"policy.pem\"\n");
+    for name in ["ca.pem", "policy.pem"] {
+        let certificate = fs::read_to_string(fixture("keys/alice.crt")).unwrap();
+        private(&home, &format!(".docker/trust/{name}"), &certificate);
+    }
     home
 }
 

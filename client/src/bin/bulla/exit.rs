@@ -435,7 +435,7 @@ impl Code {
             BundleError::File(_) | BundleError::New(_) | BundleError::Unproven(_) | BundleError::Taken(_) => Self::File,
             BundleError::Passphrase(_) => Self::Passphrase,
             BundleError::Keyring(e) => Self::of_keyring(e),
-            BundleError::Config(_) => Self::Invalid,
+            BundleError::Config(_) | BundleError::Policy(_) => Self::Invalid,
             BundleError::NoKeys(_) | BundleError::NoKeyOf { .. } => Self::NoKey,
             BundleError::NotBundled { .. } | BundleError::Seal | BundleError::Unusable { .. } => Self::Key,
         }
