@@ -186,10 +186,19 @@ impl PublicKey {
         }
     }
 
-    /// The id under which the private key is stored: that of the bare key, or its own if it never verifies.
+    /// The id under which the private key is stored: that of the bare key as the reference writes it, whatever form it has
+    /// here (PEM, a compressed point), or its own if it never verifies.
     #[must_use]
     pub fn canonical_id(&self) -> KeyId {
-        self.bare().map_or_else(|| self.id().clone(), |bare| bare.id().clone())
+        let key_type = match self.key_type() {
+            KeyType::Ecdsa | KeyType::EcdsaX509 => KeyType::Ecdsa,
+            KeyType::Rsa | KeyType::RsaX509 => KeyType::Rsa,
+            KeyType::Ed25519 | KeyType::Other(_) => return self.id().clone(),
+        };
+        match self.material() {
+            Some(material) if material != self.public_bytes() => Self::new(key_type, material.to_vec()).id().clone(),
+            Some(_) | None => self.id().clone(),
+        }
     }
 
     /// Whether this key made `signature` over `message`, by a method that fits the key's type.
@@ -426,6 +435,9 @@ mod tests {
         assert_eq!(first.material(), bare.material());
         assert_eq!(first.bare().as_ref(), Some(bare));
         assert_eq!(bare.bare().as_ref(), Some(bare));
+        for key in [bare, &first, &second] {
+            assert_eq!(key.canonical_id(), *bare.id());
+        }
     }
 
     #[test]
@@ -442,6 +454,7 @@ mod tests {
             let key = PublicKey::new(KeyType::Ecdsa, der);
             assert_ne!(key.id(), secret.public().id());
             assert_eq!(key.material(), secret.public().material(), "{kind}");
+            assert_eq!(key.canonical_id(), *secret.public().id(), "{kind}");
             let signature = secret.signature(MESSAGE, &SystemRandom::new()).unwrap();
             assert!(key.verifies(MESSAGE, &signature), "{kind}");
         }
@@ -458,6 +471,9 @@ mod tests {
         let text = pem::encode(&pem::Pem::new("PUBLIC KEY", secret.public().public_bytes()));
         let as_pem = PublicKey::new(KeyType::Rsa, text.into_bytes());
         assert_eq!(as_pem.material(), secret.public().material());
+        for key in [without_null, as_pem] {
+            assert_eq!(key.canonical_id(), *secret.public().id());
+        }
     }
 
     #[test]
