@@ -177,7 +177,9 @@ impl Call {
         let known: Vec<_> = Known::all(FLAGS, Takes::Nothing).chain(Known::all(VALUES, Takes::Value)).collect();
         let read = read(&known, &words)?;
         let directory = read.options.iter().rev().find(|option| option.name == "config");
-        let docker_directory = directory.and_then(|option| option.value.clone()).map(PathBuf::from);
+        // An empty one is none to docker.
+        let directory = directory.and_then(|option| option.value.clone()).filter(|directory| !directory.is_empty());
+        let docker_directory = directory.map(PathBuf::from);
         let program = variable(ORIGINAL).filter(|program| !program.is_empty()).unwrap_or_else(|| "docker".into());
         // At a terminal docker leaves signals to that, which sends them to all.
         let socket = if stdout().is_terminal() { None } else { variable(SOCKET) };
@@ -270,6 +272,14 @@ mod tests {
         ];
         assert_eq!(read.engine, Engine::new("/opt/docker".into(), &options));
         assert!(matches!(call(&["docker-trust", "--new", "trust", "pull"]), Err(OptionError::Unknown(_))));
+    }
+
+    #[test]
+    fn an_empty_directory_of_docker_s_is_its_own_and_no_way_around_what_lies_there() {
+        for options in [&["--config="][..], &["--config", ""], &["--config", "/c", "--config="]] {
+            let words = [&["docker-trust"], options, &["trust", "run"]].concat();
+            assert_eq!(call(&words).unwrap().docker_directory, None, "{options:?}");
+        }
     }
 
     #[test]
