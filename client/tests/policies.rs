@@ -55,6 +55,17 @@ fn a_policy_that_cannot_be_used_ends_every_verb_that_decides_before_anybody_is_a
 }
 
 #[test]
+fn a_policy_that_cannot_be_used_lets_nothing_run_and_looks_like_no_container_s_end() {
+    let (home, _file) = home("defualt = 1\n");
+    let image = format!("a.test/b@sha256:{}", "a".repeat(64));
+    for (verb, expected) in [("run", 125), ("create", 1), ("pull", 1)] {
+        let (status, out, said) = run(home.path(), &["trust", verb, &image]);
+        assert_eq!((status, out.as_str()), (expected, ""), "{verb}: {said}");
+        assert!(said.contains("unknown field `defualt`"), "{verb}: {said}");
+    }
+}
+
+#[test]
 fn a_policy_that_is_named_and_not_there_is_no_absent_one() {
     let (home, file) = home("");
     std::fs::remove_file(&file).unwrap();

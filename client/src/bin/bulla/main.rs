@@ -175,9 +175,11 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(arguments.global.output, watcher(), called);
     // It can only have been installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let starts = matches!(arguments.command, Command::Trust(cmd::trust::Command::Run(_)));
     let exit = run(arguments, call.docker_directory, call.engine, output).await.unwrap_or_else(|e| {
         output.error(&e);
-        Code::of(&e).exit()
+        // What fails before docker has the word, settings included, must not look as if the container had ended so.
+        if starts { Exit::NotStarted } else { Code::of(&e).exit() }
     });
     exit.into()
 }

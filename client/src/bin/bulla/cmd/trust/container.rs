@@ -23,16 +23,9 @@ pub(crate) struct Arguments {
     words: Vec<OsString>,
 }
 
-/// Runs the verb. What fails before docker has the word must not look as if the container had ended so.
+/// Runs the verb.
 pub(crate) async fn run(verb: Verb, arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    match start(verb, &arguments.words, context).await {
-        Ok(code) => Ok(Exit::OfDocker(code)),
-        Err(error) if verb == Verb::Create => Err(error),
-        Err(error) => {
-            context.out.error(&error);
-            Ok(Exit::NotStarted)
-        }
-    }
+    start(verb, &arguments.words, context).await.map(Exit::OfDocker)
 }
 
 /// Gives docker's exit code, if it did not take over.
