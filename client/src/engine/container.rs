@@ -61,6 +61,9 @@ pub enum ContainerError {
     /// The image's name is no text.
     #[error("{0:?} is no name of an image")]
     NotText(OsString),
+    /// A value that is neither on nor off.
+    #[error("--{ALLOW_CACHED} takes true or false, not {0:?}")]
+    AllowCached(OsString),
     /// This verb is for verifying.
     #[error("--disable-content-trust has no place here: what shall not be verified is for docker {0} itself")]
     Untrusted(Verb),
@@ -95,7 +98,7 @@ impl Container {
         if let Some(mount) = options.iter().find_map(mounted_image) {
             return Err(ContainerError::MountedImage(mount));
         }
-        let allow_cached = options.iter().any(|option| option.name == ALLOW_CACHED && is_on(option));
+        let allow_cached = allows_cached(&options)?;
         options.retain(|option| option.name != DISABLE && option.name != ALLOW_CACHED);
         let [image, command @ ..] = read.rest else { return Err(ContainerError::NoImage) };
         let image = image.to_str().ok_or_else(|| ContainerError::NotText(image.clone()))?.to_owned();
@@ -115,6 +118,17 @@ fn mounted_image(option: &Given) -> Option<String> {
     let value = option.value.as_deref().filter(|_| option.name == "mount")?.to_string_lossy();
     let plain: String = value.chars().filter(|c| !c.is_whitespace() && *c != '"').collect();
     plain.to_ascii_lowercase().contains("type=image").then(|| value.into_owned())
+}
+
+/// Whether cached trust data will do, by the last word on it, as docker reads its own options.
+fn allows_cached(options: &[Given]) -> Result<bool, ContainerError> {
+    match options.iter().rfind(|option| option.name == ALLOW_CACHED).map(|option| option.value.as_deref()) {
+        None => Ok(false),
+        Some(None) => Ok(true),
+        Some(Some(value)) if value == "true" => Ok(true),
+        Some(Some(value)) if value == "false" => Ok(false),
+        Some(Some(value)) => Err(ContainerError::AllowCached(value.to_owned())),
+    }
 }
 
 impl Engine {
@@ -217,5 +231,22 @@ mod tests {
         assert_eq!(parse(&["--disable-content-trust=false", "a"]).unwrap().options, []);
         let allowed = parse(&["--allow-cached", "--rm", "a"]).unwrap();
         assert_eq!((allowed.allow_cached, allowed.options), (true, vec![Given::flag("rm")]));
+    }
+
+    #[test]
+    fn cached_trust_data_will_do_only_if_the_last_word_on_it_says_so() {
+        for (words, allowed) in [
+            (&["a"][..], false),
+            (&["--allow-cached=true", "a"], true),
+            (&["--allow-cached=false", "a"], false),
+            (&["--allow-cached", "--allow-cached=false", "a"], false),
+            (&["--allow-cached=false", "--allow-cached", "a"], true),
+        ] {
+            assert_eq!(parse(words).unwrap().allow_cached, allowed, "{words:?}");
+        }
+        for value in ["0", "no", "False", ""] {
+            let words = [&format!("--allow-cached={value}"), "a"];
+            assert_eq!(parse(&words), Err(ContainerError::AllowCached(value.into())), "{value:?}");
+        }
     }
 }
