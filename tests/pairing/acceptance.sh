@@ -19,10 +19,28 @@ export BULLA_BIN_DIR START_SERVER_CMD
 START_SERVER_CMD=$(printf %q "$HERE/start-for-acceptance.sh")
 number=0 failed=0
 set -o pipefail
+harness() { PAIRING=$1 "$HERE/../acceptance/run.sh" "${@:2}" | sed -u 's/^/    /'; }
+# Two publishers at once may leave a repository of the reference's server that nobody can read or publish to any
+# more: there S8 begins anew, twice at most.
+at_once() {
+  local try
+  for try in 1 2 3; do
+    echo "# S8 by itself, $1, run $try of 3 at most"
+    harness "$1" S8 && return
+  done
+  return 1
+}
+run() {
+  local alone=() rest=() scenario
+  for scenario in "${@:2}"; do
+    if [[ $1 == reference+* && $scenario == S8 ]]; then alone+=("$scenario"); else rest+=("$scenario"); fi
+  done
+  { [ ${#rest[@]} = 0 ] || harness "$1" "${rest[@]}"; } && { [ ${#alone[@]} = 0 ] || at_once "$1"; }
+}
 for pairing in "${pairings[@]}"; do
   number=$((number + 1))
   echo "# Subtest: $pairing"
-  if PAIRING=$pairing "$HERE/../acceptance/run.sh" "${scenarios[@]}" | sed -u 's/^/    /'; then
+  if run "$pairing" "${scenarios[@]}"; then
     echo "ok $number - $pairing"
   else
     echo "not ok $number - $pairing"
