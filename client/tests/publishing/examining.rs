@@ -4,20 +4,16 @@ use bulla::changelist::{Change, Changelist, DelegationEdit};
 use bulla::config::Flags;
 use bulla::doctor::{self, Diagnosis, Finding};
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, PublishError, Publisher};
+use bulla::publish::{Changes, PublishError};
 use ring::rand::SystemRandom;
 use tuf_schema::{DelegationName, Role};
 
-use crate::world::{NoPause, Person, Server, add_signer, gun};
+use crate::world::{Person, Server, add_signer, gun};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
 async fn examine(person: &Person, server: &Server) -> Result<Diagnosis, PublishError> {
-    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    doctor::examine(&mut publisher, &person.directory()).await
+    person.publishing(server, async |publisher| doctor::examine(publisher, &person.directory()).await).await
 }
 
 /// What needs doing, as the commands that mend it; `-` where others must.

@@ -44,13 +44,12 @@ async fn renew(owner: &Person, cache: &Cache, server: &Server) -> Result<Renewed
 
 /// One run of a rotation.
 async fn rotate(owner: &Person, server: &Server, role: Role) -> Result<Rotated, RotationError> {
-    let (gun, cache, mut keys, rng) = (gun(), owner.cache(), owner.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
     let request = Request { roles: vec![role], ..Request::default() };
-    let plan = rotate::plan(&mut publisher, &request).await?;
-    rotate::carry_out(&mut publisher, &plan).await
+    let rotated = async |publisher: &mut Publisher<'_>| {
+        let plan = rotate::plan(publisher, &request).await?;
+        rotate::carry_out(publisher, &plan).await
+    };
+    owner.publishing(server, rotated).await
 }
 
 fn is_first_contact(error: &PublishError) -> bool {

@@ -153,17 +153,9 @@ async fn whoever_witnesses_what_does_not_count_is_shown_all_of_it_before_it_is_s
     let adopted = |role: &Role, listed: &Targets| {
         seen.lock().unwrap().push((role.clone(), listed.clone(), server.posts().len()));
     };
-    let (cache, mut keys, gun, now) = (alice.cache(), alice.keyring(), crate::world::gun(), server.now());
-    let mut publisher = bulla::publish::Publisher {
-        gun: &gun,
-        remote: &server,
-        cache: &cache,
-        keys: &mut keys,
-        now,
-        rng: &rng,
-        pacing: &crate::world::NoPause,
-    };
-    publisher.publish_staged(&list, &|_| {}, &adopted).await.unwrap();
+    let published =
+        alice.publishing(&server, async |publisher| publisher.publish_staged(&list, &|_| {}, &adopted).await);
+    published.await.unwrap();
     // What counts already was seen by every reader, and is not shown.
     let seen = seen.into_inner().unwrap();
     let [(role, listed, before)] = seen.as_slice() else { panic!("{seen:?}") };

@@ -1,18 +1,17 @@
 //! What has expired is signed anew: everything stays as it was but versions and dates.
 
 use bulla::keys::KeyRole;
-use bulla::publish::{PublishError, Publisher};
+use bulla::publish::PublishError;
 use bulla::remote::RemoteError;
 use bulla::renew::{self, By, Item, Plan, RenewalError, Renewed, Shown, What};
 use bulla::trust::UpdateError;
-use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::verify::{FirstRootError, StaleError};
 use tuf_schema::version::Version;
 use tuf_schema::{Role, SigningKey as _};
 
-use crate::world::{NoPause, Person, Server, add_signer, gun, roles};
+use crate::world::{Person, Server, add_signer, gun, roles};
 
 const YEAR: i64 = 365 * 24 * 3600;
 const DAY: i64 = 24 * 3600;
@@ -23,11 +22,7 @@ fn later(server: &Server, seconds: i64) {
 }
 
 async fn plan(person: &Person, server: &Server) -> Result<Plan, PublishError> {
-    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    renew::plan(&mut publisher).await
+    person.publishing(server, async |publisher| renew::plan(publisher).await).await
 }
 
 async fn renew(person: &Person, server: &Server) -> Result<Renewed, RenewalError> {
@@ -35,11 +30,7 @@ async fn renew(person: &Person, server: &Server) -> Result<Renewed, RenewalError
 }
 
 async fn carry_out(person: &Person, server: &Server, plan: &Plan) -> Result<Renewed, RenewalError> {
-    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    renew::carry_out(&mut publisher, plan).await
+    person.publishing(server, async |publisher| renew::carry_out(publisher, plan).await).await
 }
 
 fn document(role: &str) -> What {

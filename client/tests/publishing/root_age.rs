@@ -2,11 +2,10 @@
 
 use bulla::keys::KeyRole;
 use bulla::publish::{Published, Publisher, RootNotice, SignTags};
-use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot};
 use tuf_schema::{Role, UtcTime};
 
-use crate::world::{NoPause, Person, Server, add_signer, gun, manifest, now, roles, tag};
+use crate::world::{Person, Server, add_signer, manifest, now, roles, tag};
 
 const DAY: i64 = 86_400;
 /// When the root of a repository signed at `now()` ends: it, and its certificate, last 3650 days.
@@ -94,14 +93,13 @@ async fn a_root_that_was_looked_at_in_the_same_run_is_seen_first_all_the_same() 
     let time = at(&server, END - 10 * DAY);
     renew_targets(&owner, &server, time);
     std::fs::remove_dir_all(owner.cache().place()).unwrap();
-    let (mut keys, cache, gun, rng) = (owner.keyring(), owner.cache(), gun(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: &server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
     let edit = SignTags::new([(tag("2"), manifest(b"two"))]);
-    assert!(publisher.exists().await.unwrap());
-    publisher.plan(&edit).await.unwrap();
-    let published = publisher.publish(&edit).await.unwrap();
+    let published = async |publisher: &mut Publisher<'_>| {
+        assert!(publisher.exists().await.unwrap());
+        publisher.plan(&edit).await.unwrap();
+        publisher.publish(&edit).await.unwrap()
+    };
+    let published = owner.publishing(&server, published).await;
     assert!(matches!(&published.root[0], RootNotice::NotRenewed { why, .. } if why.contains("never seen here")));
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bulla::changelist::Change;
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, MAX_ATTEMPTS, PublishError, Publisher};
+use bulla::publish::{Changes, MAX_ATTEMPTS, PublishError};
 use bulla::remote::RemoteError;
 use bulla::rotate::{self, Plan, Request, Rotated, RotationError};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::{BaseRole, DelegationName, KeyId, Role, SigningKey as _};
 
-use crate::world::{NoPause, Person, Server, add_signer, gun, roles};
+use crate::world::{Person, Server, add_signer, gun, roles};
 
 fn role(text: &str) -> Role {
     Role::parse(text).unwrap()
@@ -23,11 +23,7 @@ fn request(names: &[&str]) -> Request {
 }
 
 async fn plan(person: &Person, server: &Server, request: &Request) -> Result<Plan, RotationError> {
-    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    rotate::plan(&mut publisher, request).await
+    person.publishing(server, async |publisher| rotate::plan(publisher, request).await).await
 }
 
 async fn rotate(person: &Person, server: &Server, request: &Request) -> Result<Rotated, RotationError> {
@@ -36,11 +32,7 @@ async fn rotate(person: &Person, server: &Server, request: &Request) -> Result<R
 }
 
 async fn carry_out(person: &Person, server: &Server, plan: &Plan) -> Result<Rotated, RotationError> {
-    let (gun, cache, mut keys, rng) = (gun(), person.cache(), person.keyring(), SystemRandom::new());
-    let now = server.now();
-    let mut publisher =
-        Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-    rotate::carry_out(&mut publisher, plan).await
+    person.publishing(server, async |publisher| rotate::carry_out(publisher, plan).await).await
 }
 
 fn private_keys(person: &Person, wanted: &KeyRole) -> Vec<KeyId> {

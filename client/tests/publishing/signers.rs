@@ -209,16 +209,16 @@ async fn who_is_no_signer_cannot_be_removed() {
 #[tokio::test]
 async fn the_first_signature_makes_the_registry_s_user_a_signer() {
     let (server, alice) = (Server::new(), Person::new());
-    let mut keys = alice.keyring();
-    let signer = alice.with_publisher(&mut keys, &server, |publisher| first_signer(publisher, "alice")).unwrap();
-    let edit = || SignTags::new([(tag("1"), manifest(b"one"))]).with_first_signer(signer.clone());
+    let signer = async || alice.publishing(&server, async |publisher| first_signer(publisher, "alice")).await.unwrap();
+    let first = signer().await;
+    let edit = || SignTags::new([(tag("1"), manifest(b"one"))]).with_first_signer(first.clone());
     let published = alice.publish(&server, &edit()).await.unwrap();
     assert!(published.initialised);
     assert_eq!(server.posts(), [roles(&["root", "targets", "targets/alice", "targets/releases"])]);
     assert!(server.current::<Targets>("targets").targets.is_empty());
     assert!(is_released(&server, "1").await);
     // The key is taken again for the next repository, and a repository that is there gets no signer.
-    let again = alice.with_publisher(&mut keys, &server, |publisher| first_signer(publisher, "alice")).unwrap();
+    let again = signer().await;
     assert_eq!(alice.key_files(), 3);
     let (other, owner) = (Server::new(), Person::new());
     owner.sign(&other, "0", b"zero").await.unwrap();
@@ -230,9 +230,8 @@ async fn the_first_signature_makes_the_registry_s_user_a_signer() {
 #[tokio::test]
 async fn a_user_s_name_that_is_no_signer_s_makes_nobody_a_signer_and_no_key() {
     let (server, person) = (Server::new(), Person::new());
-    let mut keys = person.keyring();
     for user in ["", "AWS", "releases", "root", "targets", "snapshot", "timestamp", "a b", "<token>", "j.doe"] {
-        let signer = person.with_publisher(&mut keys, &server, |publisher| first_signer(publisher, user)).unwrap();
+        let signer = person.publishing(&server, async |publisher| first_signer(publisher, user)).await.unwrap();
         assert!(signer.is_none(), "{user}");
     }
     assert_eq!(person.key_files(), 0);

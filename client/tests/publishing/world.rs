@@ -251,27 +251,28 @@ impl Person {
 
     pub(crate) async fn publish_with(
         &self,
-        mut keys: Keyring,
+        keys: Keyring,
         server: &Server,
         edit: &dyn Edit,
     ) -> Result<Published, PublishError> {
-        let (cache, rng) = (self.cache(), SystemRandom::new());
-        let (gun, now) = (gun(), server.now());
-        let mut publisher =
-            Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
-        publisher.publish(edit).await
+        self.publishing_with(keys, server, async |publisher| publisher.publish(edit).await).await
     }
 
-    /// Works with a publisher beside a publish.
-    pub(crate) fn with_publisher<T>(
+    /// Works with a publisher of this person's.
+    pub(crate) async fn publishing<T>(&self, server: &Server, work: impl AsyncFnOnce(&mut Publisher<'_>) -> T) -> T {
+        self.publishing_with(self.keyring(), server, work).await
+    }
+
+    async fn publishing_with<T>(
         &self,
-        keys: &mut Keyring,
+        mut keys: Keyring,
         server: &Server,
-        work: impl FnOnce(&mut Publisher<'_>) -> T,
+        work: impl AsyncFnOnce(&mut Publisher<'_>) -> T,
     ) -> T {
-        let (cache, rng) = (self.cache(), SystemRandom::new());
-        let (gun, now) = (gun(), server.now());
-        work(&mut Publisher { gun: &gun, remote: server, cache: &cache, keys, now, rng: &rng, pacing: &NoPause })
+        let (gun, cache, rng, now) = (gun(), self.cache(), SystemRandom::new(), server.now());
+        let mut publisher =
+            Publisher { gun: &gun, remote: server, cache: &cache, keys: &mut keys, now, rng: &rng, pacing: &NoPause };
+        work(&mut publisher).await
     }
 
     pub(crate) async fn read(&self, server: &Server) -> Result<Trusted, UpdateError> {
