@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ring::rand::SecureRandom;
-use tuf_schema::sign::{SecretKey, SecretKeyError, SecretKind};
+use tuf_schema::sign::{SecretKey, SecretKind};
 use tuf_schema::{Gun, KeyId, SigningKey as _};
 use zeroize::Zeroizing;
 
 mod directory;
+mod error;
 pub mod file;
 pub mod import;
 pub mod new_file;
@@ -21,6 +22,7 @@ mod role;
 pub mod seal;
 mod traditional;
 
+pub use error::KeyringError;
 pub use file::{KeyFile, OpenError, key_id};
 pub use import::{Fallback, ImportError};
 pub use passphrase::{PassphraseError, Passphrases, Prompt};
@@ -31,7 +33,7 @@ use crate::cache::{FileError, write_private};
 use crate::exposure;
 use crate::paths::TrustDirectory;
 use directory::Found;
-use new_file::{NewFileError, write_new};
+use new_file::write_new;
 use passphrase::KeyName;
 
 /// The private keys of a trust directory, opened at most once each. The directory is read once, too, and again after this
@@ -64,51 +66,6 @@ pub struct Imported {
     pub key: StoredKey,
     /// Whether it was not there before. What was there is left as it is, with its role and its passphrase.
     pub is_new: bool,
-}
-
-/// Why a key cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyringError {
-    /// A file or directory cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file of this key holds no private key.
-    #[error("{path} holds no private key that can be read: restore it, or move it away", path = .0.display())]
-    NotAKey(PathBuf),
-    /// The file holds another key than its name says.
-    #[error("{path} holds the key {found}", path = path.display())]
-    WrongName {
-        /// The file.
-        path: PathBuf,
-        /// The key in it.
-        found: KeyId,
-    },
-    /// A file is where the key's should be, or cannot be written.
-    #[error(transparent)]
-    New(#[from] NewFileError),
-    /// There is no such key (notary's words).
-    #[error("No key with ID {0} found")]
-    Unknown(KeyId),
-    /// A file could not be removed.
-    #[error("cannot remove {path}", path = path.display())]
-    Remove {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// No passphrase opens the key.
-    #[error(transparent)]
-    Passphrase(#[from] PassphraseError),
-    /// The key cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The key cannot be sealed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// The key cannot be made.
-    #[error(transparent)]
-    Make(#[from] SecretKeyError),
 }
 
 impl StoredKey {

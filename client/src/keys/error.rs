@@ -1,0 +1,55 @@
+//! Why a key cannot be had.
+
+use std::path::PathBuf;
+
+use tuf_schema::KeyId;
+use tuf_schema::sign::SecretKeyError;
+
+use super::new_file::NewFileError;
+use super::{OpenError, PassphraseError, SealError};
+use crate::cache::FileError;
+
+/// Why a key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// A file or directory cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file of this key holds no private key.
+    #[error("{path} holds no private key that can be read: restore it, or move it away", path = .0.display())]
+    NotAKey(PathBuf),
+    /// The file holds another key than its name says.
+    #[error("{path} holds the key {found}", path = path.display())]
+    WrongName {
+        /// The file.
+        path: PathBuf,
+        /// The key in it.
+        found: KeyId,
+    },
+    /// A file is where the key's should be, or cannot be written.
+    #[error(transparent)]
+    New(#[from] NewFileError),
+    /// There is no such key (notary's words).
+    #[error("No key with ID {0} found")]
+    Unknown(KeyId),
+    /// A file could not be removed.
+    #[error("cannot remove {path}", path = path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No passphrase opens the key.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The key cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The key cannot be made.
+    #[error(transparent)]
+    Make(#[from] SecretKeyError),
+}
