@@ -32,6 +32,9 @@ use tls::Tls;
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long the database may take to be closed. That has nothing to do with how long requests may take: whoever gives
+/// them little wants the log of SQLite in its file all the same, and a database that hangs must not keep the process.
+const CLOSING: Duration = Duration::from_secs(8);
 
 /// Serves `config` on `listener` until `shutdown` is ready, then lets the requests at work end.
 ///
@@ -97,7 +100,7 @@ pub async fn run_watching(
         // its end, so that nothing asks the database any more when it is closed
         drop(task.await);
     }
-    if tokio::time::timeout(app.limits.stop, app.close()).await.is_err() {
+    if tokio::time::timeout(CLOSING, app.close()).await.is_err() {
         warn!("the database was not closed in time; what was acknowledged is stored");
     }
     info!("stopped");
