@@ -111,7 +111,8 @@ enum State {
     Targets {
         visit: Pending,
         listed: FileMeta,
-        floor: Option<Version>,
+        /// What the cache holds, another document than the listed one.
+        cached: Option<Bytes>,
     },
     Done,
     /// An error was returned; there is nothing to be had any more.
@@ -125,6 +126,19 @@ struct Pending {
     role: Role,
     authority: Authority,
     listed: Option<FileMeta>,
+}
+
+impl Pending {
+    /// The version of a cached document, if those who may sign the role signed it and it is not at or below `known`: then
+    /// it would say nothing new, and neither its signatures nor its content, which may be large, are looked at.
+    fn signed_version(&self, cached: Bytes, known: Option<Version>) -> Option<Version> {
+        let envelope = Envelope::parse(Dialect::Notary, cached).ok()?;
+        if known.is_some_and(|known| envelope.claimed_version() <= i64::from(known.number())) {
+            return None;
+        }
+        let document = envelope.decode::<Targets>(self.role.clone()).ok()?;
+        document.verify(&self.authority).ok().map(|document| document.model().version)
+    }
 }
 
 impl Chain {
@@ -229,10 +243,10 @@ impl Chain {
                 Err(e) => self.stumble(e),
             },
             State::CachedTargets { visit } => self.cached_targets(answer, visit),
-            State::Targets { visit, listed, floor } => {
+            State::Targets { visit, listed, cached } => {
                 let outcome = fetched(answer, request.as_ref()).and_then(|bytes| {
                     let is_listed = listed.check(&bytes);
-                    self.targets(&visit, bytes, is_listed, floor)
+                    self.targets(&visit, bytes, is_listed, cached)
                 });
                 self.settle(visit, outcome, true)
             }
@@ -398,26 +412,28 @@ impl Chain {
             let outcome = self.targets(&visit, bytes.clone(), is_listed, None);
             return self.settle(visit, outcome, false);
         }
-        let verified = bytes.and_then(|b| decode::<Targets>(&visit.role, b).ok()?.verify(&visit.authority).ok());
-        match (&visit.listed, verified) {
-            (Some(listed), verified) => {
-                let (listed, floor) = (listed.clone(), verified.map(|cached| cached.model().version));
-                self.state = State::Targets { visit, listed, floor };
-            }
-            // Delegated as ever, to keys that signed it before: whoever leaves it out would have it forgotten.
-            (None, Some(_)) => return Err(ChainError::Unlisted(visit.role)),
-            (None, None) => self.visit_next(),
+        if let Some(listed) = visit.listed.clone() {
+            self.state = State::Targets { visit, listed, cached: bytes };
+            return Ok(());
         }
-        Ok(())
+        match bytes.and_then(|bytes| visit.signed_version(bytes, None)) {
+            // Delegated as ever, to keys that signed it before: whoever leaves it out would have it forgotten.
+            Some(_) => Err(ChainError::Unlisted(visit.role)),
+            None => {
+                self.visit_next();
+                Ok(())
+            }
+        }
     }
 
-    /// `is_listed` is what came of holding `bytes` against the snapshot, done once: a document may be large.
+    /// `is_listed` is what came of holding `bytes` against the snapshot, done once: a document may be large. `cached` is
+    /// another one, which gives the floor.
     fn targets(
         &mut self,
         visit: &Pending,
         bytes: Bytes,
         is_listed: Result<(), FileMismatch>,
-        version: Option<Version>,
+        cached: Option<Bytes>,
     ) -> Result<Verified<Targets>, ChainError> {
         let document = match decode::<Targets>(&visit.role, bytes)?.verify_or_return(&visit.authority) {
             Ok(document) => document,
@@ -429,6 +445,7 @@ impl Chain {
             }
         };
         is_listed.map_err(|mismatch| StaleError::Unlisted { role: visit.role.clone(), mismatch })?;
+        let version = cached.and_then(|cached| visit.signed_version(cached, Some(document.model().version)));
         document.check_listed(Floor { version, listed: None })?;
         if let Err(e) = self.check_date(&document) {
             self.passed_over.insert(visit.role.clone(), PassedOver::Expired(document));

@@ -128,6 +128,21 @@ fn an_older_snapshot_or_targets_under_a_new_timestamp_is_a_rollback() {
 }
 
 #[test]
+fn a_cached_document_that_others_signed_rules_no_version_out() {
+    let (repository, world) = read_once();
+    let mut newer = repository.publisher.targets.clone();
+    newer.version = version(2);
+    let outcome = |key: &_| {
+        let mut world = world.clone();
+        world.cached.insert("targets".into(), signed(&newer, &[key]));
+        world.update().map(|trusted| trusted.targets(&Role::Targets).unwrap().model().version)
+    };
+    assert_eq!(outcome(&secret_key()).unwrap(), version(1));
+    let expected = StaleError::Rollback { role: Role::Targets, offered: version(1), trusted: version(2) };
+    assert_eq!(outcome(&repository.publisher.targets_key).unwrap_err(), ChainError::Stale(expected));
+}
+
+#[test]
 fn one_changed_byte_is_not_what_is_listed() {
     let (repository, mut world) = published();
     for role in ["snapshot", "targets"] {
