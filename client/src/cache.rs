@@ -72,9 +72,14 @@ impl Cache {
             return Ok(None);
         }
         let path = self.directory.metadata(&self.gun, role);
-        let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes)) {
-            Ok(_) => Ok(Some(bytes)),
+        let read = |file: File| {
+            let length = file.metadata()?.len().min(MAX_DOCUMENT);
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+            file.take(MAX_DOCUMENT).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match File::open(&path).and_then(read) {
+            Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(FileError::Read { path, source }),
         }
@@ -114,10 +119,11 @@ impl Cache {
     /// # Errors
     /// [`FileError::Write`].
     pub fn keep(&self, role: &Role, bytes: &[u8], now: UtcTime, rng: &dyn SecureRandom) -> Result<(), FileError> {
-        if !matches!(self.read(role), Ok(Some(cached)) if cached == bytes) {
+        let path = self.directory.metadata(&self.gun, role);
+        let is_as_long = fs::metadata(&path).is_ok_and(|cached| cached.len() == bytes.len() as u64);
+        if !is_as_long || !matches!(self.read(role), Ok(Some(cached)) if cached == bytes) {
             return self.write(role, bytes, rng);
         }
-        let path = self.directory.metadata(&self.gun, role);
         // It says how old the cache is, and no more: in a directory that may not be written to it stays what it was.
         let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(now.to_utc().into()));
         Ok(())

@@ -168,7 +168,9 @@ pub(crate) async fn read_capped(response: Response, authority: &str, cap: u64) -
 /// Reads at most `limit` bytes of a body and leaves the rest.
 pub(crate) async fn read_start(mut response: Response, authority: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut bytes = Vec::new();
+    // Room for all that is announced, so that a large document is not copied each time it has outgrown its place.
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(announced.min(limit));
     while let Some(chunk) = response.chunk().await.map_err(|e| classify(authority, &e))? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() >= limit {
