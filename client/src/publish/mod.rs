@@ -166,7 +166,7 @@ impl Publisher<'_> {
         }
         self.keep(first_seen.as_ref())?;
         let root = self.renew_root(&mut working, anchored);
-        let parts = self.sign_touched(&working)?;
+        let parts = self.sign_touched(&mut working)?;
         let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
         // We made it ourselves: from now on nobody else's root will do.
         let made = parts.iter().find(|part| part.role == Role::Root && working.is_new()).map(|part| part.bytes.clone());

@@ -20,13 +20,13 @@ impl Working {
         Ok(root)
     }
 
-    /// The document of a targets role as it is to be signed, if it has one.
-    pub(crate) fn next_targets(&self, role: &Role) -> Result<Option<Targets>, EditError> {
-        let Some(document) = self.targets(role) else { return Ok(None) };
-        let mut next = document.clone();
-        next.version = self.next_version(role)?;
-        next.expires = self.now().plus_seconds(TARGETS_LIFETIME_SECONDS);
-        Ok(Some(next))
+    /// Takes out the document of a targets role as it is to be signed, if it has one: it may be large.
+    pub(crate) fn take_next_targets(&mut self, role: &Role) -> Result<Option<Targets>, EditError> {
+        if self.targets(role).is_none() {
+            return Ok(None);
+        }
+        let (version, expires) = (self.next_version(role)?, self.now().plus_seconds(TARGETS_LIFETIME_SECONDS));
+        Ok(self.targets.remove(role).map(|document| Targets { version, expires, ..document }))
     }
 
     /// The snapshot that lists `parts` and all that stays.

@@ -13,8 +13,9 @@ use crate::keys::StoredKey;
 use crate::remote::Part;
 
 impl Publisher<'_> {
-    /// Signs what was touched. Nothing touched makes no part at all, except where a root waits to be sent.
-    pub(super) fn sign_touched(&mut self, working: &Working) -> Result<Vec<Part>, PublishError> {
+    /// Signs what was touched, and takes it out: documents may be large. Nothing touched makes no part at all, except
+    /// where a root waits to be sent.
+    pub(super) fn sign_touched(&mut self, working: &mut Working) -> Result<Vec<Part>, PublishError> {
         let mut parts = Vec::new();
         match &working.origin {
             _ if working.touched().contains(&Role::Root) => parts.push(self.sign_root(working)?),
@@ -22,9 +23,11 @@ impl Publisher<'_> {
             Origin::Begun(root) => parts.push(Part { role: Role::Root, bytes: root.raw().to_vec() }),
             Origin::Published(_) | Origin::New => {}
         }
-        for role in working.touched() {
-            if let Some(next) = working.next_targets(role)? {
-                parts.push(self.sign_with(&next, &working.authority(role)?, working)?);
+        let listing = working.touched().iter().filter(|role| working.targets(role).is_some());
+        let authorities = listing.map(|role| working.authority(role)).collect::<Result<Vec<_>, _>>()?;
+        for authority in authorities {
+            if let Some(next) = working.take_next_targets(authority.role())? {
+                parts.push(self.sign_with(&next, &authority, working)?);
             }
         }
         if !parts.is_empty() || working.touched().contains(&Role::Snapshot) {
@@ -134,11 +137,14 @@ impl Publisher<'_> {
             signatures.push(secret.with_certificate(key.clone())?.signature(draft.message(), self.rng)?);
         }
         let bytes: Bytes = draft.finish(&signatures);
+        drop(draft);
         // What nobody could verify must not be sent.
         let read_back = Envelope::parse(Dialect::Notary, bytes.clone())?.decode::<M>(role.clone())?;
         for authority in authorities {
             read_back.check_signed_by(authority).map_err(|e| PublishError::ReadBack(e.into()))?;
         }
-        Ok(Part { role, bytes: bytes.to_vec() })
+        // Else the bytes would be copied.
+        drop(read_back);
+        Ok(Part { role, bytes: bytes.into() })
     }
 }

@@ -35,9 +35,9 @@ pub async fn start(publisher: &mut Publisher<'_>, edit: &dyn Edit) -> Result<Sig
     edit.apply(&mut working)?;
     let root = working.touched().contains(&Role::Root).then(|| working.next_root()).transpose()?;
     let mut targets = BTreeMap::new();
-    for role in working.touched() {
-        if let Some(next) = working.next_targets(role)? {
-            targets.insert(role.clone(), next);
+    for role in working.touched().clone() {
+        if let Some(next) = working.take_next_targets(&role)? {
+            targets.insert(role, next);
         }
     }
     if root.is_none() && targets.is_empty() {
