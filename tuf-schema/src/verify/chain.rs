@@ -21,10 +21,10 @@ use crate::dialect::{Dialect, Document};
 use crate::envelope::{Envelope, Unverified};
 use crate::gun::Gun;
 use crate::key::x509::Expiry;
-use crate::model::{FileMeta, FileMismatch, Root, Snapshot, Targets, Timestamp};
+use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
-use crate::verify::limits::{MAX_DELEGATED_ROLES, MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
+use crate::verify::limits::{MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
 use crate::verify::{Authority, Floor, Pin, PinMismatch, StaleError, Verified};
 use crate::version::Version;
 
@@ -34,8 +34,10 @@ mod renewable;
 mod request;
 mod roots;
 mod trusted;
+mod walk;
 
 use roots::Way;
+use walk::Pending;
 
 pub use error::ChainError;
 pub use passed_over::{PassedOver, Unsigned};
@@ -117,28 +119,6 @@ enum State {
     Done,
     /// An error was returned; there is nothing to be had any more.
     Failed,
-}
-
-/// A targets role that is to be visited, with those who may sign it and what the snapshot lists for it: nothing any
-/// more, if only the cached one lists it.
-#[derive(Debug, Clone)]
-struct Pending {
-    role: Role,
-    authority: Authority,
-    listed: Option<FileMeta>,
-}
-
-impl Pending {
-    /// The version of a cached document, if those who may sign the role signed it and it is not at or below `known`: then
-    /// it would say nothing new, and neither its signatures nor its content, which may be large, are looked at.
-    fn signed_version(&self, cached: Bytes, known: Option<Version>) -> Option<Version> {
-        let envelope = Envelope::parse(Dialect::Notary, cached).ok()?;
-        if known.is_some_and(|known| envelope.claimed_version() <= i64::from(known.number())) {
-            return None;
-        }
-        let document = envelope.decode::<Targets>(self.role.clone()).ok()?;
-        document.verify(&self.authority).ok().map(|document| document.model().version)
-    }
 }
 
 impl Chain {
@@ -377,83 +357,6 @@ impl Chain {
         self.enter(usable)
     }
 
-    /// Holds the trusted root against the snapshot and goes on to `targets`.
-    fn enter(&mut self, snapshot: Verified<Snapshot>) -> Result<(), ChainError> {
-        let root = self.trusted_root()?;
-        let listed_root = snapshot.model().meta.get(&Role::Root).ok_or(ChainError::Unlisted(Role::Root))?;
-        root.check_listed(Floor { version: None, listed: Some(listed_root) })?;
-        let listed = snapshot.model().meta.get(&Role::Targets).ok_or(ChainError::Unlisted(Role::Targets))?.clone();
-        let authority = Authority::of_base(root.model(), BaseRole::Targets);
-        self.snapshot = Some(snapshot);
-        self.targets.clear();
-        self.skipped.clear();
-        self.passed_over.clear();
-        self.pending = vec![Pending { role: Role::Targets, authority, listed: Some(listed) }];
-        self.visited = 0;
-        self.visit_next();
-        Ok(())
-    }
-
-    fn visit_next(&mut self) {
-        self.state = match self.pending.pop() {
-            Some(visit) => State::CachedTargets { visit },
-            None => State::Done,
-        };
-    }
-
-    fn cached_targets(&mut self, answer: Answer, visit: Pending) -> Result<(), ChainError> {
-        let bytes = match answer {
-            Answer::Bytes(bytes) => Some(bytes),
-            Answer::Absent | Answer::Unreachable => None,
-        };
-        if let (Some(listed), Some(bytes)) = (&visit.listed, &bytes)
-            && let is_listed @ Ok(()) = listed.check(bytes)
-        {
-            let outcome = self.targets(&visit, bytes.clone(), is_listed, None);
-            return self.settle(visit, outcome, false);
-        }
-        if let Some(listed) = visit.listed.clone() {
-            self.state = State::Targets { visit, listed, cached: bytes };
-            return Ok(());
-        }
-        match bytes.and_then(|bytes| visit.signed_version(bytes, None)) {
-            // Delegated as ever, to keys that signed it before: whoever leaves it out would have it forgotten.
-            Some(_) => Err(ChainError::Unlisted(visit.role)),
-            None => {
-                self.visit_next();
-                Ok(())
-            }
-        }
-    }
-
-    /// `is_listed` is what came of holding `bytes` against the snapshot, done once: a document may be large. `cached` is
-    /// another one, which gives the floor.
-    fn targets(
-        &mut self,
-        visit: &Pending,
-        bytes: Bytes,
-        is_listed: Result<(), FileMismatch>,
-        cached: Option<Bytes>,
-    ) -> Result<Verified<Targets>, ChainError> {
-        let document = match decode::<Targets>(&visit.role, bytes)?.verify_or_return(&visit.authority) {
-            Ok(document) => document,
-            Err(refused) => {
-                let (document, source) = *refused;
-                let unsigned = Unsigned::listed(document, &is_listed);
-                self.passed_over.extend(unsigned.map(|u| (visit.role.clone(), PassedOver::UnderSigned(u))));
-                return Err(ChainError::Signature { role: visit.role.clone(), source });
-            }
-        };
-        is_listed.map_err(|mismatch| StaleError::Unlisted { role: visit.role.clone(), mismatch })?;
-        let version = cached.and_then(|cached| visit.signed_version(cached, Some(document.model().version)));
-        document.check_listed(Floor { version, listed: None })?;
-        if let Err(e) = self.check_date(&document) {
-            self.passed_over.insert(visit.role.clone(), PassedOver::Expired(document));
-            return Err(e.into());
-        }
-        Ok(document)
-    }
-
     /// Checks version and listing, and the date.
     fn usable<M: Document>(&self, document: Verified<M>, floor: Floor<'_>) -> Result<Verified<M>, StaleError> {
         document.check_listed(floor)?;
@@ -475,52 +378,6 @@ impl Chain {
             Purpose::Use => Expiry::Checked,
             Purpose::Renewal => Expiry::Ignored,
         }
-    }
-
-    /// Takes a visited role in, or passes over a delegation that is expired or under-signed (as the reference does);
-    /// anything else ends the update, or for `targets` leads to a newer root.
-    fn settle(
-        &mut self,
-        visit: Pending,
-        outcome: Result<Verified<Targets>, ChainError>,
-        was_fetched: bool,
-    ) -> Result<(), ChainError> {
-        match outcome {
-            Ok(targets) => {
-                if was_fetched {
-                    self.fetched.insert(visit.role.clone());
-                }
-                self.delegate(targets.model())?;
-                self.targets.insert(visit.role, targets);
-            }
-            Err(e) if visit.role == Role::Targets => return self.stumble(e),
-            Err(why @ (ChainError::Signature { .. } | ChainError::Stale(StaleError::Expired { .. }))) => {
-                self.skipped.push(Skipped { role: visit.role, why });
-            }
-            Err(e) => return Err(e),
-        }
-        self.visit_next();
-        Ok(())
-    }
-
-    /// Puts the delegations of a role before all that is still to be visited, in the order of the file. A delegation
-    /// that neither the snapshot nor the cached one lists was never published, and is passed over.
-    fn delegate(&mut self, parent: &Targets) -> Result<(), ChainError> {
-        let Some(snapshot) = &self.snapshot else { return Err(ChainError::Unlisted(Role::Snapshot)) };
-        for delegated in parent.delegations.roles.iter().rev() {
-            let role = Role::Delegation(delegated.name.clone());
-            let listed = snapshot.model().meta.get(&role).cloned();
-            if listed.is_none() && !self.known.contains(&role) {
-                continue;
-            }
-            let Some(authority) = Authority::of_delegation(parent, &delegated.name) else { continue };
-            self.visited = self.visited.saturating_add(1);
-            if self.visited > MAX_DELEGATED_ROLES {
-                return Err(ChainError::TooManyRoles);
-            }
-            self.pending.push(Pending { role, authority, listed });
-        }
-        Ok(())
     }
 
     /// What the cache holds, if the trusted root's keys signed it. Its date does not matter: it is a floor, or it is
