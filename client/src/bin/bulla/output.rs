@@ -195,7 +195,7 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
-    Ok(printable::json(&String::from_utf8_lossy(&bytes)))
+    Ok(printable::json(&String::from_utf8_lossy(&bytes)).into_owned())
 }
 
 /// An error and its causes in one line; a cause that is already in the text is not repeated.
@@ -220,7 +220,8 @@ mod tests {
     #[test]
     fn a_line_for_a_program_is_one_document_with_harmless_characters_only() {
         let line = Line::Error { code: "server", message: "a\n\u{1b}[2J" };
-        let text = printable::json(&serde_json::to_string(&line).unwrap());
+        let plain = serde_json::to_string(&line).unwrap();
+        let text = printable::json(&plain);
         assert_eq!(text, r#"{"error":{"code":"server","message":"a\n\u001b[2J"}}"#);
         assert_eq!(serde_json::to_string(&Line::Warning("w")).unwrap(), r#"{"warning":"w"}"#);
     }
