@@ -87,6 +87,8 @@ fn an_empty_machine_has_after_a_restore_the_same_keys_roots_and_pins_to_the_byte
     let said = there.done(&["key", "restore", "--check", "x.bundle"], &variables);
     assert!(said.contains("To restore it: bulla key restore x.bundle"), "{said}");
     assert!(trusted(&there).is_empty(), "a check writes nothing");
+    let elsewhere = there.done(&["-d", "a b", "key", "restore", "--check", "x.bundle"], &variables);
+    assert!(elsewhere.contains("To restore it: bulla --trust-dir 'a b' key restore x.bundle"), "{elsewhere}");
     let ended = there.shell("umask 000; exec \"$BULLA\" \"$@\"", &["key", "restore", "x.bundle"], &[BUNDLE], "");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(trusted(&there), trusted(&here));

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use bulla::bundle::{Bundle, Proof, Selection};
+use bulla::config::Flags;
+use bulla::doctor::Command;
 use clap::Args;
 use serde::Serialize;
 use tuf_schema::Gun;
@@ -80,11 +82,12 @@ impl Content {
 
 impl Show for BackedUp {
     fn text(&self) -> String {
-        let file = self.file.display();
+        let file = self.file.display().to_string();
         let first = format!("Backed up into {file}, which was read back and opened:");
+        // Another machine has other directories than this one's.
+        let check = Command::bulla(&Flags::default(), &["key", "restore", "--check", &file]);
         let last = format!(
-            "Keep it, and apart from it the passphrases: its own and those of the keys. To prove it on another machine: \
-             bulla key restore --check {file}"
+            "Keep it, and apart from it the passphrases: its own and those of the keys. To prove it on another machine: {check}"
         );
         [vec![first], self.content.lines(), vec![last]].concat().join("\n")
     }

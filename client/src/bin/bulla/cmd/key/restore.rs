@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bulla::bundle::{Bundle, Found, Place, Plan};
+use bulla::doctor::Command;
 use clap::Args;
 use serde::Serialize;
 
@@ -39,6 +40,9 @@ struct Restored {
     already_here: Vec<String>,
     /// Roots that differ from those here, which stay.
     other_here: Vec<String>,
+    /// What to do next, for people.
+    #[serde(skip)]
+    next: Option<String>,
 }
 
 impl Show for Restored {
@@ -53,12 +57,7 @@ impl Show for Restored {
         };
         let here = (!self.already_here.is_empty())
             .then(|| format!("Already here, left as it is: {}", self.already_here.join(", ")));
-        let last = match (self.written, self.new.is_empty()) {
-            (true, false) => Some("What these keys are good for: bulla doctor".to_owned()),
-            (false, false) => Some(format!("To restore it: bulla key restore {}", self.file.display())),
-            (_, true) => None,
-        };
-        let rest = [Some(new), here, last].into_iter().flatten();
+        let rest = [Some(new), here, self.next.clone()].into_iter().flatten();
         [first].into_iter().chain(self.content.lines()).chain(rest).collect::<Vec<_>>().join("\n")
     }
 }
@@ -76,6 +75,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliE
     if !arguments.check {
         plan.carry_out(&context.rng).map_err(KeyError::from)?;
     }
+    let file = arguments.file.display().to_string();
+    let next = match (plan.new_files().next(), arguments.check) {
+        (None, _) => None,
+        (Some(_), true) => {
+            Some(format!("To restore it: {}", Command::bulla(&context.flags, &["key", "restore", &file])))
+        }
+        (Some(_), false) => {
+            Some(format!("What these keys are good for: {}", Command::bulla(&context.flags, &["doctor"])))
+        }
+    };
     context.out.show(&Restored {
         file: arguments.file.clone(),
         made: bundle.made().to_owned(),
@@ -85,6 +94,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliE
         new: plan.new_files().map(Place::to_string).collect(),
         already_here: kept(&plan, |found| found != Found::OtherRoot),
         other_here,
+        next,
     })?;
     Ok(Exit::Success)
 }
