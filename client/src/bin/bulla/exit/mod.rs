@@ -17,7 +17,8 @@ Exit codes:
   1  failed for a reason that the codes below do not name (inspect: always 1, as docker)
   2  the arguments make no sense
   3  refused: unsigned, expired, tampered with, rolled back, changed in the registry, or not what the policy asks for
-  4  undecided: the trust server (or the registry) could not be reached";
+  4  undecided: the trust server (or the registry) could not be reached
+  125  `trust run` failed before docker had the word: its container may end with any other code";
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,40 +192,26 @@ impl Code {
     }
 }
 
+impl Exit {
+    /// What the process ends with.
+    fn number(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::NotStarted => 125,
+            Self::OfDocker(code) => code,
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failure => 1,
-            Exit::Usage => 2,
-            Exit::Refused => 3,
-            Exit::Unreachable => 4,
-            Exit::NotStarted => 125,
-            Exit::OfDocker(code) => code,
-        })
+        Self::from(exit.number())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use bulla::publish::PublishError;
-    use bulla::trust::UpdateError;
-    use tuf_schema::verify::chain::{ChainError, Skipped};
-    use tuf_schema::{Gun, Role};
-
-    use super::*;
-
-    #[test]
-    fn trust_data_that_is_withheld_or_lost_is_a_refusal() {
-        let role = Role::Targets;
-        let skipped = Skipped { role: role.clone(), why: ChainError::TooManyRoles };
-        assert_eq!(Code::of(&CliError::ReleasesSkipped(skipped)), Code::Untrusted);
-        let lost = || UpdateError::RootLost { gun: Gun::parse("a.test/b").unwrap(), metadata: "metadata".into() };
-        let update = |source| CliError::Update { image: "a.test/b:1".into(), source: Box::new(source) };
-        assert_eq!(Code::of(&update(lost())), Code::Untrusted);
-        assert_eq!(Code::of(&update(ChainError::Unlisted(role).into())), Code::Untrusted);
-        let source = Box::new(PublishError::Update(lost()));
-        assert_eq!(Code::of(&CliError::Sign { image: "a.test/b:1".into(), source }), Code::Untrusted);
-        assert_eq!(Code::Untrusted.exit(), Exit::Refused);
-    }
-}
+mod tests;
