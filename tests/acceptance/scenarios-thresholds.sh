@@ -38,6 +38,10 @@ t1_targets() { # 2 of 3 for targets
   eq "$(versions $r),$(threshold_of $r targets),$(signatures $r targets)" "2,3,2 of 3,2" "what is published"
   must dct fresh -- pull $r:1; must nt fresh list $r; hasre "^1 "; same_inspect fresh $r
 
+
+  # once more: it is done
+  exits 1 bl t1c -- session publish "$f"; has "the session of $r is published already"
+
   # a tag: with one signature nobody sees it
   exits 1 bl t1a -- trust sign $r:2; has "targets of $r takes 2 signatures, and 1 can be made here"; has "bulla session start $r FILE"
   rm "$f"

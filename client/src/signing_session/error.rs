@@ -27,6 +27,9 @@ pub enum SessionError {
     /// The edit changes nothing.
     #[error("there is nothing to sign: {0} is as it should be")]
     NothingToSign(Gun),
+    /// What it would change is what is published.
+    #[error("the session of {0} is published already, and there is nothing left to do with it")]
+    Done(Gun),
     /// Others published since the session began.
     #[error("{}", moved(.gun, .documents))]
     Moved {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tuf_schema::dialect::Document;
+use tuf_schema::model::{Root, Targets};
 use tuf_schema::session::{MadeOn, SigningSession};
 use tuf_schema::verify::Authority;
 use tuf_schema::version::Version;
@@ -138,7 +139,26 @@ fn check_base(session: &SigningSession, published: &Working) -> Result<(), Sessi
     if documents.is_empty() {
         return Ok(());
     }
+    if is_published(session, published) {
+        return Err(SessionError::Done(published.gun().clone()));
+    }
     Err(SessionError::Moved { gun: published.gun().clone(), documents })
+}
+
+/// Whether each of its documents says what is published.
+fn is_published(session: &SigningSession, published: &Working) -> bool {
+    let is_root = |root: &Root| {
+        let now = published.root();
+        (now.version, now.expires) == (root.version, root.expires) && in_root(now, root).is_empty()
+    };
+    let is_targets = |role: &Role, document: &Targets| {
+        published.targets(role).is_some_and(|now| {
+            (now.version, now.expires) == (document.version, document.expires)
+                && in_targets(Some(now), document).is_empty()
+        })
+    };
+    session.root().is_none_or(|root| is_root(root.claims()))
+        && session.targets().iter().all(|(role, document)| is_targets(role, document.claims()))
 }
 
 /// The versions and the date of a document, if it is the one that follows.

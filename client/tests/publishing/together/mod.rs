@@ -75,7 +75,7 @@ impl Person {
 }
 
 /// Three people, each with a key of targets, two of which must sign.
-async fn two_of_three() -> (Server, [Person; 3]) {
+pub(crate) async fn two_of_three() -> (Server, [Person; 3]) {
     let (server, people) = (Server::new(), [Person::new(), Person::new(), Person::new()]);
     let [a, b, c] = &people;
     a.sign(&server, "1", b"one").await.unwrap();

@@ -34,6 +34,35 @@ async fn a_session_whose_base_has_moved_is_neither_signed_nor_published() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_published_is_told_from_one_that_others_overtook() {
+    let (server, [a, b, _]) = two_of_three().await;
+    let session = a.start(&server, &one_tag("2")).await.unwrap();
+    let session = b.consent(&server, &a.consent(&server, &session).await.unwrap()).await.unwrap();
+    b.send(&server, &session).await.unwrap();
+    for error in [a.send(&server, &session).await.unwrap_err(), a.consent(&server, &session).await.unwrap_err()] {
+        assert!(matches!(&error, SessionError::Done(_)), "{error}");
+    }
+    let newer = a.start(&server, &one_tag("3")).await.unwrap();
+    let newer = b.consent(&server, &a.consent(&server, &newer).await.unwrap()).await.unwrap();
+    b.send(&server, &newer).await.unwrap();
+    let error = a.send(&server, &session).await.unwrap_err();
+    assert!(matches!(&error, SessionError::Moved { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_root_that_is_published_is_told_from_another_one() {
+    let (server, [a, b, _]) = two_of_three().await;
+    let lower = a.start(&server, &set("targets", 1, vec![], vec![])).await.unwrap();
+    let other = a.start(&server, &set("root", 1, vec![root_key(&b, &gun())], vec![])).await.unwrap();
+    let lower = a.consent(&server, &lower).await.unwrap();
+    a.send(&server, &lower).await.unwrap();
+    let error = a.send(&server, &lower).await.unwrap_err();
+    assert!(matches!(&error, SessionError::Done(_)), "{error}");
+    let error = a.consent(&server, &other).await.unwrap_err();
+    assert!(matches!(&error, SessionError::Moved { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_session_on_something_older_than_what_was_seen_is_refused() {
     let (server, [a, b, _]) = two_of_three().await;
     let old = server.state.lock().unwrap().served.clone();

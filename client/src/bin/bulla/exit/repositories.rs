@@ -51,7 +51,7 @@ impl Code {
             SigningError::Session { source, .. } => match &**source {
                 SessionError::Publish(e) => Self::of_publish(e),
                 SessionError::Lock(e) => Self::of_lock(e),
-                SessionError::Moved { .. } => Self::Conflict,
+                SessionError::Done(_) | SessionError::Moved { .. } => Self::Conflict,
                 SessionError::NotPublished(_) => Self::NoTrustData,
                 SessionError::Fault(_) | SessionError::NothingToSign(_) => Self::Invalid,
                 SessionError::NoKey(_) | SessionError::Unsigned { .. } => Self::NoKey,
