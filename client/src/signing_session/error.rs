@@ -63,7 +63,7 @@ pub enum SessionError {
         latest: UtcTime,
     },
     /// No key here may sign, and none has.
-    #[error("no key here may sign this session; these may: {}", join(.0))]
+    #[error("no key here may sign this session; pass the file on to who has one of these: {}", join(.0))]
     NoKey(Vec<KeyId>),
     /// The root in the session could be shown as another repository's.
     #[error(
@@ -106,7 +106,8 @@ fn moved(gun: &Gun, documents: &[(Role, Option<MadeOn>, Option<MadeOn>)]) -> Str
     };
     let lines: Vec<_> = documents.iter().map(line).collect();
     format!(
-        "somebody published since the session of {gun} began: {}; begin anew: bulla session start {gun} FILE",
+        "somebody published since the session of {gun} began: {}; begin anew with another file: bulla session start {gun} FILE, or \
+         bulla threshold set {gun} ROLE M --session FILE",
         lines.join(", ")
     )
 }

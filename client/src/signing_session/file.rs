@@ -18,7 +18,7 @@ pub enum FileFault {
         source: io::Error,
     },
     /// It holds something else.
-    #[error("{path} cannot be used: {fault}; ask for the file again, or begin anew: bulla session start GUN FILE",
+    #[error("{path} cannot be used: {fault}; ask for the file again, or begin anew with another: bulla session start GUN FILE",
         path = path.display())]
     Unusable {
         /// The file.
