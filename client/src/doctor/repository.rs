@@ -60,6 +60,8 @@ pub enum Finding {
         keys: Vec<KeyId>,
         /// Whether enough of them are here.
         here: bool,
+        /// How many of them must sign.
+        need: u32,
     },
     /// A delegation was given and never signed.
     NeverSigned(DelegationName),
@@ -178,7 +180,7 @@ impl Diagnosis {
             let authority = working.authority(&skipped.role).ok()?;
             let keys = authority.keys().map(|(_, key)| key.canonical_id()).collect();
             let here = working.keys().holds_enough(&authority);
-            Some(Finding::UnderSigned { role: skipped.role.clone(), keys, here })
+            Some(Finding::UnderSigned { role: skipped.role.clone(), keys, need: authority.threshold(), here })
         });
         findings.extend(skipped);
         let never = working.all_delegated().map(|role| &role.name).filter(|name| {

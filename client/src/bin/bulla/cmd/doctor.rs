@@ -227,14 +227,18 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
             let state = if *has_ended { format!("{what} expired {ends}") } else { format!("{what} ends {ends}") };
             match &item.by {
                 By::Here => state,
-                By::Holders { keys, .. } => format!("{state}; the holder of {} runs: bulla renew {gun}", ids(keys)),
+                By::Holders { keys, threshold } => {
+                    format!("{state}; {}", super::renew::others(item, keys, *threshold, gun, *has_ended))
+                }
                 By::Server => format!("{state}; the trust server signs it, and its renewal stands still"),
             }
         }
-        Finding::UnderSigned { role: Role::Delegation(role), keys, here } => {
+        Finding::UnderSigned { role: Role::Delegation(role), keys, need, here } => {
             let next = if *here {
                 let list = Command::bulla(flags, &["repo", "list", gun.as_str(), "--roles", role.as_str()]);
                 format!("look at what it lists ({list}), then sign it")
+            } else if *need > 1 {
+                super::renew::in_session(keys, *need, gun, role.as_str())
             } else {
                 format!("the holder of {} runs: bulla repo witness -p {gun} {role}", ids(keys))
             };

@@ -55,6 +55,9 @@ struct Due {
     /// Whose signatures are needed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
+    /// What these people do, in words.
+    #[serde(skip)]
+    others: String,
 }
 
 #[derive(Serialize, PartialEq, Eq)]
@@ -75,7 +78,7 @@ impl Show for Renewal {
         if self.due.is_empty() {
             return format!("Nothing to renew in {}", self.gun);
         }
-        let lines = self.due.iter().map(|due| format!("  {}", due.text(&self.gun)));
+        let lines = self.due.iter().map(|due| format!("  {}", due.text()));
         let last = self.published.then(|| format!("Successfully renewed {}", self.gun));
         let first =
             if self.published { format!("Renewed in {}:", self.gun) } else { format!("To renew in {}:", self.gun) };
@@ -84,12 +87,18 @@ impl Show for Renewal {
 }
 
 impl Due {
-    fn of(item: &Item, published: bool, now: UtcTime) -> Self {
-        let (state, keys) = match &item.by {
-            By::Here => (if published { State::Renewed } else { State::Planned }, Vec::new()),
-            By::Holders { keys, .. } => (State::KeysElsewhere, keys.iter().map(KeyId::to_string).collect()),
+    fn of(item: &Item, gun: &Gun, published: bool, now: UtcTime) -> Self {
+        let (mut keys, mut others) = (Vec::new(), String::new());
+        let state = match &item.by {
             // With each upload the server signs what is its own.
-            By::Server => (if published { State::Renewed } else { State::OfServer }, Vec::new()),
+            By::Here | By::Server if published => State::Renewed,
+            By::Here => State::Planned,
+            By::Server => State::OfServer,
+            By::Holders { keys: of, threshold } => {
+                others = self::others(item, of, *threshold, gun, item.has_ended(now));
+                keys = of.iter().map(KeyId::to_string).collect();
+                State::KeysElsewhere
+            }
         };
         Self {
             what: name(&item.what),
@@ -99,16 +108,15 @@ impl Due {
             expired: item.has_ended(now),
             state,
             keys,
+            others,
         }
     }
 
-    fn text(&self, gun: &str) -> String {
+    fn text(&self) -> String {
         let then = match self.state {
             State::Renewed => "signed anew".to_owned(),
             State::Planned => "can be signed anew with the keys here".to_owned(),
-            State::KeysElsewhere => {
-                format!("needs a key that is not here ({}); its holder runs: bulla renew {gun}", self.keys.join(", "))
-            }
+            State::KeysElsewhere => format!("too few of its keys are here; {}", self.others),
             State::OfServer => "is for the trust server to sign anew; tell its administrator".to_owned(),
         };
         format!("{}: {then}", self.facts())
@@ -158,15 +166,37 @@ async fn renew_one(gun: &Gun, dry_run: bool, keys: &mut Keyring, context: &Conte
         let renewed = renew::carry_out(&mut publisher, &plan).await.map_err(failed)?;
         renewed.root.iter().for_each(|notice| root_notice::tell(gun, notice, context));
     }
-    let due = plan.items.iter().map(|item| Due::of(item, publishes, plan.now)).collect();
+    let due = plan.items.iter().map(|item| Due::of(item, gun, publishes, plan.now)).collect();
     Ok(Renewal { gun: gun.to_string(), published: publishes, due })
 }
 
 /// What is going to be signed, to be said before any key is opened: on a machine that kept nothing of the repository the
 /// server may show what is long outdated.
 fn announcement(plan: &Plan) -> String {
-    let signed = plan.here().map(|item| format!("  {}", Due::of(item, false, plan.now).facts()));
+    let signed = plan.here().map(|item| format!("  {}", Due::of(item, &plan.gun, false, plan.now).facts()));
     std::iter::once(format!("Signing anew in {}:", plan.gun)).chain(signed).collect::<Vec<_>>().join("\n")
+}
+
+/// What those do whose keys an item takes and who are not here. Several sign what has ended only where their keys are
+/// together, as a session opens nothing that has; else each can where he is.
+pub(super) fn others(item: &Item, keys: &[KeyId], threshold: u32, gun: &Gun, has_ended: bool) -> String {
+    let ids = keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
+    match &item.what {
+        _ if threshold == 1 => format!("the holder of {ids} runs: bulla renew {gun}"),
+        What::Document(role) if role.lists_targets() && !has_ended => in_session(keys, threshold, gun, role.as_str()),
+        What::Document(_) | What::RootCertificate(_) => format!(
+            "bring {threshold} of these keys together (bulla key import FILE): {ids}; there run: bulla renew {gun}"
+        ),
+    }
+}
+
+/// How several people sign a role anew as it is.
+pub(super) fn in_session(keys: &[KeyId], threshold: u32, gun: &Gun, role: &str) -> String {
+    let ids = keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
+    format!(
+        "the holders of {threshold} of {ids} sign it in a session: bulla repo witness {gun} {role}, then: bulla session start \
+         {gun} FILE"
+    )
 }
 
 /// What can expire, in words.
@@ -221,12 +251,31 @@ mod tests {
     }
 
     #[test]
+    fn several_holders_are_told_what_works_for_several() {
+        let gun = Gun::parse("a.test/b").unwrap();
+        let keys = [KeyId::from_wire("k"), KeyId::from_wire("l")];
+        let said = |number: usize, threshold, has_ended| {
+            let text = others(&plan().items[number], &keys, threshold, &gun, has_ended);
+            (
+                text.contains("bulla renew a.test/b"),
+                text.contains("bulla repo witness a.test/b targets, then: bulla session"),
+            )
+        };
+        let (alone, in_session) = ((true, false), (false, true));
+        // root, its certificate, targets; what has ended no session opens.
+        for (number, has_ended) in [(0, false), (1, false), (2, true)] {
+            assert_eq!(said(number, 2, has_ended), alone, "{number}");
+        }
+        assert_eq!((said(2, 2, false), said(2, 1, false)), (in_session, alone));
+    }
+
+    #[test]
     fn a_plan_shows_version_date_and_number_of_targets_to_people_and_programs() {
         let plan = plan();
-        let shown = Due::of(&plan.items[2], false, plan.now);
+        let shown = Due::of(&plan.items[2], &plan.gun, false, plan.now);
         let ended = Moment(plan.items[2].ends);
         assert_eq!(
-            shown.text("a.test/b"),
+            shown.text(),
             format!("targets, version 7 with 12 targets, expired {ended}: can be signed anew with the keys here")
         );
         assert_eq!(
