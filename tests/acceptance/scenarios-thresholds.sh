@@ -38,6 +38,8 @@ t1_targets() { # 2 of 3 for targets
   eq "$(versions $r),$(threshold_of $r targets),$(signatures $r targets)" "2,3,2 of 3,2" "what is published"
   must dct fresh -- pull $r:1; must nt fresh list $r; hasre "^1 "; same_inspect fresh $r
 
+  exits 0 bl t1a -- doctor $r
+  has "note: targets takes 2 signatures of its 3 keys, and 1 is here: what is staged is signed in a session: bulla session start $r FILE"
 
   # once more: it is done
   exits 1 bl t1c -- session publish "$f"; has "the session of $r is published already"

@@ -1,5 +1,7 @@
 //! One repository: what ends when, whose keys are where, and what has to be done about it.
 
+use std::collections::BTreeSet;
+
 use tuf_schema::model::Root;
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::verify::{Authority, Verified};
@@ -58,10 +60,30 @@ pub enum Finding {
         role: Role,
         /// Its keys, by the ids of the bare public keys.
         keys: Vec<KeyId>,
-        /// Whether enough of them are here.
-        here: bool,
         /// How many of them must sign.
         need: u32,
+        /// Whether enough of them are here.
+        here: bool,
+    },
+    /// Several keys must sign a role.
+    Several {
+        /// The role.
+        role: Role,
+        /// How many of its keys must sign.
+        need: u32,
+        /// How many keys it has.
+        keys: usize,
+        /// How many of them are here.
+        here: usize,
+    },
+    /// A delegation has fewer keys than must sign it, so nobody can.
+    TooFewKeys {
+        /// The delegation.
+        role: DelegationName,
+        /// How many keys must sign.
+        need: u32,
+        /// How many keys it has.
+        keys: usize,
     },
     /// A delegation was given and never signed.
     NeverSigned(DelegationName),
@@ -97,12 +119,17 @@ impl Finding {
         match self {
             Self::Ends { .. }
             | Self::UnderSigned { .. }
+            | Self::TooFewKeys { .. }
             | Self::Staged(_)
             | Self::BadStaging(_)
             | Self::NotThere
             | Self::NotThereNorKeys(_)
             | Self::Lost => true,
-            Self::NeverSigned(_) | Self::NeverPublished | Self::Unused(..) | Self::KeptForOther { .. } => false,
+            Self::Several { .. }
+            | Self::NeverSigned(_)
+            | Self::NeverPublished
+            | Self::Unused(..)
+            | Self::KeptForOther { .. } => false,
         }
     }
 
@@ -121,6 +148,8 @@ impl Finding {
             Self::NotThereNorKeys(_) | Self::Lost => None,
             Self::Ends { .. }
             | Self::UnderSigned { .. }
+            | Self::Several { .. }
+            | Self::TooFewKeys { .. }
             | Self::NeverSigned(_)
             | Self::NeverPublished
             | Self::KeptForOther { .. } => None,
@@ -182,13 +211,22 @@ impl Diagnosis {
             let here = working.keys().holds_enough(&authority);
             Some(Finding::UnderSigned { role: skipped.role.clone(), keys, need: authority.threshold(), here })
         });
-        findings.extend(skipped);
+        let roles = roles(working);
+        let by_number: Vec<_> = roles.iter().filter_map(of_threshold).collect();
+        // Where nobody can sign, who would is not to be said.
+        let hopeless = |name: &DelegationName| {
+            by_number.iter().any(|finding| matches!(finding, Finding::TooFewKeys { role, .. } if role == name))
+        };
+        findings.extend(skipped.filter(
+            |finding| !matches!(finding, Finding::UnderSigned { role: Role::Delegation(name), .. } if hopeless(name)),
+        ));
         let never = working.all_delegated().map(|role| &role.name).filter(|name| {
             let role = Role::Delegation((*name).clone());
-            working.targets(&role).is_none() && !working.skipped().iter().any(|skipped| skipped.role == role)
+            let skipped = working.skipped().iter().any(|skipped| skipped.role == role);
+            working.targets(&role).is_none() && !skipped && !hopeless(name)
         });
         findings.extend(never.cloned().map(Finding::NeverSigned));
-        let roles = roles(working);
+        findings.extend(by_number);
         let named = |id: &KeyId| roles.iter().any(|state| state.keys.iter().any(|(key, _)| key == id));
         let unused = working.keys().all().iter();
         let unused = unused.filter(|key| key.gun.as_ref() == Some(working.gun()) && !named(&key.id));
@@ -217,6 +255,23 @@ fn roles(working: &Working) -> Vec<RoleState> {
     let mut states: Vec<_> = bases.chain(delegations).filter_map(|role| state(working, role)).collect();
     states.sort_by(|a, b| a.role.cmp(&b.role));
     states
+}
+
+/// What there is to say of a role that one key does not sign.
+fn of_threshold(state: &RoleState) -> Option<Finding> {
+    let distinct: BTreeSet<_> = state.keys.iter().collect();
+    let (need, keys) = (state.threshold, distinct.len());
+    let here = distinct.iter().filter(|(_, here)| *here).count();
+    match &state.role {
+        // A root of whose roles one has too few keys is nobody's: it is not read.
+        Role::Delegation(role) if (keys as u64) < u64::from(need) => {
+            Some(Finding::TooFewKeys { role: role.clone(), need, keys })
+        }
+        Role::Root | Role::Targets | Role::Delegation(_) if need > 1 => {
+            Some(Finding::Several { role: state.role.clone(), need, keys, here })
+        }
+        _ => None,
+    }
 }
 
 fn state(working: &Working, role: Role) -> Option<RoleState> {

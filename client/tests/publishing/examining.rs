@@ -1,13 +1,16 @@
 //! What is said about a repository: what ends when, whose keys are where, and the command that mends it.
 
+use std::num::NonZeroU32;
+
 use bulla::changelist::{Change, Changelist, DelegationEdit};
 use bulla::config::Flags;
 use bulla::doctor::{self, Diagnosis, Finding};
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, PublishError};
+use bulla::publish::{Changes, Edit, EditError, PublishError, Working};
 use ring::rand::SystemRandom;
 use tuf_schema::{DelegationName, Role};
 
+use crate::together::two_of_three;
 use crate::world::{Person, Server, add_signer, gun};
 
 const YEAR: i64 = 365 * 24 * 3600;
@@ -74,6 +77,64 @@ async fn an_under_signed_delegation_is_for_those_who_have_its_key_now() {
         panic!("{theirs:?}")
     };
     assert_eq!(keys, &[stored.id]);
+}
+
+#[tokio::test]
+async fn of_a_role_that_several_sign_it_is_said_how_many_must_and_how_many_keys_are_here() {
+    let (server, [a, b, _]) = two_of_three().await;
+    let several = async |person: &Person| {
+        let found = examine(person, &server).await.unwrap().findings;
+        assert!(found.iter().all(|finding| !finding.needs_doing()), "{found:?}");
+        let several = found.iter().filter_map(|finding| match finding {
+            Finding::Several { role, need, keys, here } => Some((role.clone(), *need, *keys, *here)),
+            _ => None,
+        });
+        several.collect::<Vec<_>>()
+    };
+    assert_eq!(several(&a).await, [(Role::Targets, 2, 3, 1)]);
+    assert_eq!(several(&Person::new()).await, [(Role::Targets, 2, 3, 0)]);
+    let other = b.keyring().list().unwrap().remove(0);
+    std::fs::copy(other.path(), a.directory().private().join(other.path().file_name().unwrap())).unwrap();
+    assert_eq!(several(&a).await, [(Role::Targets, 2, 3, 2)]);
+}
+
+/// Has a number of keys sign a delegation, however many it has.
+struct Need(Role, u32);
+
+impl Edit for Need {
+    fn apply(&self, working: &mut Working) -> Result<(), EditError> {
+        let Role::Delegation(name) = &self.0 else { return Ok(()) };
+        working.set_threshold(name, NonZeroU32::new(self.1).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_delegation_with_fewer_keys_than_must_sign_is_for_those_who_give_it_keys() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    alice.sign(&server, "1", b"one").await.unwrap();
+    let name = DelegationName::parse("targets/alice").unwrap();
+    let role = Role::Delegation(name.clone());
+    for (need, signable) in [(1, true), (2, false)] {
+        if need > 1 {
+            owner.publish(&server, &Need(role.clone(), need)).await.unwrap();
+        }
+        let found = examine(&alice, &server).await.unwrap().findings;
+        let few: Vec<_> = found
+            .iter()
+            .filter_map(|finding| match finding {
+                Finding::TooFewKeys { role, need, keys } => Some((role, *need, *keys, finding.needs_doing())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(few, if signable { vec![] } else { vec![(&name, 2, 1, true)] });
+        let others = |finding: &Finding| {
+            matches!(finding, Finding::UnderSigned { role: of, .. } | Finding::Several { role: of, .. } if *of == role)
+                || matches!(finding, Finding::NeverSigned(of) if *of == name)
+        };
+        assert!(!found.iter().any(others), "who would sign it is said of nobody: {found:?}");
+    }
 }
 
 #[tokio::test]

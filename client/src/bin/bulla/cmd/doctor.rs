@@ -245,6 +245,32 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
             format!("{role} lacks signatures of its keys, so nothing that it lists counts; {next}")
         }
         Finding::UnderSigned { role, .. } => format!("{role} lacks signatures of its keys"),
+        Finding::Several { role, need, keys, here } => {
+            let is_or_are = if *here == 1 { "is" } else { "are" };
+            let counted = format!("{role} takes {need} signatures of its {keys} keys, and {here} {is_or_are} here");
+            let gun = gun.as_str();
+            let next = match role {
+                _ if u64::from(*need) <= *here as u64 => format!("{counted}, which sign by themselves"),
+                Role::Root => {
+                    let set = Command::bulla(flags, &["threshold", "set", gun]);
+                    format!("{counted}: keys and thresholds are changed in a session: {set} ROLE M --session FILE")
+                }
+                _ => {
+                    let start = Command::bulla(flags, &["session", "start", gun, "FILE"]);
+                    format!("{counted}: what is staged is signed in a session: {start}")
+                }
+            };
+            let lost = super::threshold::where_all_must_sign(role, *need, *keys).map(|lost| format!("; {lost}"));
+            next + &lost.unwrap_or_default()
+        }
+        Finding::TooFewKeys { role, need, keys } => {
+            let set = Command::bulla(flags, &["threshold", "set", gun.as_str(), role.as_str()]);
+            let parent = role.parent();
+            format!(
+                "{role} takes {need} signatures and has {keys} keys, so nobody can sign it, and nothing that it lists counts; \
+                 who signs {parent} gives it keys, or a lower number M: {set} M --add-key FILE"
+            )
+        }
         Finding::NeverSigned(role) => format!("{role} was given and never signed"),
         Finding::Staged(1) => "1 change is staged and not published".to_owned(),
         Finding::Staged(count) => format!("{count} changes are staged and not published"),
@@ -279,5 +305,43 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
                 "no role has the {role} key {key} that is kept for it: an old one, or that of a rotation that failed"
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::DelegationName;
+
+    use super::*;
+
+    fn said(finding: &Finding) -> Said {
+        Said::of_finding(finding, &Gun::parse("a.test/b").unwrap(), &Flags::default())
+    }
+
+    #[test]
+    fn of_a_role_that_several_sign_it_is_said_how_and_what_a_lost_key_does() {
+        let several = |role, need, here| said(&Finding::Several { role, need, keys: 3, here }).text;
+        let in_session = several(Role::Targets, 2, 1);
+        assert!(
+            in_session.ends_with("1 is here: what is staged is signed in a session: bulla session start a.test/b FILE")
+        );
+        let alone = several(Role::Targets, 2, 2);
+        assert!(alone.ends_with("2 signatures of its 3 keys, and 2 are here, which sign by themselves"), "{alone}");
+        let all = several(Role::Root, 3, 1);
+        assert!(
+            all.contains("in a session: bulla threshold set a.test/b ROLE M --session FILE; all 3 keys of root must")
+        );
+        assert!(all.contains("if one is lost, the root can never be signed again"), "{all}");
+    }
+
+    #[test]
+    fn a_delegation_with_too_few_keys_is_for_those_who_sign_the_role_above_it() {
+        let role = DelegationName::parse("targets/releases/qa").unwrap();
+        let said = said(&Finding::TooFewKeys { role, need: 2, keys: 1 });
+        assert!(said.needs_doing && said.command.is_none());
+        assert!(said.text.contains("so nobody can sign it, and nothing that it lists counts"), "{}", said.text);
+        let next = "who signs targets/releases gives it keys, or a lower number M: bulla threshold set a.test/b \
+                    targets/releases/qa M --add-key FILE";
+        assert!(said.text.ends_with(next), "{}", said.text);
     }
 }

@@ -73,7 +73,9 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let mut publisher = opened.publisher(&mut keys, context);
     let planned = publisher.plan(&edit).await.map_err(|e| opened.failed(e))?;
     let of = SetThreshold::in_force(&role, &planned).map_err(|e| opened.failed(PublishError::from(e)))?;
-    warn(&role, of, context);
+    if let Some(warning) = super::where_all_must_sign(&role, of.0, of.1) {
+        context.out.warn(&warning);
+    }
     if let Some(file) = &arguments.session {
         return session::begin(&gun, &edit, file, context).await;
     }
@@ -97,20 +99,4 @@ fn read(path: &std::path::Path, role: &Role, context: &Context) -> Result<Public
         Role::Targets => public_file::signer(path, context.now).map(|key| key.bare().unwrap_or(key)),
         Role::Delegation(_) | Role::Snapshot | Role::Timestamp => public_file::signer(path, context.now),
     }
-}
-
-/// Says what a lost key would do where all keys must sign.
-fn warn(role: &Role, (threshold, keys): (u32, usize), context: &Context) {
-    if u64::from(threshold) < keys as u64 {
-        return;
-    }
-    let then = match role {
-        Role::Root => "the root can never be signed again, and the repository ends with it".to_owned(),
-        Role::Targets => "nobody can sign targets until the root's keys name others".to_owned(),
-        Role::Delegation(name) => format!("nobody can sign {role} until the keys of {} name others", name.parent()),
-        Role::Snapshot | Role::Timestamp => return,
-    };
-    context.out.warn(&format!(
-        "all {keys} keys of {role} must sign: if one is lost, {then}; give it more keys than must sign"
-    ));
 }
