@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use tuf_schema::{DelegationName, Gun, KeyId, Sha256, UtcTime};
 
 mod decide;
+mod error;
 mod explain;
+mod file;
 mod parse;
 mod pattern;
 mod signers;
 
 pub(crate) use decide::without_trust_data;
 pub use decide::{Evidence, Outcome, Verdict, decide};
+pub use error::PolicyError;
 pub use explain::Check;
-pub use parse::PolicyError;
 pub(crate) use parse::pinned_files;
 pub use pattern::{Pattern, PatternError};
 
