@@ -15,6 +15,8 @@ const ALL_BUT_OWNER: u32 = 0o077;
 const ALL_BUT_OWNER_WRITE: u32 = 0o022;
 /// The permission bit by which everybody on the machine may write.
 const OTHERS_WRITE: u32 = 0o002;
+/// The permission bit by which only the owner of a file, or of its directory, takes it away.
+const STICKY: u32 = 0o1000;
 
 /// Something that is open to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,21 @@ impl fmt::Display for Exposed {
     }
 }
 
+/// Something that belongs to somebody who is neither root nor the one who runs this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    path: PathBuf,
+    owner: u32,
+    caller: u32,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, owner, caller } = self;
+        write!(f, "{} belongs to user {owner}, and not to root or to user {caller}, who runs this", path.display())
+    }
+}
+
 /// The file of a private key, if anybody but its owner may read or change it.
 #[must_use]
 pub fn of_key(path: &Path) -> Option<Exposed> {
@@ -73,6 +90,38 @@ pub fn of_secret(path: &Path, file: &File) -> Option<Exposed> {
 #[must_use]
 pub fn of_policy(path: &Path, file: &File) -> Option<Exposed> {
     judged(path, &file.metadata().ok()?, ALL_BUT_OWNER_WRITE, 0o644)
+}
+
+/// A directory, if anybody but its owner may replace or remove the files of others in it.
+#[must_use]
+pub(crate) fn of_place(path: &Path) -> Option<Exposed> {
+    let exposed = exposed(path, ALL_BUT_OWNER_WRITE, 0).filter(|exposed| exposed.mode & STICKY == 0)?;
+    Some(Exposed { wanted: exposed.mode & !ALL_BUT_OWNER_WRITE, ..exposed })
+}
+
+/// A file or directory, if it belongs to somebody who is neither root nor `caller`.
+#[cfg(unix)]
+#[must_use]
+pub(crate) fn of_another(path: &Path, metadata: &Metadata, caller: u32) -> Option<Foreign> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = metadata.uid();
+    (owner != 0 && owner != caller).then(|| Foreign { path: path.to_owned(), owner, caller })
+}
+
+/// Who runs this.
+#[cfg(unix)]
+pub(crate) fn caller() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn of_another(_: &Path, _: &Metadata, _: u32) -> Option<Foreign> {
+    None
+}
+
+#[cfg(not(unix))]
+pub(crate) fn caller() -> u32 {
+    0
 }
 
 /// A directory, if anybody but its owner may put, replace or remove files in it.

@@ -16,6 +16,7 @@ fn home(policy: &str) -> (tempfile::TempDir, PathBuf) {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, policy).unwrap();
     set(&file, 0o644);
+    set(file.parent().unwrap(), 0o700);
     (home, file)
 }
 
@@ -51,6 +52,27 @@ fn a_policy_that_cannot_be_used_ends_every_verb_that_decides_before_anybody_is_a
             assert!(said.contains(&format!("{}", file.display())) && said.contains(why), "{said}");
             assert!(!said.contains("127.0.0.1"), "{said}");
         }
+    }
+}
+
+#[test]
+fn a_policy_that_others_can_replace_ends_every_verb_that_decides() {
+    let (home, file) = home("default = \"signed\"\n");
+    let directory = file.parent().unwrap();
+    set(directory, 0o777);
+    for arguments in DECIDING {
+        let (status, out, said) = run(home.path(), arguments);
+        assert_eq!((status, out.as_str()), (1, ""), "{said}");
+        assert!(said.contains(&format!("chmod go-w {}", directory.display())), "{said}");
+    }
+    // Elsewhere, too; and where only its owner takes a file away, it is used, and the trust server is asked for.
+    let elsewhere = home.path().join("p.toml").display().to_string();
+    std::fs::write(&elsewhere, "default = \"signed\"\n").unwrap();
+    set(Path::new(&elsewhere), 0o644);
+    for (mode, expected) in [(0o777, 1), (0o1777, 4), (0o700, 4)] {
+        set(home.path(), mode);
+        let (status, _, said) = run(home.path(), &[&["--policy", &elsewhere], DECIDING[0]].concat());
+        assert_eq!(status, expected, "{mode:o}: {said}");
     }
 }
 

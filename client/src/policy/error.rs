@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::exposure::Exposed;
+use crate::exposure::{Exposed, Foreign};
 
 /// Why a policy cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,18 @@ pub enum PolicyError {
     /// Others may change it.
     #[error("the policy {0}: whoever can change it decides what may be pulled")]
     Open(Exposed),
+    /// Others may put another one in its place, or take it away.
+    #[error(
+        "the directory of the policy, {0}: whoever can replace the policy decides what may be pulled; chmod go-w {path}",
+        path = .0.path().display()
+    )]
+    OpenPlace(Exposed),
+    /// It is somebody else's.
+    #[error("the policy {0}: whoever owns it decides what may be pulled; chown it")]
+    Foreign(Foreign),
+    /// The directory that it lies in is somebody else's.
+    #[error("the directory of the policy, {0}: whoever owns it can replace the policy; chown it, or move the policy")]
+    ForeignPlace(Foreign),
     /// It is not understood.
     #[error("the policy {path}, line {line}: {why}", path = path.display())]
     Malformed {

@@ -1,8 +1,9 @@
 //! The file of a policy: read only if it is nobody else's to change, and never taken for absent.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::parse::{MAX_BYTES, parse};
 use super::{Policy, PolicyError};
@@ -15,10 +16,28 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`].
     pub(crate) fn named(path: &Path) -> Result<(Self, Option<PinsOfFile>), PolicyError> {
+        Self::named_by(exposure::caller(), path)
+    }
+
+    /// The same, if `caller` runs this.
+    fn named_by(caller: u32, path: &Path) -> Result<(Self, Option<PinsOfFile>), PolicyError> {
         let unreadable = |e: io::Error| PolicyError::Unreadable { path: path.to_owned(), why: e.to_string() };
         let file = File::open(path).map_err(unreadable)?;
         if let Some(exposed) = exposure::of_policy(path, &file) {
             return Err(PolicyError::Open(exposed));
+        }
+        let metadata = file.metadata().map_err(unreadable)?;
+        if let Some(foreign) = exposure::of_another(path, &metadata, caller) {
+            return Err(PolicyError::Foreign(foreign));
+        }
+        for place in places(path) {
+            let metadata = place.metadata().map_err(unreadable)?;
+            if let Some(foreign) = exposure::of_another(&place, &metadata, caller) {
+                return Err(PolicyError::ForeignPlace(foreign));
+            }
+            if let Some(exposed) = exposure::of_place(&place) {
+                return Err(PolicyError::OpenPlace(exposed));
+            }
         }
         let mut text = Vec::new();
         file.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
@@ -37,11 +56,88 @@ impl Policy {
     }
 }
 
-#[cfg(all(test, unix))]
+/// The directory that the path names, and that of the file to which a link there leads. What no path leads to, as the end
+/// of a pipe, lies in none where it could be replaced.
+fn places(path: &Path) -> BTreeSet<PathBuf> {
+    let place = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    let target = path.canonicalize().ok();
+    [Some(place(path)), target.as_deref().map(place)].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
+
+    fn set(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The user that a file belongs to: who runs this, or somebody to whom root has given it.
+    fn somebody(path: &Path) -> u32 {
+        if path.metadata().unwrap().uid() == 0 {
+            std::os::unix::fs::chown(path, Some(65534), None).unwrap();
+        }
+        path.metadata().unwrap().uid()
+    }
+
+    #[test]
+    fn a_policy_or_its_directory_of_somebody_else_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.toml");
+        std::fs::write(&path, "").unwrap();
+        set(&path, 0o644);
+        let owner = somebody(&path);
+        let refused = Policy::named_by(owner + 1, &path).unwrap_err();
+        let expected = format!(
+            "the policy {} belongs to user {owner}, and not to root or to user {}, who runs this: whoever owns it decides what may \
+             be pulled; chown it",
+            path.display(),
+            owner + 1
+        );
+        assert_eq!(refused.to_string(), expected);
+        assert!(Policy::named_by(owner, &path).is_ok());
+        // A file of root's that somebody names in a directory of his own.
+        let link = directory.path().join("link.toml");
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        let owner = somebody(directory.path());
+        let refused = Policy::named_by(owner + 1, &link).unwrap_err();
+        assert!(matches!(refused, PolicyError::ForeignPlace(_)), "{refused}");
+        assert!(matches!(Policy::named_by(owner, &link), Err(PolicyError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_policy_in_a_directory_where_others_can_replace_it_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("d");
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.join("policy.toml");
+        std::fs::write(&path, "").unwrap();
+        set(&path, 0o644);
+        let link = home.path().join("link.toml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for (mode, refused) in
+            [(0o755, false), (0o700, false), (0o1777, false), (0o777, true), (0o775, true), (0o757, true)]
+        {
+            set(&directory, mode);
+            for path in [&path, &link] {
+                let outcome = Policy::if_there(path);
+                assert_eq!(matches!(outcome, Err(PolicyError::OpenPlace(_))), refused, "{mode:o}: {outcome:?}");
+                assert_eq!(outcome.is_ok(), !refused, "{mode:o}");
+            }
+        }
+        let refusal = Policy::if_there(&path).unwrap_err().to_string();
+        let directory = directory.display();
+        assert!(
+            refusal.contains(&format!("{directory} is open to others (mode 0757); it should be 0755")),
+            "{refusal}"
+        );
+        assert!(refusal.ends_with(&format!("chmod go-w {directory}")), "{refusal}");
+    }
 
     #[test]
     fn a_policy_that_others_may_write_or_that_cannot_be_read_is_no_absent_one() {
