@@ -11,6 +11,9 @@ use crate::paths::TrustDirectory;
 const MAX_NAME: usize = 1024;
 /// The longest part of it between two slashes, as file systems have it.
 const MAX_SEGMENT: usize = 255;
+/// What this client, or notary, reads in a trust directory, or a bundle has for itself: the file of no authority, nor the
+/// directory of one. In no case of letters, as there are file systems that know none.
+const RESERVED: [&str; 6] = ["private", "tuf", "bulla.json", "policy.toml", "config.json", super::archive::HEAD];
 
 /// A place in a trust directory, in the order in which places are filled: nothing is trusted on first use between two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +72,7 @@ impl Place {
         match name {
             "bulla.json" => Ok(Self::OwnFile),
             "policy.toml" => Ok(Self::Policy),
-            "private" | "tuf" | super::archive::HEAD => Err(PlaceError::NoPlace),
+            _ if is_reserved(name) => Err(PlaceError::NoPlace),
             // Held against the pins of the same bundle.
             _ => Ok(Self::Authority(name.to_owned())),
         }
@@ -93,6 +96,11 @@ impl Place {
             Self::Key(_) | Self::Policy | Self::Authority(_) => trust.as_path().join(self.to_string()),
         }
     }
+}
+
+fn is_reserved(name: &str) -> bool {
+    let first = name.split('/').next().unwrap_or(name);
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(first))
 }
 
 /// The name in a bundle: the path below the trust directory.
@@ -156,6 +164,13 @@ mod tests {
             "tuf/metadata/root.json",
             "tuf/a.test/b/changelist/1.change",
             "bundle.json",
+            "config.json",
+            "Config.JSON",
+            "BULLA.json",
+            "Policy.toml",
+            "Private/x.key",
+            "TUF/a.test/b/metadata/root.json",
+            "config.json/a.pem",
         ] {
             assert_eq!(Place::parse(name), Err(PlaceError::NoPlace), "{name:?}");
         }

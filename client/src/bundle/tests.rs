@@ -135,6 +135,17 @@ fn a_file_that_nothing_pins_is_refused() {
 }
 
 #[test]
+fn a_pin_makes_no_authority_of_a_file_of_settings() {
+    // notary's configuration names a trust server, and is read wherever a trust directory is named.
+    let machine = Machine::new();
+    let pins = br#"{"pins": {"ca": {"a.test/": "config.json"}}}"#;
+    let settings = br#"{"remote_server": {"url": "https://evil.test"}}"#;
+    let refusal = machine.refusal(&[(REGULAR, "bulla.json", "", pins), (REGULAR, "config.json", "", settings)]);
+    let no_place = |refusal: &ContentError| matches!(refusal, ContentError::Place { name, source: PlaceError::NoPlace } if name == "config.json");
+    assert!(no_place(&refusal), "{refusal}");
+}
+
+#[test]
 fn a_bundle_has_so_many_bytes_and_no_more() {
     let machine = Machine::new();
     let file = machine.0.path().join("large");
