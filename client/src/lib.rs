@@ -32,6 +32,7 @@ pub mod session;
 pub mod signers;
 pub mod signing;
 pub mod signing_session;
+mod spelling;
 #[cfg(test)]
 mod testing;
 pub mod threshold;

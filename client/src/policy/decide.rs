@@ -65,7 +65,7 @@ pub fn decide(policy: &Policy, image: &ImageName, tag: &Tag, digest: &Sha256, ev
             rule.freshness
         }
         None => {
-            checks.push(otherwise(policy, image));
+            checks.push(spelled_otherwise(policy, image).unwrap_or_else(|| otherwise(policy, image)));
             None
         }
     };
@@ -94,6 +94,20 @@ pub(crate) fn without_trust_data(policy: &Policy, image: &ImageName, now: UtcTim
     let check = policy.unsigned(image)?.check(now);
     let outcome = if check.passed { Outcome::Excepted } else { Outcome::Refused };
     Some(Verdict { file: policy.file.clone(), outcome, checks: vec![check] })
+}
+
+/// What a rule is for under another spelling of its host must not pass that rule by.
+fn spelled_otherwise(policy: &Policy, image: &ImageName) -> Option<Check> {
+    let gun = image.gun();
+    let mut patterns = policy.rules.iter().flat_map(|rule| &rule.patterns);
+    let (pattern, line, meant) =
+        patterns.find_map(|(pattern, line)| Some((pattern, *line, pattern.covers_spelled(gun)?)))?;
+    Some(Check {
+        line: Some(line),
+        required: format!("{pattern} is for {meant}"),
+        found: format!("{gun} spells that host otherwise, and no rule is for it so: ask for {meant}"),
+        passed: false,
+    })
 }
 
 fn otherwise(policy: &Policy, image: &ImageName) -> Check {

@@ -7,6 +7,7 @@ use std::fmt;
 use tuf_schema::Gun;
 
 use crate::image::ImageName;
+use crate::spelling::{alike, spelled_as};
 
 /// Repositories by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,8 +74,20 @@ impl Pattern {
     pub fn covers(&self, gun: &Gun) -> bool {
         match self {
             Self::Exact(name) => name == gun,
-            Self::Below(path) => lies_below(gun, path),
+            Self::Below(path) => lies_below(gun.as_str(), path.as_str()),
         }
+    }
+
+    /// The name of a repository that is one of those, if their host were spelled as it is here.
+    #[must_use]
+    pub(super) fn covers_spelled(&self, gun: &Gun) -> Option<String> {
+        let (Self::Exact(name) | Self::Below(name)) = self;
+        let (wanted, own) = (alike(gun.as_str()), alike(name.as_str()));
+        let covers = match self {
+            Self::Exact(_) => own == wanted,
+            Self::Below(_) => lies_below(&wanted, &own),
+        };
+        covers.then(|| spelled_as(name.as_str(), gun))
     }
 
     /// Whether there can be a repository that both name.
@@ -82,7 +95,9 @@ impl Pattern {
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exact(name), pattern) | (pattern, Self::Exact(name)) => pattern.covers(name),
-            (Self::Below(a), Self::Below(b)) => a == b || lies_below(a, b) || lies_below(b, a),
+            (Self::Below(a), Self::Below(b)) => {
+                a == b || lies_below(a.as_str(), b.as_str()) || lies_below(b.as_str(), a.as_str())
+            }
         }
     }
 }
@@ -96,8 +111,8 @@ impl fmt::Display for Pattern {
     }
 }
 
-fn lies_below(gun: &Gun, path: &Gun) -> bool {
-    gun.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+fn lies_below(name: &str, path: &str) -> bool {
+    name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -130,6 +145,31 @@ mod tests {
             ("a.test/*", "xa.test/x"),
         ] {
             assert!(!covers(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_host_is_not_covered_and_known_for_one() {
+        let spelled = |pattern: &str, name: &str| {
+            let pattern = Pattern::parse(pattern).unwrap();
+            assert!(!pattern.covers(&gun(name)), "{pattern} {name}");
+            pattern.covers_spelled(&gun(name))
+        };
+        for pattern in ["a.test/team/*", "a.test/team/app", "a.test/*"] {
+            for name in ["A.TEST/team/app", "a.test:443/team/app", "a.test:0443/team/app"] {
+                assert_eq!(spelled(pattern, name).as_deref(), Some("a.test/team/app"), "{pattern} {name}");
+            }
+        }
+        assert_eq!(spelled("a.test:443/team/*", "a.test/team/app").as_deref(), Some("a.test:443/team/app"));
+        assert_eq!(spelled("a.test:5000/*", "A.test:05000/app").as_deref(), Some("a.test:5000/app"));
+        for (pattern, name) in [
+            ("a.test/team/*", "A.TEST/teams/app"),
+            ("a.test/team/*", "A.TEST/team"),
+            ("a.test/team/*", "A.TEST:5000/team/app"),
+            ("a.test/team/app", "A.TEST/team/app/x"),
+            ("a.test/*", "B.TEST/app"),
+        ] {
+            assert_eq!(spelled(pattern, name), None, "{pattern} {name}");
         }
     }
 

@@ -154,6 +154,29 @@ async fn what_no_rule_names_is_refused_unless_the_default_lets_it_pass() {
 }
 
 #[tokio::test]
+async fn another_spelling_of_a_host_passes_no_rule_by() {
+    let team = Team::new(&["bob"]).await;
+    let text = |images: &str| {
+        format!("default = \"signed\"\n[[rule]]\nimages = [{images}]\nsigners = {{ all = [\"alice\"] }}\n")
+    };
+    for (pattern, host) in
+        [("REGISTRY.TEST:5000/team/*", "REGISTRY.TEST:5000"), ("registry.test:05000/*", "registry.test:05000")]
+    {
+        let verdict = refused(team.asked(&text(&format!("{pattern:?}"))).await);
+        let meant = format!("{host}/team/app");
+        let expected = format!(
+            "line 3: {pattern} is for {meant}; {} spells that host otherwise, and no rule is for it so: ask for {meant}",
+            gun()
+        );
+        assert_eq!(verdict.reasons(), expected);
+    }
+    // Who means both names both, and each rule holds for what it names.
+    let both = text("\"REGISTRY.TEST:5000/team/*\", \"registry.test:5000/team/*\"").replace("alice", "bob");
+    assert_eq!(outcome(team.asked(&both).await), Outcome::Passed);
+    assert_eq!(outcome(team.asked(&text("\"registry.test:5001/team/*\"")).await), Outcome::Passed);
+}
+
+#[tokio::test]
 async fn what_is_only_watched_passes_with_the_reason_and_what_is_unsigned_does_not() {
     let team = Team::new(&["bob"]).await;
     let text = format!("mode = \"audit\"\n{}", rule(TWO_OF_THREE));
