@@ -136,6 +136,16 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
+    /// A repository is pinned under another spelling of its host.
+    #[error("{pinned} means {gun}, too, and spells its host otherwise: ask for {meant}, or pin {gun} as well")]
+    PinnedSpelling {
+        /// The repository, as it was named.
+        gun: Gun,
+        /// The pin, and where it stands.
+        pinned: String,
+        /// The repository as it is spelled there.
+        meant: String,
+    },
     /// The policy cannot be used, and nothing is decided without it.
     #[error(transparent)]
     Policy(#[from] PolicyError),

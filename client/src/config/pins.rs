@@ -11,6 +11,8 @@ use tuf_schema::verify::Pin;
 use tuf_schema::{Gun, KeyId, Sha256};
 
 use super::ConfigError;
+use crate::image::registry_of;
+use crate::spelling::{alike, spelled_as};
 
 /// The pins of all files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +71,8 @@ impl Pins {
     /// prefix, else the authority of the longest prefix. If no file names it, one that says so turns first use off.
     ///
     /// # Errors
-    /// [`ConfigError::PinnedAuthority`]: the file of the authority cannot be used.
+    /// [`ConfigError::PinnedAuthority`]: the file of the authority cannot be used; [`ConfigError::PinnedSpelling`]: what is
+    /// pinned is this repository, under another spelling of its host.
     pub fn of(&self, gun: &Gun) -> Result<Pin, ConfigError> {
         for file in &self.0 {
             if let Some(pin) = file.of(gun)? {
@@ -120,6 +123,9 @@ impl PinsOfFile {
         let stated = |member: &str, pattern: &Pattern| {
             format!("{}.{member} of {:?} in {}", self.member, pattern.written(), self.file.display())
         };
+        if let Some((member, pattern, meant)) = self.spelled_otherwise(gun) {
+            return Err(ConfigError::PinnedSpelling { gun: gun.clone(), pinned: stated(member, pattern), meant });
+        }
         let exact = Pattern::Exact(gun.as_str().to_owned());
         let certificates = self.certificates.get_key_value(&exact).or_else(|| longest(&self.certificates, gun));
         if let Some((pattern, ids)) = certificates {
@@ -128,6 +134,28 @@ impl PinsOfFile {
         let Some((pattern, path)) = longest(&self.authorities, gun) else { return Ok(None) };
         let stated = format!("{} ({})", stated("ca", pattern), path.display());
         Ok(Some(Pin::Authorities { certificates: authorities(path)?, stated }))
+    }
+}
+
+impl PinsOfFile {
+    /// A pin that is for the repository under another spelling of its host, and has no like for this one: under that, the
+    /// repository would be believed for less. With the name under which it is pinned.
+    fn spelled_otherwise(&self, gun: &Gun) -> Option<(&'static str, &Pattern, String)> {
+        registry_of(gun)?;
+        if self.certificates.contains_key(&Pattern::Exact(gun.as_str().to_owned())) {
+            return None;
+        }
+        let patterns = || {
+            let certificates = self.certificates.keys().map(|pattern| ("certs", pattern));
+            certificates.chain(self.authorities.keys().map(|pattern| ("ca", pattern)))
+        };
+        let spelled = alike(gun.as_str());
+        let is_named_so = |other: &Pattern| {
+            patterns().any(|(_, pattern)| pattern.matches(gun.as_str()) && pattern.alike() == other.alike())
+        };
+        let (member, pattern) =
+            patterns().find(|(_, pattern)| pattern.alike().matches(&spelled) && !is_named_so(pattern))?;
+        Some((member, pattern, pattern.name_of(gun)))
     }
 }
 
@@ -155,6 +183,32 @@ impl Pattern {
         match self {
             Self::Exact(name) => name.clone(),
             Self::Prefix(prefix) => format!("{prefix}*"),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == name,
+            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// The same pattern with its host in the one spelling that all have. A prefix that ends within the host may go on in
+    /// many ways, and only loses its capital letters.
+    fn alike(&self) -> Self {
+        match self {
+            Self::Exact(name) => Self::Exact(alike(name)),
+            Self::Prefix(prefix) if prefix.contains('/') => Self::Prefix(alike(prefix)),
+            Self::Prefix(prefix) => Self::Prefix(prefix.to_ascii_lowercase()),
+        }
+    }
+
+    /// The repository as it is spelled here.
+    fn name_of(&self, gun: &Gun) -> String {
+        match self {
+            Self::Exact(name) => name.clone(),
+            Self::Prefix(prefix) if prefix.contains('/') => spelled_as(prefix, gun),
+            Self::Prefix(_) => alike(gun.as_str()),
         }
     }
 
@@ -242,6 +296,51 @@ mod tests {
         assert_eq!(pinned(&pins, "a.test/Team/App"), "1");
         assert_eq!(pinned(&pins, "a.test/LibX"), "2");
         assert_eq!(pinned(&pins, "a.test/team/app"), "first use");
+    }
+
+    #[test]
+    fn another_spelling_of_a_pinned_host_is_refused_unless_it_is_pinned_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        std::fs::write(&path, CERTIFICATE).unwrap();
+        let place = path.display();
+        let certs = |names: &[&str]| {
+            let members: Vec<_> = names.iter().map(|name| format!("\"{name}\": [\"{}\"]", id('1'))).collect();
+            format!("\"certs\": {{{}}}", members.join(", "))
+        };
+        let refusal = |members: &[&str], gun: &str| {
+            let pins = Pins::new(members.iter().map(|members| file("/f", &format!("{{{members}}}")).unwrap()));
+            pins.of(&Gun::parse(gun).unwrap()).err().map(|e| e.to_string())
+        };
+        let says = |pinned: &str, meant: &str, gun: &str| {
+            Some(format!(
+                "{pinned} in /f means {gun}, too, and spells its host otherwise: ask for {meant}, or pin {gun} as well"
+            ))
+        };
+        for gun in ["A.TEST/team/app", "a.test:443/team/app", "a.test:0443/team/app"] {
+            for pattern in ["a.test/team/*", "a.test/", "a.test/team/app"] {
+                let written = if pattern.ends_with(['*', 'p']) { pattern.to_owned() } else { format!("{pattern}*") };
+                let pinned = format!("pins.certs of {written:?}");
+                assert_eq!(refusal(&[&certs(&[&written])], gun), says(&pinned, "a.test/team/app", gun));
+            }
+            let authority = format!("\"ca\": {{\"a.test/team\": \"{place}\"}}");
+            assert_eq!(refusal(&[&authority], gun), says("pins.ca of \"a.test/team*\"", "a.test/team/app", gun));
+            // What names all is no reason to pass by what names this one.
+            assert_ne!(refusal(&[&certs(&["*", "a.test/team/*"])], gun), None);
+            // Nor does a file below another one pin what that one pins under another spelling.
+            assert_ne!(refusal(&[&certs(&["a.test/*"]), &certs(&[gun])], gun), None);
+            // A name comes before all prefixes, however they are spelled.
+            assert_eq!(refusal(&[&certs(&["a.test/*", gun])], gun), None);
+            assert_eq!(refusal(&[&certs(&["a.test/team/app", gun])], gun), None);
+            assert_eq!(refusal(&[&certs(&["*", "b.test/*"])], gun), None);
+        }
+        let pinned = "pins.certs of \"a.test:443/*\"";
+        assert_eq!(refusal(&[&certs(&["a.test:443/*"])], "a.test/b"), says(pinned, "a.test:443/b", "a.test/b"));
+        let prefix = "pins.certs of \"a.te*\"";
+        assert_eq!(refusal(&[&certs(&["a.te*"])], "A.TEST/b"), says(prefix, "a.test/b", "A.TEST/b"));
+        // Below the host letters are letters, and a name without one has only one spelling.
+        assert_eq!(refusal(&[&certs(&["a.test/b"])], "a.test/B"), None);
+        assert_eq!(refusal(&[&certs(&["collection"])], "Collection"), None);
     }
 
     #[test]
