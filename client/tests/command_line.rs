@@ -51,6 +51,17 @@ fn with_json_a_failure_is_one_document_that_names_its_code() {
 }
 
 #[test]
+fn a_container_without_an_image_looks_like_no_container_s_end() {
+    for (arguments, expected) in
+        [(["trust", "run"].as_slice(), 125), (&["trust", "run", "--rm"], 125), (&["trust", "create"], 2)]
+    {
+        let (status, said) = run(arguments);
+        assert_eq!(status, expected, "{said}");
+        assert!(said.contains("no image is named"), "{said}");
+    }
+}
+
+#[test]
 fn a_rotation_without_a_role_or_of_a_role_that_is_none_makes_no_sense() {
     for (arguments, message) in [
         (["key", "rotate", "a.test/b"].as_slice(), "must specify a GUN and a key role to rotate"),

@@ -19,7 +19,8 @@ and exit code are docker's. --allow-cached is understood among docker's options.
 as docker does.")]
 pub(crate) struct Arguments {
     /// Docker's options of this verb, the image, and what to run in it
-    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    // That there are none is found with all else that `run` fails on before docker has the word.
+    #[arg(value_name = "IMAGE", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 
