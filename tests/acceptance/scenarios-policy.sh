@@ -101,7 +101,7 @@ default = \"signed\"
 }
 
 v3_broken() { # what cannot be read, is not understood or is open to others refuses everything
-  local r=$RP/policy/broken f
+  local r=$RP/policy/broken f host=${RP%%/*}
   new_home v3 >/dev/null; new_home v3owner >/dev/null; f=$(home v3)/.docker/trust/policy.toml
   mkimg $r:1 "one"; must dct v3owner -- push $r:1
   must bl v3 -- trust verify $r:1
@@ -126,7 +126,16 @@ signers = { anyone = true }'
   refuses 'line 2: rule.images: "*" has a star'
   policy v3 <<<'default = "signed"'; must bl v3 -- trust verify $r:1
   chmod 666 "$f"; refuses "policy.toml is open to others (mode 0666); it should be 0644"
+  chmod 644 "$f"; chown 65534 "$f"; refuses "policy.toml belongs to user 65534"
+  chown 0 "$f"; chmod 777 "$(dirname "$f")"; refuses "chmod go-w $(dirname "$f")"
+  chmod 700 "$(dirname "$f")"; must bl v3 -- trust verify $r:1
   rm "$f"; ln -s nowhere "$f"; refuses "cannot read the policy"
+  # a rule for another spelling of the registry is not passed by
+  rm "$f"; policy v3 <<<"default = \"signed\"
+[[rule]]
+images = [\"${host^^}${r#"$host"}\"]
+signers = { anyone = true }"
+  exits 3 bl v3 -- verify $r:1; has "$r spells that host otherwise"; hasnt "sha256:"
   rm "$f"; must bl v3 -- trust verify $r:1
   exits 1 bl v3 -- policy test; has "there is no policy at"
   exits 1 bl v3 -- --policy "$W/absent.toml" trust verify $r:1; has "cannot read the policy $W/absent.toml"
