@@ -41,6 +41,12 @@ pub enum ImageError {
     /// The name with its host is too long (docker's words).
     #[error("repository name must not be more than {MAX_NAME_CHARACTERS} characters")]
     TooLong,
+    /// The text is the id of an image and no name (docker's words, then ours).
+    #[error(
+        "invalid repository name ({0}), cannot specify 64-byte hexadecimal strings: an image's id is signed by nobody, its \
+         repository's tags are: name one"
+    )]
+    Id(String),
     /// The name cannot name trust data.
     #[error("{0}")]
     Gun(#[from] GunError),
@@ -52,6 +58,9 @@ impl ImageName {
     /// # Errors
     /// [`ImageError`] says which rule is broken.
     pub fn parse(text: &str) -> Result<Self, ImageError> {
+        if Sha256::from_hex(text.strip_prefix("sha256:").unwrap_or(text)).is_some() {
+            return Err(ImageError::Id(text.to_owned()));
+        }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => {
                 let hex = digest.strip_prefix("sha256:").ok_or(ImageError::Format)?;
@@ -309,6 +318,17 @@ mod tests {
         let image = ImageName::parse(&format!("a.test/app:1@sha256:{hex}")).unwrap();
         assert_eq!(image.tag(), None);
         assert_eq!(image.digest().map(Sha256::to_hex), Some(hex));
+    }
+
+    #[test]
+    fn an_id_is_not_taken_for_the_name_of_a_repository() {
+        let id = "0a".repeat(32);
+        for text in [id.clone(), format!("sha256:{id}")] {
+            assert_eq!(ImageName::parse(&text), Err(ImageError::Id(text)));
+        }
+        for text in [&id[1..], &format!("a.test/{id}"), &format!("sha512:{id}"), &format!("sha256:{}", &id[1..])] {
+            assert!(ImageName::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
