@@ -302,7 +302,8 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
         }
         Finding::Unused(key, role) => {
             format!(
-                "no role has the {role} key {key} that is kept for it: an old one, or that of a rotation that failed"
+                "no role has the {role} key {key} that is kept for it: a new one that has to be given to a role yet, an \
+                 old one, or that of a rotation that failed; if it is of no use any more"
             )
         }
     }
