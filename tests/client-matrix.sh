@@ -20,7 +20,7 @@ require_bulla bulla
 peer_versions
 export BULLA_CLI=$BULLA_BIN_DIR/bulla
 [ $# != 0 ] || set -- B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 M7 M8 M12 M13 M16 M17 K1 K2 P1 P2 P3 P4 P5 P6 P7 \
-  G1 G2 G3 G4 G5 G6 T1 T2 T3 Y1 Y2 Y3 Y4 Y5 R1 R2 E1 E2 E3 X1 X2 X3 X4 X5 V1 V2 V3 V4 S0 S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 S11 S12 S13
+  G1 G2 G3 G4 G5 G6 T1 T2 T3 Y1 Y2 Y3 Y4 Y5 Y6 R1 R2 E1 E2 E3 X1 X2 X3 X4 X5 V1 V2 V3 V4 S0 S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 S11 S12 S13
 beside=() in_place=()
 for scenario in "$@"; do
   case $scenario in S*) in_place+=("$scenario") ;; *) beside+=("$scenario") ;; esac

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ring::rand::SecureRandom;
 use tuf_schema::verify::Pin;
 use tuf_schema::{Gun, Role, UtcTime};
+use zeroize::Zeroizing;
 
 use crate::paths::TrustDirectory;
 
@@ -165,6 +166,18 @@ fn lies_in_another(role: &Role) -> bool {
 pub fn write_private(path: &Path, bytes: &[u8], rng: &dyn SecureRandom) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(Path::new(""));
     move_private(parent, path, bytes, rng)
+}
+
+/// The bytes of a file; `None` when they are more than `limit`.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    let read = |file: File| -> io::Result<_> {
+        // At once of its size: where it grew from would not be wiped.
+        let size = file.metadata()?.len().min(limit).saturating_add(1);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default()));
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
+    };
+    File::open(path).and_then(read).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// Whether a file is one that is written before it gets its name; no run that ends leaves one.

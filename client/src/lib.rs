@@ -29,6 +29,7 @@ pub mod removal;
 pub mod renew;
 pub mod rotate;
 pub mod session;
+pub mod shares;
 pub mod signers;
 pub mod signing;
 pub mod signing_session;

@@ -146,10 +146,41 @@ y5_backup() { # a machine burns down; another has the backup
   exits 3 bl y5c -- trust verify $r:2; has "root"
 }
 
+y6_shares() { # a root key that no machine has, but any two of three holders
+  local r=$RP/keys/shares d id pass="DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE=of the other machine"
+  for x in y6a y6c; do new_home $x >/dev/null; done
+  mkimg $r:1 "one"; must dk y6a -- push $r:1; d=$(digest_of_push); must bl y6a -- trust sign $r:1
+  id=$(bl y6a -- --output json key list | jq -r '.keys[]|select(.role=="root").id')
+  # a disk with room for two shares has none, and the key is still there
+  mkdir "$W/y6.small"; mount -t tmpfs -o size=8k,mode=700 y6 "$W/y6.small"
+  exits 1 bl y6a -- key share "$id" --shares 3 --threshold 2 --dir "$W/y6.small" --remove; has "No space left on device"
+  eq "$(find "$W/y6.small" -type f | wc -l)" 0 "files on the full disk"; umount "$W/y6.small"
+  eq "$(key_count y6a root)" 1 "root keys after the full disk"
+  ( umask 000; must bl y6a -- key share "$id" --shares 3 --threshold 2 --dir "$W/y6.shares" --remove; has "Removed the key from" ) || exit 1
+  eq "$(stat -c %a "$W/y6.shares" "$W/y6.shares"/* | xargs)" "700 600 600 600" "modes of the shares"
+  eq "$(key_count y6a root)" 0 "root keys after sharing"
+  # one holder has nothing, nor have two of whom one brings an altered share
+  exits 1 bl y6c -- key join "$W/y6.shares/$id-3.share"; has "1 of the 2 shares that give the key $id"
+  sed 's/^number: 1/number: 2/' "$W/y6.shares/$id-1.share" >"$W/y6.altered"
+  exits 1 bl y6c -- key join "$W/y6.shares/$id-3.share" "$W/y6.altered"; has "$W/y6.altered is no share that can be joined"; has "cut off or altered"
+  [ ! -e "$(home y6c)/.docker/trust/private" ] || reason "shares that give nothing left something"
+  # two have the key, on a machine that had nothing, and need not know under which passphrase it was
+  ( umask 000; must bl y6c "$pass" -- key join "$W/y6.shares/$id-3.share" "$W/y6.shares/$id-1.share" ) || exit 1
+  private_only y6c; eq "$(key_ids y6c)" "root $id" "the key, as notary lists it"
+  must bl y6c -- trust verify $r:1; has "$r@$d"
+  must bl y6c "$pass" -- key rotate -y $r root
+  # everybody follows the new root; who has the repository's key, and no root key any more, signs on
+  mkimg $r:2 "two"; must dct y6a -- push $r:2; has "Successfully signed $r:2"; d=$(digest_of_push)
+  for x in fresh y6c; do must bl $x -- trust verify $r:2; has "$r@$d"; done
+  must dct fresh -- pull $r:2; has "Digest: $d"
+  must nt fresh list $r; for x in 1 2; do hasre "^$x "; done
+}
+
 run_keys() {
   scenario Y1 y1_m15 "M15: keys exported by notary, imported by bulla, and back"
   scenario Y2 y2_kinds "signers with ECDSA, Ed25519 and RSA keys, made by bulla, loaded by docker"
   scenario Y3 y3_roots "root keys on P-256 and P-384"
   scenario Y4 y4_sources "a passphrase from a file, a descriptor and a program"
   scenario Y5 y5_backup "keys backed up, and restored on an empty machine that signs and rotates"
+  scenario Y6 y6_shares "a root key in shares: two of three holders rotate it on another machine"
 }

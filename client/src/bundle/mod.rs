@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use ring::rand::SecureRandom;
@@ -22,7 +21,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-use crate::cache::FileError;
+use crate::cache::read_bounded;
 use crate::keys::new_file::write_new;
 use crate::keys::{Keyring, StoredKey};
 use crate::paths::TrustDirectory;
@@ -226,16 +225,4 @@ fn read_sealed(file: &Path) -> Result<Vec<u8>, BundleError> {
     let bytes = read_bounded(file, MAX_BUNDLE_BYTES)?;
     let too_large = || BundleError::Unusable { path: file.to_owned(), source: ContentError::TooLarge };
     Ok(bytes.ok_or_else(too_large)?.to_vec())
-}
-
-/// The bytes of a file; `None` when they are more than `limit`.
-fn read_bounded(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
-    let read = |file: fs::File| -> io::Result<_> {
-        // At once of its size: where it grew from would not be wiped.
-        let size = file.metadata()?.len().min(limit).saturating_add(1);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default()));
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
-    };
-    fs::File::open(path).and_then(read).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }

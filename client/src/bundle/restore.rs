@@ -9,7 +9,8 @@ use ring::rand::SecureRandom;
 
 use super::error::BundleError;
 use super::place::Place;
-use super::{Bundle, MAX_FILE_BYTES, read_bounded};
+use super::{Bundle, MAX_FILE_BYTES};
+use crate::cache::read_bounded;
 use crate::keys::Keyring;
 use crate::keys::new_file::write_new;
 use crate::paths::TrustDirectory;

@@ -1,6 +1,6 @@
 //! Bundles that others made are refused for what is wrong with them, and nothing is written.
 
-use std::fs;
+use std::{fs, io};
 
 use ring::rand::SystemRandom;
 use tar::EntryType;

@@ -16,7 +16,7 @@ pub mod file;
 pub mod import;
 pub mod new_file;
 pub mod passphrase;
-mod pem;
+pub(crate) mod pem;
 pub mod public_file;
 mod role;
 pub mod seal;
@@ -311,6 +311,26 @@ impl Keyring {
                 Err(KeyringError::WrongName { path: key.path.clone(), found: secret.public().id().clone() })
             }
         }
+    }
+
+    /// The key in a file, for a copy of it that others are to have; its passphrase is asked for.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(crate) fn taken_out(&self, key: &StoredKey) -> Result<SecretKey, KeyringError> {
+        if let Some(exposed) = exposure::of_key(&key.path) {
+            self.passphrases.warn(&exposed);
+        }
+        self.open_stored(&directory::read_key(&key.path)?, key)
+    }
+
+    /// Opens a stored key if that takes no passphrase or one that is given; nobody is asked. Whether it was opened.
+    ///
+    /// # Errors
+    /// [`KeyringError::WrongName`]: it is another key than its name says.
+    pub(crate) fn is_what_it_says(&self, key: &StoredKey) -> Result<bool, KeyringError> {
+        let text = directory::read(&key.path)?.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
+        self.opens_unasked(key, text.as_bytes())
     }
 
     fn find_among(&self, here: &[StoredKey], id: &KeyId) -> Result<StoredKey, KeyringError> {

@@ -7,4 +7,5 @@ mod faults;
 mod moving;
 mod passphrases;
 mod process;
+mod shares;
 mod storing;

@@ -2,6 +2,7 @@
 
 use bulla::bundle::BundleError;
 use bulla::keys::{ImportError, KeyringError};
+use bulla::shares::ShareError;
 
 use super::Code;
 use crate::cmd::key::KeyError;
@@ -12,11 +13,12 @@ impl Code {
             KeyError::Keyring(e) => Self::of_keyring(e),
             KeyError::Import(e) => Self::of_import(e),
             KeyError::Bundle(e) => Self::of_bundle(e),
+            KeyError::Share(e) => Self::of_share(e),
             KeyError::NewFile(_) | KeyError::NoDirectory(_) => Self::File,
             KeyError::NoKeyOf { .. } | KeyError::NoKeys(_) => Self::NoKey,
             KeyError::Rotation { source, .. } => Self::of_rotation(source),
             KeyError::Certificate(_) => Self::Key,
-            KeyError::NoRole | KeyError::Role(_) => Self::Usage,
+            KeyError::NoRole | KeyError::Role(_) | KeyError::Quorum(_) => Self::Usage,
             KeyError::NoId(_)
             | KeyError::RotationNotConfirmed
             | KeyError::GunNeeded(_)
@@ -34,6 +36,23 @@ impl Code {
             BundleError::Config(_) | BundleError::Policy(_) => Self::Invalid,
             BundleError::NoKeys(_) | BundleError::NoKeyOf { .. } => Self::NoKey,
             BundleError::NotBundled { .. } | BundleError::Seal | BundleError::Unusable { .. } => Self::Key,
+        }
+    }
+
+    pub(super) fn of_share(error: &ShareError) -> Self {
+        match error {
+            ShareError::File(_) | ShareError::New(_) | ShareError::Taken(_) | ShareError::Unproven(_) => Self::File,
+            ShareError::Keyring(e) | ShareError::NotRemoved { source: e, .. } => Self::of_keyring(e),
+            ShareError::LeftBehind { source, .. } => Self::of_share(source),
+            ShareError::NoFiles => Self::Usage,
+            ShareError::NotRoot { .. } => Self::Invalid,
+            ShareError::Randomness
+            | ShareError::Unusable { .. }
+            | ShareError::OtherKey { .. }
+            | ShareError::OtherSplit { .. }
+            | ShareError::Twice { .. }
+            | ShareError::TooFew { .. }
+            | ShareError::NotTheKey(_) => Self::Key,
         }
     }
 

@@ -6,6 +6,7 @@ use bulla::bundle::BundleError;
 use bulla::keys::new_file::NewFileError;
 use bulla::keys::{ImportError, KeyRole, KeyringError};
 use bulla::rotate::RotationError;
+use bulla::shares::{QuorumError, ShareError};
 use tuf_schema::role::RoleError;
 use tuf_schema::sign::{IssueError, SecretKind};
 use tuf_schema::{Gun, KeyId};
@@ -28,6 +29,12 @@ pub(crate) enum KeyError {
     /// A bundle cannot be made or restored.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A key is not shared so.
+    #[error(transparent)]
+    Quorum(#[from] QuorumError),
+    /// A key was not shared, or shares were not joined.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// A file's directory is missing.
     #[error("the directory of {path} does not exist", path = .0.display())]
     NoDirectory(PathBuf),

@@ -12,11 +12,13 @@ mod error;
 mod export;
 mod generate;
 mod import;
+mod join;
 mod list;
 mod passwd;
 mod remove;
 mod restore;
 mod rotate;
+mod share;
 
 pub(crate) use error::KeyError;
 
@@ -42,6 +44,10 @@ pub(crate) enum Command {
     Backup(backup::Arguments),
     /// Restore a backup; what is here stays
     Restore(restore::Arguments),
+    /// Share a root key: into files of which any so many give it back
+    Share(share::Arguments),
+    /// Join shares of a root key: the key is stored here
+    Join(join::Arguments),
     /// Rotate the keys of roles: new ones are published, then old ones go
     Rotate(rotate::Arguments),
 }
@@ -76,6 +82,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Remove(arguments) => remove::run(&arguments, context),
         Command::Backup(arguments) => backup::run(&arguments, context),
         Command::Restore(arguments) => restore::run(&arguments, context),
+        Command::Share(arguments) => share::run(&arguments, context),
+        Command::Join(arguments) => join::run(&arguments, context),
         Command::Rotate(arguments) => rotate::run(&arguments, context).await,
     }
 }
