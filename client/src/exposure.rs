@@ -108,6 +108,13 @@ pub(crate) fn of_another(path: &Path, metadata: &Metadata, caller: u32) -> Optio
     (owner != 0 && owner != caller).then(|| Foreign { path: path.to_owned(), owner, caller })
 }
 
+/// Whether a file that was opened has no name: a pipe, or one that was removed meanwhile.
+#[cfg(unix)]
+pub(crate) fn is_nameless(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    !metadata.is_file() || metadata.nlink() == 0
+}
+
 /// Who runs this.
 #[cfg(unix)]
 pub(crate) fn caller() -> u32 {
@@ -117,6 +124,11 @@ pub(crate) fn caller() -> u32 {
 #[cfg(not(unix))]
 pub(crate) fn of_another(_: &Path, _: &Metadata, _: u32) -> Option<Foreign> {
     None
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_nameless(metadata: &Metadata) -> bool {
+    !metadata.is_file()
 }
 
 #[cfg(not(unix))]

@@ -1,7 +1,6 @@
 //! The file of a policy: read only if it is nobody else's to change, and never taken for absent.
 
-use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,9 @@ use super::parse::{MAX_BYTES, parse};
 use super::{Policy, PolicyError};
 use crate::config::PinsOfFile;
 use crate::exposure;
+
+/// How many links are followed, as the system has it.
+const MAX_LINKS: usize = 40;
 
 impl Policy {
     /// The policy at `path`, which somebody named.
@@ -30,15 +32,7 @@ impl Policy {
         if let Some(foreign) = exposure::of_another(path, &metadata, caller) {
             return Err(PolicyError::Foreign(foreign));
         }
-        for place in places(path) {
-            let metadata = place.metadata().map_err(unreadable)?;
-            if let Some(foreign) = exposure::of_another(&place, &metadata, caller) {
-                return Err(PolicyError::ForeignPlace(foreign));
-            }
-            if let Some(exposed) = exposure::of_place(&place) {
-                return Err(PolicyError::OpenPlace(exposed));
-            }
-        }
+        check_way(path, &metadata, caller)?;
         let mut text = Vec::new();
         file.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
         parse(path, &text)
@@ -56,15 +50,43 @@ impl Policy {
     }
 }
 
-/// The directory that the path names, and that of the file to which a link there leads. What no path leads to, as the end
-/// of a pipe, lies in none where it could be replaced.
-fn places(path: &Path) -> BTreeSet<PathBuf> {
-    let place = |path: &Path| match path.parent() {
+/// Refuses a policy, with `metadata` as it was opened, if somebody else than `caller` or root could lead to another one.
+fn check_way(path: &Path, metadata: &Metadata, caller: u32) -> Result<(), PolicyError> {
+    let unreadable = |e: io::Error| PolicyError::Unreadable { path: path.to_owned(), why: e.to_string() };
+    for step in steps(path) {
+        let place = place(&step);
+        if let Some(foreign) = exposure::of_another(&place, &place.metadata().map_err(unreadable)?, caller) {
+            return Err(PolicyError::ForeignPlace(foreign));
+        }
+        if let Some(exposed) = exposure::of_place(&place) {
+            return Err(PolicyError::OpenPlace(exposed));
+        }
+        match step.symlink_metadata() {
+            Ok(link) => {
+                if let Some(foreign) = exposure::of_another(&step, &link, caller) {
+                    return Err(PolicyError::Foreign(foreign));
+                }
+            }
+            // The end of a pipe, or a file that has no name any more: nobody puts another one there.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && exposure::is_nameless(metadata) => {}
+            Err(e) => return Err(unreadable(e)),
+        }
+    }
+    Ok(())
+}
+
+/// The path, and each one on which links lead to the file: whoever owns one of them, or can replace it, chooses the file.
+fn steps(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let next = |path: &PathBuf| std::fs::read_link(path).ok().map(|target| place(path).join(target));
+    std::iter::successors(Some(path.to_owned()), next).take(MAX_LINKS)
+}
+
+/// The directory that a path names.
+fn place(path: &Path) -> PathBuf {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
-    };
-    let target = path.canonicalize().ok();
-    [Some(place(path)), target.as_deref().map(place)].into_iter().flatten().collect()
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +129,53 @@ mod tests {
         let owner = somebody(directory.path());
         let refused = Policy::named_by(owner + 1, &link).unwrap_err();
         assert!(matches!(refused, PolicyError::ForeignPlace(_)), "{refused}");
+        std::os::unix::fs::lchown(&link, Some(owner), None).unwrap();
         assert!(matches!(Policy::named_by(owner, &link), Err(PolicyError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_link_of_somebody_else_leads_to_no_policy() {
+        // Where everybody may make one, as in /tmp, it could lead to any file of root's.
+        let home = tempfile::tempdir().unwrap();
+        let shared = home.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let (link, first) = (shared.join("link.toml"), home.path().join("first.toml"));
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        std::os::unix::fs::symlink("shared/link.toml", &first).unwrap();
+        let owner = home.path().metadata().unwrap().uid();
+        set(&shared, 0o1777);
+        for path in [&link, &first] {
+            assert!(matches!(Policy::named_by(owner, path), Err(PolicyError::Malformed { .. })), "{}", path.display());
+        }
+        let expected = format!("the policy {} belongs to user ", link.display());
+        // Only root can make it somebody else's.
+        if owner == 0 {
+            std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+            for path in [&link, &first] {
+                let refused = Policy::named_by(owner, path).unwrap_err();
+                assert!(refused.to_string().starts_with(&expected), "{refused}");
+            }
+        }
+        set(&shared, 0o777);
+        let refused = Policy::named_by(owner, &first).unwrap_err();
+        assert!(matches!(refused, PolicyError::OpenPlace(_)), "the way leads through there: {refused}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_policy_without_a_name_is_read() {
+        // What a shell makes of `--policy /dev/stdin <<END`, and of `--policy <(...)`.
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"default = \"signed\"").unwrap();
+        let (end, mut other) = io::pipe().unwrap();
+        other.write_all(b"default = \"signed\"").unwrap();
+        drop(other);
+        for descriptor in [file.as_raw_fd(), end.as_raw_fd()] {
+            let path = format!("/dev/fd/{descriptor}");
+            assert!(Policy::named(Path::new(&path)).is_ok(), "{path}: {:?}", Policy::named(Path::new(&path)));
+        }
     }
 
     #[test]
