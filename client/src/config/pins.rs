@@ -151,10 +151,10 @@ impl PinsOfFile {
         };
         let spelled = alike(gun.as_str());
         let is_named_so = |other: &Pattern| {
-            patterns().any(|(_, pattern)| pattern.matches(gun.as_str()) && pattern.alike() == other.alike())
+            patterns().any(|(_, pattern)| pattern.matches(gun.as_str()) && pattern.says_as_much_as(other))
         };
         let (member, pattern) =
-            patterns().find(|(_, pattern)| pattern.alike().matches(&spelled) && !is_named_so(pattern))?;
+            patterns().find(|(_, pattern)| pattern.matches_spelled(&spelled) && !is_named_so(pattern))?;
         Some((member, pattern, pattern.name_of(gun)))
     }
 }
@@ -193,13 +193,31 @@ impl Pattern {
         }
     }
 
-    /// The same pattern with its host in the one spelling that all have. A prefix that ends within the host may go on in
-    /// many ways, and only loses its capital letters.
+    /// Whether it names a repository whose host is in the one spelling that all have, but for the spelling of its own.
+    fn matches_spelled(&self, name: &str) -> bool {
+        match (self, self.alike()) {
+            // A prefix that ends within the host may go on in many ways, and may be all of a host.
+            (Self::Prefix(prefix), Self::Prefix(host)) if !prefix.contains('/') => {
+                name.starts_with(&prefix.to_ascii_lowercase())
+                    || name.strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            (_, alike) => alike.matches(name),
+        }
+    }
+
+    /// Whether it is the same pattern but for the spelling of the host, and for a slash behind the same path.
+    fn says_as_much_as(&self, other: &Self) -> bool {
+        match (self.alike(), other.alike()) {
+            (Self::Prefix(one), Self::Prefix(other)) => one.trim_end_matches('/') == other.trim_end_matches('/'),
+            (one, other) => one == other,
+        }
+    }
+
+    /// The same pattern with its host in the one spelling that all have.
     fn alike(&self) -> Self {
         match self {
             Self::Exact(name) => Self::Exact(alike(name)),
-            Self::Prefix(prefix) if prefix.contains('/') => Self::Prefix(alike(prefix)),
-            Self::Prefix(prefix) => Self::Prefix(prefix.to_ascii_lowercase()),
+            Self::Prefix(prefix) => Self::Prefix(alike(prefix)),
         }
     }
 
@@ -207,8 +225,14 @@ impl Pattern {
     fn name_of(&self, gun: &Gun) -> String {
         match self {
             Self::Exact(name) => name.clone(),
-            Self::Prefix(prefix) if prefix.contains('/') => spelled_as(prefix, gun),
-            Self::Prefix(_) => alike(gun.as_str()),
+            Self::Prefix(prefix) => {
+                let (name, begun) = (alike(gun.as_str()), prefix.to_ascii_lowercase());
+                let within_host = !prefix.contains('/');
+                match name.strip_prefix(&begun).filter(|_| within_host) {
+                    Some(rest) => format!("{prefix}{rest}"),
+                    None => spelled_as(prefix, gun),
+                }
+            }
         }
     }
 
@@ -338,6 +362,29 @@ mod tests {
         assert_eq!(refusal(&[&certs(&["a.test:443/*"])], "a.test/b"), says(pinned, "a.test:443/b", "a.test/b"));
         let prefix = "pins.certs of \"a.te*\"";
         assert_eq!(refusal(&[&certs(&["a.te*"])], "A.TEST/b"), says(prefix, "a.test/b", "A.TEST/b"));
+        let prefix = "pins.certs of \"A.te*\"";
+        assert_eq!(refusal(&[&certs(&["A.te*"])], "a.test:443/b"), says(prefix, "A.test/b", "a.test:443/b"));
+        // A prefix may be all of a host, and of none that only begins so without the port.
+        let whole = format!("\"ca\": {{\"a.test:443\": \"{place}\"}}");
+        for gun in ["a.test/b", "A.TEST/b", "a.test:0443/b"] {
+            assert_eq!(refusal(&[&whole], gun), says("pins.ca of \"a.test:443*\"", "a.test:443/b", gun));
+        }
+        for gun in ["a.test:443/b", "a.test:4430/b", "a.test:5000/b", "a.test.evil/b", "a.tes/b"] {
+            assert_eq!(refusal(&[&whole], gun), None, "{gun}");
+        }
+        // The colons of an address are those of no port.
+        let certificates = certs(&["[::1]/*"]);
+        for gun in ["[::1]:443/b", "[0::1]/b", "[0:0::1]:0443/b"] {
+            assert_eq!(refusal(&[&certificates], gun), says("pins.certs of \"[::1]/*\"", "[::1]/b", gun));
+        }
+        assert_eq!(refusal(&[&certificates], "[::1]:5000/b"), None);
+        // Docker's own registry has two names.
+        let pinned = "pins.certs of \"docker.io/library/*\"";
+        let gun = "index.docker.io/library/b";
+        assert_eq!(refusal(&[&certs(&["docker.io/library/*"])], gun), says(pinned, "docker.io/library/b", gun));
+        // Whoever pins both is asked for neither, with a slash behind the host or without.
+        assert_eq!(refusal(&[&certs(&["A.TEST*", "a.test/*"])], "a.test/b"), None);
+        assert_eq!(refusal(&[&certs(&["a.test:443*", "a.test*"])], "a.test/b"), None);
         // Below the host letters are letters, and a name without one has only one spelling.
         assert_eq!(refusal(&[&certs(&["a.test/b"])], "a.test/B"), None);
         assert_eq!(refusal(&[&certs(&["collection"])], "Collection"), None);
