@@ -100,7 +100,8 @@ impl Place {
 
 fn is_reserved(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or(name);
-    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(first))
+    // As file systems see it that know no case: U+017F is an S there, too.
+    RESERVED.iter().any(|reserved| reserved.to_uppercase() == first.to_uppercase())
 }
 
 /// The name in a bundle: the path below the trust directory.
@@ -171,6 +172,8 @@ mod tests {
             "Private/x.key",
             "TUF/a.test/b/metadata/root.json",
             "config.json/a.pem",
+            "config.j\u{17f}on",
+            "con\u{fb01}g.json",
         ] {
             assert_eq!(Place::parse(name), Err(PlaceError::NoPlace), "{name:?}");
         }
