@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::object::Object;
 use crate::dialect::direct;
 use crate::envelope::{EnvelopeError, MAX_SIGNATURES, Opened};
 use crate::json::{self, ordered};
@@ -73,8 +74,7 @@ struct Header {
 
 /// Checks the three members that every document has, and returns the version.
 fn check_header(signed: &[u8]) -> Result<i64, EnvelopeError> {
-    let header = direct::read::<Header>(signed).filter(|_| signed.starts_with(b"{"));
-    let header = header.ok_or(EnvelopeError::Signed("it is not an object"))?;
+    let Object(header) = direct::read::<Object<Header>>(signed).ok_or(EnvelopeError::Signed("it is not an object"))?;
     header.kind.as_str().ok_or(EnvelopeError::Signed("_type is not a string"))?;
     if !matches!(header.expires.as_str().map(UtcTime::parse), Some(Ok(_))) {
         return Err(EnvelopeError::Signed("expires is not an RFC 3339 time"));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::bytes::WireBytes;
+use super::object::Object;
 use crate::dialect::direct::Sorted;
 use crate::digest::Digests;
 use crate::json::ordered::Text;
@@ -113,8 +114,8 @@ impl<'de> Visitor<'de> for TargetFilesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         // Made into a map at once, which takes no search for each name where they come in order.
         let mut targets = Vec::new();
-        while let Some((name, file)) = members.next_entry::<String, WireFile<'_>>()? {
-            targets.push((name, file.into_target()));
+        while let Some((name, file)) = members.next_entry::<String, Object<WireFile<'_>>>()? {
+            targets.push((name, file.0.into_target()));
         }
         Ok(WireTargetFiles(Cow::Owned(targets.into_iter().collect())))
     }

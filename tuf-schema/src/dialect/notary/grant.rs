@@ -8,6 +8,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::bytes::WireBytes;
+use super::object::Object;
 use crate::dialect::{Fault, MAX_KEYS};
 use crate::key::{KeyId, KeyType, PublicKey};
 
@@ -15,7 +16,7 @@ use crate::key::{KeyId, KeyType, PublicKey};
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct WireKey {
     keytype: String,
-    keyval: WireKeyValue,
+    keyval: Object<WireKeyValue>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ struct WireKeyValue {
 enum NeverPresent {}
 
 /// The keys of a document by the id under which it lists them; null reads as none.
-pub(super) type WireKeys = Option<BTreeMap<String, WireKey>>;
+pub(super) type WireKeys = Option<BTreeMap<String, Object<WireKey>>>;
 
 /// Writes the keys of a delegation; the reference reads null and writes an object.
 pub(super) fn null_as_none<S: Serializer>(keys: &WireKeys, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,14 +47,15 @@ pub(super) fn keys(wire: WireKeys) -> Result<BTreeMap<KeyId, PublicKey>, Fault> 
     if wire.len() > MAX_KEYS {
         return Err(Fault::TooManyKeys(wire.len()));
     }
-    let key = |k: WireKey| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.public.0.into_owned());
+    let key = |Object(k): Object<WireKey>| PublicKey::new(KeyType::parse(&k.keytype), k.keyval.0.public.0.into_owned());
     Ok(wire.into_iter().map(|(id, k)| (KeyId::from_wire(&id), key(k))).collect())
 }
 
 pub(super) fn wire_keys(keys: &BTreeMap<KeyId, PublicKey>) -> WireKeys {
-    let wire = |key: &PublicKey| WireKey {
-        keytype: key.key_type().name().to_owned(),
-        keyval: WireKeyValue { private: None, public: WireBytes(Cow::Owned(key.public_bytes().to_vec())) },
+    let wire = |key: &PublicKey| {
+        let public = WireBytes(Cow::Owned(key.public_bytes().to_vec()));
+        let keyval = Object(WireKeyValue { private: None, public });
+        Object(WireKey { keytype: key.key_type().name().to_owned(), keyval })
     };
     Some(keys.iter().map(|(id, key)| (id.as_str().to_owned(), wire(key))).collect())
 }

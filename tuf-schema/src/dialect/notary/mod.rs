@@ -4,14 +4,16 @@ mod bytes;
 pub(super) mod envelope;
 mod file;
 mod grant;
+mod object;
 mod root;
 mod snapshot;
 mod targets;
 mod timestamp;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 
+use self::object::Object;
 use super::{DecodeError, EncodeError, Fault, direct};
 use crate::json;
 use crate::role::Role;
@@ -19,16 +21,16 @@ use crate::time::UtcTime;
 
 /// Reads a wire structure from its canonical form; a wrong member becomes a fault of `role`.
 fn read<W: DeserializeOwned>(role: &Role, signed: &[u8]) -> Result<W, DecodeError> {
-    if let Some(wire) = direct::read(signed) {
+    if let Some(Object(wire)) = direct::read(signed) {
         return Ok(wire);
     }
     let tree = json::parse(signed).map_err(|e| fault(role, Fault::Member(e.to_string())))?;
-    W::deserialize(&tree).map_err(|e| fault(role, Fault::Member(e.to_string())))
+    Object::deserialize(&tree).map(|wire| wire.0).map_err(|e| fault(role, Fault::Member(e.to_string())))
 }
 
 /// Reads a wire structure and writes it again.
 fn reread<W: DeserializeOwned + Serialize>(signed: &[u8]) -> Option<Vec<u8>> {
-    write(&direct::read::<W>(signed)?).ok()
+    write(&direct::read::<Object<W>>(signed)?).ok()
 }
 
 /// Writes the canonical form of a wire structure.
@@ -122,8 +124,9 @@ mod tests {
     /// What a structure reads as, with a tree between or without; both as it is written again.
     fn both_ways<W: DeserializeOwned + Serialize>(tree: &Value) -> [Option<Vec<u8>>; 2] {
         let signed = json::canonical(tree).unwrap();
-        let by_tree =
-            W::deserialize(tree).ok().map(|wire| json::canonical(&serde_json::to_value(wire).unwrap()).unwrap());
+        let by_tree = Object::<W>::deserialize(tree)
+            .ok()
+            .map(|wire| json::canonical(&serde_json::to_value(wire).unwrap()).unwrap());
         [by_tree, reread::<W>(&signed)]
     }
 
@@ -144,6 +147,38 @@ mod tests {
         }
     }
 
+    /// Where the structures are, by document.
+    const STRUCTURES: [(usize, &str); 12] = [
+        (0, ""),
+        (0, "/keys/k"),
+        (0, "/keys/k/keyval"),
+        (0, "/roles/root"),
+        (1, ""),
+        (1, "/delegations"),
+        (1, "/delegations/keys/k"),
+        (1, "/delegations/roles/0"),
+        (1, "/targets/a"),
+        (2, ""),
+        (2, "/meta/root"),
+        (3, "/meta/snapshot"),
+    ];
+
+    #[test]
+    fn no_structure_is_a_list_of_its_members() {
+        for (at, place) in STRUCTURES {
+            let mut tree = documents()[at].clone();
+            let structure = tree.pointer_mut(place).unwrap();
+            let mut members: Vec<_> = structure.as_object().unwrap().iter().collect();
+            members.sort_by_key(|(name, _)| *name);
+            *structure = members.into_iter().map(|(_, member)| member.clone()).collect();
+            assert_eq!(all_ways(&tree)[at], [None, None], "{at}{place}");
+        }
+        let targets =
+            format!(r#"{{"_type":"Targets","delegations":[null,null],"expires":"{DATE}","targets":{{}},"version":1}}"#);
+        let refused = read::<WireTargets<'_>>(&Role::Targets, targets.as_bytes()).err().unwrap();
+        assert_eq!(refused.fault, Fault::Member("invalid type: sequence, expected an object".to_owned()));
+    }
+
     proptest! {
         #[test]
         fn what_is_changed_is_read_and_written_without_a_tree_as_with_one(
@@ -158,7 +193,7 @@ mod tests {
                 5 => json!({}),
                 6 => json!([old]),
                 7 => json!({"é": old, "hashes": old}),
-                // Structures can be written as lists, too.
+                // As what is derived would read structures, too.
                 _ => old.as_object().map_or(json!(2), |members| members.values().cloned().collect()),
             };
             let mut tree = documents()[document].clone();

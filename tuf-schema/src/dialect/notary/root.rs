@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{self, WireKeys};
+use super::object::Object;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::{KeyGrant, Root};
@@ -22,7 +23,7 @@ pub(super) struct WireRoot {
     expires: WireTime,
     keys: WireKeys,
     #[serde(default)]
-    roles: BTreeMap<String, WireGrant>,
+    roles: BTreeMap<String, Object<WireGrant>>,
     version: i64,
 }
 
@@ -41,7 +42,7 @@ impl Document for Root {
         let keys = grant::keys(wire.keys).map_err(|e| fault(role, e))?;
         let mut take = |base: BaseRole| {
             let name = Role::from(base);
-            let entry = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;
+            let Object(entry) = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;
             let threshold = grant::threshold(name.as_str(), entry.threshold)?;
             let key_ids = grant::key_ids(name.as_str(), entry.keyids, &keys)?;
             Ok(KeyGrant { key_ids, threshold })
@@ -54,9 +55,9 @@ impl Document for Root {
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
-        let wire_grant = |grant: &KeyGrant| WireGrant {
-            keyids: grant::wire_key_ids(&grant.key_ids),
-            threshold: i64::from(grant.threshold.get()),
+        let wire_grant = |grant: &KeyGrant| {
+            let threshold = i64::from(grant.threshold.get());
+            Object(WireGrant { keyids: grant::wire_key_ids(&grant.key_ids), threshold })
         };
         let roles = BaseRole::ALL.map(|base| (Role::from(base).as_str().to_owned(), wire_grant(self.grant(base))));
         let wire = WireRoot {

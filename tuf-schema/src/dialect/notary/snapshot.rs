@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::file::WireFile;
+use super::object::Object;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Snapshot;
@@ -19,7 +20,7 @@ pub(super) struct WireSnapshot<'a> {
     kind: String,
     expires: WireTime,
     #[serde(default)]
-    meta: BTreeMap<String, WireFile<'a>>,
+    meta: BTreeMap<String, Object<WireFile<'a>>>,
     version: i64,
 }
 
@@ -31,7 +32,7 @@ impl Document for Snapshot {
         let mut meta = BTreeMap::new();
         for (name, file) in wire.meta {
             let listed = Role::parse(&name).map_err(|e| fault(role, Fault::UnknownRole(e.0)))?;
-            let file = file.into_meta();
+            let file = file.0.into_meta();
             if file.digests.sha256().is_none() {
                 return Err(fault(role, Fault::MissingChecksum(listed)));
             }
@@ -49,7 +50,11 @@ impl Document for Snapshot {
         let wire = WireSnapshot {
             kind: TYPE.to_owned(),
             expires: WireTime(self.expires),
-            meta: self.meta.iter().map(|(role, file)| (role.as_str().to_owned(), WireFile::from(file))).collect(),
+            meta: self
+                .meta
+                .iter()
+                .map(|(role, file)| (role.as_str().to_owned(), Object(WireFile::from(file))))
+                .collect(),
             version: i64::from(self.version.number()),
         };
         write(&wire)

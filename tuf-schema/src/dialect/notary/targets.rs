@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::WireTargetFiles;
 use super::grant::{self, WireKeys};
+use super::object::Object;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::{DelegatedRole, Delegations, Targets};
@@ -20,7 +21,7 @@ pub(super) struct WireTargets<'a> {
     #[serde(rename = "_type")]
     kind: String,
     #[serde(default)]
-    delegations: WireDelegations,
+    delegations: Object<WireDelegations>,
     expires: WireTime,
     #[serde(default)]
     targets: Option<WireTargetFiles<'a>>,
@@ -32,7 +33,7 @@ pub(super) struct WireTargets<'a> {
 struct WireDelegations {
     #[serde(serialize_with = "grant::null_as_none")]
     keys: WireKeys,
-    roles: Option<Vec<WireDelegatedRole>>,
+    roles: Option<Vec<Object<WireDelegatedRole>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,24 +57,26 @@ impl Document for Targets {
         let wire: WireTargets<'_> = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let delegations = delegations(role, wire.delegations).map_err(|e| fault(role, e))?;
+        let delegations = delegations(role, wire.delegations.0).map_err(|e| fault(role, e))?;
         let targets = wire.targets.map(|files| files.0.into_owned()).unwrap_or_default();
         Ok(Self { version, expires: wire.expires.0, targets, delegations })
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
-        let role = |r: &DelegatedRole| WireDelegatedRole {
-            keyids: grant::wire_key_ids(&r.key_ids),
-            name: r.name.as_str().to_owned(),
-            paths: Some(r.paths.clone()),
-            threshold: i64::from(r.threshold.get()),
+        let role = |r: &DelegatedRole| {
+            Object(WireDelegatedRole {
+                keyids: grant::wire_key_ids(&r.key_ids),
+                name: r.name.as_str().to_owned(),
+                paths: Some(r.paths.clone()),
+                threshold: i64::from(r.threshold.get()),
+            })
         };
         let wire = WireTargets {
             kind: TYPE.to_owned(),
-            delegations: WireDelegations {
+            delegations: Object(WireDelegations {
                 keys: grant::wire_keys(&self.delegations.keys),
                 roles: Some(self.delegations.roles.iter().map(role).collect()),
-            },
+            }),
             expires: WireTime(self.expires),
             targets: Some(WireTargetFiles(Cow::Borrowed(&self.targets))),
             version: i64::from(self.version.number()),
@@ -98,7 +101,7 @@ fn delegations(role: &Role, wire: WireDelegations) -> Result<Delegations, Fault>
     let keys = grant::keys(wire.keys)?;
     let mut seen = BTreeSet::new();
     let mut roles = Vec::new();
-    for entry in wire.roles.unwrap_or_default() {
+    for Object(entry) in wire.roles.unwrap_or_default() {
         let Ok(name) = DelegationName::parse(&entry.name) else { return Err(Fault::ForeignDelegation(entry.name)) };
         if name.parent() != *role {
             return Err(Fault::ForeignDelegation(entry.name));

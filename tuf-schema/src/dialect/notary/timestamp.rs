@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::file::WireFile;
+use super::object::Object;
 use super::{WireTime, expect_type, fault, read, reread, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Timestamp;
@@ -19,7 +20,7 @@ pub(super) struct WireTimestamp<'a> {
     kind: String,
     expires: WireTime,
     #[serde(default)]
-    meta: BTreeMap<String, WireFile<'a>>,
+    meta: BTreeMap<String, Object<WireFile<'a>>>,
     version: i64,
 }
 
@@ -28,7 +29,7 @@ impl Document for Timestamp {
         let mut wire: WireTimestamp<'_> = read(role, signed)?;
         expect_type(role, TYPE, &wire.kind)?;
         let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let listed = wire.meta.remove(Role::Snapshot.as_str()).map(WireFile::into_meta);
+        let listed = wire.meta.remove(Role::Snapshot.as_str()).map(|file| file.0.into_meta());
         let snapshot = listed.filter(|file| file.digests.sha256().is_some());
         let snapshot = snapshot.ok_or_else(|| fault(role, Fault::MissingChecksum(Role::Snapshot)))?;
         Ok(Self { version, expires: wire.expires.0, snapshot })
@@ -38,7 +39,7 @@ impl Document for Timestamp {
         let wire = WireTimestamp {
             kind: TYPE.to_owned(),
             expires: WireTime(self.expires),
-            meta: BTreeMap::from([(Role::Snapshot.as_str().to_owned(), WireFile::from(&self.snapshot))]),
+            meta: BTreeMap::from([(Role::Snapshot.as_str().to_owned(), Object(WireFile::from(&self.snapshot)))]),
             version: i64::from(self.version.number()),
         };
         write(&wire)

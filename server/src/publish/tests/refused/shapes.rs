@@ -20,17 +20,20 @@ async fn members_of_the_wrong_type_are_refused_and_named() {
         targets["targets"]["a"] = json!({"hashes": {"sha256": HASH}, "length": "1"});
     })
     .await;
-    formless("invalid type: null, expected struct WireDelegatedRole", |targets| {
+    formless("invalid type: null, expected an object", |targets| {
         targets["delegations"]["roles"] = json!([null]);
+    })
+    .await;
+    formless("invalid type: sequence, expected an object", |targets| {
+        targets["targets"]["a"] = json!([null, {"sha256": HASH}, 1]);
     })
     .await;
 }
 
 #[tokio::test]
 async fn members_that_say_nothing_are_refused() {
-    formless("invalid type: null, expected struct WireFile", |targets| targets["targets"]["a"] = Value::Null).await;
-    formless("invalid type: null, expected struct WireDelegations", |targets| targets["delegations"] = Value::Null)
-        .await;
+    formless("invalid type: null, expected an object", |targets| targets["targets"]["a"] = Value::Null).await;
+    formless("invalid type: null, expected an object", |targets| targets["delegations"] = Value::Null).await;
     formless("missing field `length`", |targets| targets["targets"]["a"] = json!({"hashes": {"sha256": HASH}})).await;
     formless("invalid value: integer `-1`, expected u64", |targets| {
         targets["targets"]["a"] = json!({"hashes": {"sha256": HASH}, "length": -1});
