@@ -167,5 +167,5 @@ fn starts_with_any(name: &str, prefixes: &[String]) -> bool {
 
 /// Whether `id` names the key that is listed as `held`.
 fn names(keys: &Keys, held: &KeyId, id: &KeyId) -> bool {
-    held == id || keys.get(held).and_then(PublicKey::bare).is_some_and(|bare| bare.id() == id)
+    held == id || keys.get(held).is_some_and(|key| key.canonical_id() == *id)
 }

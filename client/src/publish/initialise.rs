@@ -142,7 +142,7 @@ impl Publisher<'_> {
     /// The root key, and whether it was made now.
     fn root_key(&mut self, root_of: &RootOf) -> Result<(StoredKey, bool), InitialiseError> {
         let RootOf { key_file, certificate } = root_of;
-        let certified = certificate.as_ref().map(|key| key.bare().map_or_else(|| key.id().clone(), |b| b.id().clone()));
+        let certified = certificate.as_ref().map(PublicKey::canonical_id);
         if let Some(path) = key_file {
             let secret = self.keys.open_foreign(path, &KeyRole::Root)?;
             let key = secret.public().id().clone();

@@ -26,11 +26,12 @@ impl KeysAtHand {
         &self.stored
     }
 
-    /// The private key on disk that belongs to `key`, which may be a certificate, and may sign for `role`.
+    /// The private key on disk that belongs to `key`, in whatever form that is listed, and may sign for `role`.
     #[must_use]
     pub fn held(&self, role: &Role, key: &PublicKey) -> Option<&StoredKey> {
-        let bare = key.bare()?;
-        self.stored.iter().find(|stored| &stored.id == bare.id() && self.may_sign(stored, role))
+        key.material()?;
+        let id = key.canonical_id();
+        self.stored.iter().find(|stored| stored.id == id && self.may_sign(stored, role))
     }
 
     /// Those keys of a role that are here, each with its private key.

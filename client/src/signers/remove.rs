@@ -113,9 +113,6 @@ fn signers(working: &Working) -> impl Iterator<Item = &DelegationName> {
 /// listed twice, bare and in a certificate, is one key.
 fn bare_keys(working: &Working, name: &DelegationName) -> BTreeSet<KeyId> {
     let Some(giver) = working.targets(&name.parent()) else { return BTreeSet::new() };
-    let bare = |id: &KeyId| {
-        let key = giver.delegations.keys.get(id).and_then(PublicKey::bare);
-        key.map_or_else(|| id.clone(), |key| key.id().clone())
-    };
+    let bare = |id: &KeyId| giver.delegations.keys.get(id).map_or_else(|| id.clone(), PublicKey::canonical_id);
     giver.delegations.role(name).into_iter().flat_map(|role| &role.key_ids).map(bare).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tuf_schema::model::{Delegations, Targets};
-use tuf_schema::{DelegationName, PublicKey, Role};
+use tuf_schema::{DelegationName, Role};
 
 use super::SignersError;
 use crate::image::Tag;
@@ -40,8 +40,7 @@ impl Edit for Revoke {
         for role in released_by() {
             let listed = released_in(&role, working);
             if let Some(tag) = tags.iter().find(|tag| listed.contains(*tag)) {
-                let bare = |key: &PublicKey| key.bare().map_or_else(|| key.id().clone(), |bare| bare.id().clone());
-                let keys = working.authority(&role)?.keys().map(|(_, key)| bare(key)).collect();
+                let keys = working.authority(&role)?.keys().map(|(_, key)| key.canonical_id()).collect();
                 return Err(SignersError::StillReleased { tag: tag.clone(), role, keys }.into());
             }
         }

@@ -85,10 +85,7 @@ pub fn delegations(trusted: &Trusted) -> Vec<Delegation> {
     for visible in trusted.walk() {
         let given = &visible.document.model().delegations;
         for role in &given.roles {
-            let bare = |id: &KeyId| {
-                let bare = given.keys.get(id).and_then(tuf_schema::PublicKey::bare);
-                bare.map_or_else(|| id.clone(), |key| key.id().clone())
-            };
+            let bare = |id: &KeyId| given.keys.get(id).map_or_else(|| id.clone(), tuf_schema::PublicKey::canonical_id);
             let keys = role.key_ids.iter().map(bare).collect();
             found.push(Delegation {
                 name: role.name.clone(),

@@ -201,6 +201,14 @@ impl PublicKey {
         }
     }
 
+    /// The method by which this form of a key verifies what its private key makes by `method`.
+    pub(crate) fn method_as_listed(&self, method: SignatureMethod) -> SignatureMethod {
+        match (&self.0.verifier, method) {
+            (Some(Verifier::RsaPem(_)), SignatureMethod::RsaPss) => SignatureMethod::PycryptoPss,
+            (_, other) => other,
+        }
+    }
+
     /// Whether this key made `signature` over `message`, by a method that fits the key's type.
     ///
     /// The key id in `signature` is not looked at.

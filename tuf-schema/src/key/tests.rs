@@ -178,7 +178,8 @@ fn a_compressed_point_is_the_same_key_under_another_id() {
         assert_ne!(key.id(), secret.public().id());
         assert_eq!(key.material(), secret.public().material(), "{kind}");
         assert_eq!(key.canonical_id(), *secret.public().id(), "{kind}");
-        let signature = secret.signature(MESSAGE, &SystemRandom::new()).unwrap();
+        let signature = secret.with_certificate(key.clone()).unwrap().signature(MESSAGE, &SystemRandom::new()).unwrap();
+        assert_eq!(signature.key_id, *key.id());
         assert!(key.verifies(MESSAGE, &signature), "{kind}");
     }
 }
@@ -196,6 +197,9 @@ fn an_rsa_key_is_the_same_with_and_without_null_parameters_and_as_pem() {
     assert_eq!(as_pem.material(), secret.public().material());
     for key in [without_null, as_pem] {
         assert_eq!(key.canonical_id(), *secret.public().id());
+        let signature = secret.with_certificate(key.clone()).unwrap().signature(MESSAGE, &SystemRandom::new()).unwrap();
+        assert_eq!(signature.key_id, *key.id());
+        assert!(key.verifies(MESSAGE, &signature));
     }
 }
 

@@ -23,12 +23,12 @@ pub struct ForeignCertificate {
 }
 
 impl<K: SigningKey> CertifiedKey<K> {
-    /// Binds `key` to `certificate`, which may also be the bare key itself.
+    /// Binds `key` to `certificate`, which may also be the bare key itself, in any form.
     ///
     /// # Errors
     /// [`ForeignCertificate`] when it is over another key, or cannot be read.
     pub fn new(key: K, certificate: PublicKey) -> Result<Self, ForeignCertificate> {
-        match (certificate.bare(), key.public().bare()) {
+        match (certificate.material(), key.public().material()) {
             (Some(over), Some(signs)) if over == signs => Ok(Self { key, certificate }),
             _ => Err(ForeignCertificate { certificate: certificate.id().clone(), key: key.public().id().clone() }),
         }
@@ -47,7 +47,8 @@ impl<K: SigningKey> SigningKey for CertifiedKey<K> {
     }
 
     fn sign(&self, message: &[u8], rng: &dyn SecureRandom) -> Result<RawSignature, SignError> {
-        self.key.sign(message, rng)
+        let RawSignature { method, bytes } = self.key.sign(message, rng)?;
+        Ok(RawSignature { method: self.certificate.method_as_listed(method), bytes })
     }
 }
 

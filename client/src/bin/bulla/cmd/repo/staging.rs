@@ -162,7 +162,7 @@ pub(super) fn auto_published(gun: &str) -> String {
 
 /// The id under which people know a key.
 pub(crate) fn bare_id(key: &PublicKey) -> String {
-    key.bare().map_or_else(|| key.id().to_string(), |bare| bare.id().to_string())
+    key.canonical_id().to_string()
 }
 
 /// Stages `changes`, publishes what is staged if that was asked for, and says both in notary's `words`.
