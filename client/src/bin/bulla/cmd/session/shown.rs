@@ -196,6 +196,17 @@ impl ChangeRow {
                 let words = format!("{role} has another certificate of a key: {}", line(id.as_str()));
                 with(row("certificate", role.as_str(), words), None, Some(id.as_str().into()))
             }
+            Difference::CertificateRemoved(role, id) => {
+                let words = format!("{role} does not have this certificate of a key any more: {}", line(id.as_str()));
+                with(row("certificate_removed", role.as_str(), words), Some(id.as_str().into()), None)
+            }
+            Difference::Misnamed(role, id) => {
+                let words = format!(
+                    "{role} names a key under an id that is not the key's, which cannot sign: {}",
+                    line(id.as_str())
+                );
+                with(row("key_misnamed", role.as_str(), words), None, Some(id.as_str().into()))
+            }
             Difference::Threshold(role, before, after) => {
                 let words = format!("{role} must be signed by {after} keys, not {before}");
                 with(row("threshold", role.as_str(), words), Some(before.get().into()), Some(after.get().into()))
@@ -310,6 +321,8 @@ mod tests {
             Difference::Listed(KeyId::from_wire(evil)),
             Difference::Unlisted(KeyId::from_wire(evil)),
             Difference::Certificate(Role::Root, KeyId::from_wire(evil)),
+            Difference::CertificateRemoved(Role::Root, KeyId::from_wire(evil)),
+            Difference::Misnamed(Role::Root, KeyId::from_wire(evil)),
         ];
         for difference in &differences {
             let words = ChangeRow::of(difference).words;
