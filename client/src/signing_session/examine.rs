@@ -107,6 +107,8 @@ pub async fn examine(publisher: &mut Publisher<'_>, session: SigningSession) -> 
     let mut next = published.clone();
     let targets = session.targets().iter().map(|(role, document)| (role, document.claims()));
     next.put(session.root().map(Unverified::claims), targets);
+    // Before any is counted: of those that are no good not many are tried.
+    let session = counted(session, &next)?;
 
     let (mut changes, mut standings) = (Vec::new(), Vec::new());
     if let Some(root) = session.root() {
@@ -123,7 +125,6 @@ pub async fn examine(publisher: &mut Publisher<'_>, session: SigningSession) -> 
         changes.push(change);
         standings.extend(standings_of(document, &next)?);
     }
-    let session = counted(session, &next)?;
     Ok(Examined { session, changes, standings, next })
 }
 

@@ -67,6 +67,21 @@ async fn a_signature_that_is_not_good_or_of_nobody_is_neither_counted_nor_sent()
 }
 
 #[tokio::test]
+async fn signatures_that_are_no_good_do_not_hide_the_good_one_of_the_same_key() {
+    let (server, [a, b, _]) = two_of_three().await;
+    let session = a.consent(&server, &a.start(&server, &one_tag("2")).await.unwrap()).await.unwrap();
+    let signer = session.targets()[&Role::Targets].signatures()[0].key_id.clone();
+    let session = session.with_signatures::<()>(|_, _, good| {
+        let bad = |byte| tuf_schema::Signature { bytes: vec![byte; 64], ..good[0].clone() };
+        Ok((0..9).map(bad).chain(good.to_vec()).collect())
+    });
+    let session = session.unwrap();
+    let standing = b.look(&server, &session).await.unwrap().standings.remove(0);
+    assert_eq!(standing.signed, [signer]);
+    b.send(&server, &b.consent(&server, &session).await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_root_takes_the_signatures_of_old_and_new_keys() {
     let (server, a, b, reader) = (Server::new(), Person::new(), Person::new(), Person::new());
     a.sign(&server, "1", b"one").await.unwrap();
