@@ -119,9 +119,14 @@ pub async fn examine(publisher: &mut Publisher<'_>, session: SigningSession) -> 
         standings.extend(standings_of(root, &next)?);
     }
     for (role, document) in session.targets() {
+        // What is not there to be held against is not signed over, nor what is older than what counted here.
+        if published.passed_over(role).is_none() {
+            published.check_readable(role)?;
+        }
+        published.check_not_older(role)?;
         let mut change = change(document, TARGETS_LIFETIME_SECONDS, &published)?;
-        let before = published.targets(role).or_else(|| published.passed_over(role).map(|listed| listed.claims()));
-        change.differences = in_targets(before, document.claims());
+        // Of what does not count nobody answers for anything: all of it is shown.
+        change.differences = in_targets(published.targets(role), document.claims());
         changes.push(change);
         standings.extend(standings_of(document, &next)?);
     }

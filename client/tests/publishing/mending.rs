@@ -67,7 +67,7 @@ async fn an_expired_delegation_is_witnessed_with_what_it_lists() {
 }
 
 /// Gives `targets/releases` a key of `new` in place of that of `old`, so that it does not count until it is signed anew.
-async fn exchange(server: &Server, owner: &Person, old: &Person, new: &Person) {
+pub(crate) async fn exchange(server: &Server, owner: &Person, old: &Person, new: &Person) {
     let public = {
         let mut keys = new.keyring();
         let role = bulla::keys::KeyRole::Signer("bob".into());

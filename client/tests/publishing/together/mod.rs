@@ -18,6 +18,7 @@ mod refusals;
 mod signatures;
 mod thresholds;
 mod told;
+mod witnessing;
 
 fn role(text: &str) -> Role {
     Role::parse(text).unwrap()
