@@ -27,6 +27,7 @@ pub mod registry;
 pub mod remote;
 pub mod removal;
 pub mod renew;
+mod root_certificate;
 pub mod rotate;
 pub mod session;
 pub mod shares;

@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 
 use tuf_schema::model::{KeyGrant, Root};
 use tuf_schema::verify::Authority;
-use tuf_schema::{BaseRole, DelegationName, KeyId, PublicKey, Role};
+use tuf_schema::{BaseRole, DelegationName, Gun, KeyId, PublicKey, Role};
 
 use crate::publish::{Edit, EditError, Working};
+use crate::root_certificate::check_is_of_one;
 use crate::rotate::replace;
 
 /// Gives a role a threshold, and keys together with it.
@@ -48,6 +49,17 @@ pub enum ThresholdError {
         /// Its keys, by the ids of the bare public keys.
         has: Vec<KeyId>,
     },
+    /// The certificate of a new root key is for others, too.
+    #[error(
+        "the certificate {name:?} is not for {gun} alone: a root that names it could be shown as another repository's; ask \
+         for one that is made with: bulla key export --key ID --public-for {gun}"
+    )]
+    ForeignCertificate {
+        /// The repository.
+        gun: Gun,
+        /// Whom the certificate is for.
+        name: String,
+    },
     /// A role whose keys are the server's, or sign with each upload.
     #[error("{0} is signed by one key: choose root, targets, or a delegation")]
     NotForSeveral(Role),
@@ -73,6 +85,13 @@ impl SetThreshold {
             if key_ids.len() == before {
                 let has = root.keys_of(base).map(|(_, key)| key.canonical_id()).collect();
                 return Err(ThresholdError::NotAKeyOf { key: id.clone(), role: base.into(), has }.into());
+            }
+        }
+        if base == BaseRole::Root {
+            for key in &self.add {
+                let (gun, now) = (working.gun(), working.now());
+                check_is_of_one(key, gun, now)
+                    .map_err(|name| ThresholdError::ForeignCertificate { gun: gun.clone(), name: name.0 })?;
             }
         }
         let fresh: Vec<_> = self.add.iter().filter(|key| !key_ids.contains(key.id())).collect();

@@ -67,7 +67,7 @@ pub enum SessionError {
     NoKey(Vec<KeyId>),
     /// The root in the session could be shown as another repository's.
     #[error(
-        "the root key here did not sign the root of {gun} before, and the new root names the certificate {name:?}: such a root could be shown as another repository's, and is not signed"
+        "the new root of {gun} names the certificate {name:?}, which is not for {gun} alone: such a root could be shown as another repository's, and is not signed"
     )]
     ForeignCertificate {
         /// The repository.

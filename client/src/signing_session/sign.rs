@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use tuf_schema::key::x509::{Expiry, leaf_for};
 use tuf_schema::session::SigningSession;
 use tuf_schema::verify::Authority;
-use tuf_schema::{BaseRole, Gun, KeyId, PublicKey, Role, SigningKey as _};
+use tuf_schema::{BaseRole, KeyId, PublicKey, Role, SigningKey as _};
 
 use super::{Examined, SessionError};
 use crate::keys::StoredKey;
 use crate::publish::{PublishError, Publisher};
+use crate::root_certificate::check_is_of_one;
 use crate::trust::UpdateError;
 
 /// Signs what was examined with every key here that may and has not; gives the ids of those that did.
@@ -68,20 +68,12 @@ fn check_root(publisher: &Publisher<'_>, examined: &Examined) -> Result<bool, Se
     }
     publisher.check_pin(root, false)?;
     let of_before = Authority::of_base(before.model(), BaseRole::Root);
-    if keys.holds_any(&of_before) && publisher.check_ours(before, &examined.next).is_ok() {
-        return Ok(true);
+    // Whoever signed the root before has agreed to the certificates in it, not to those that others put beside them.
+    let is_ours = keys.holds_any(&of_before) && publisher.check_ours(before, &examined.next).is_ok();
+    let agreed: Vec<_> = if is_ours { before.model().keys_of(BaseRole::Root).collect() } else { Vec::new() };
+    for named in root.claims().keys_of(BaseRole::Root).filter(|named| !agreed.contains(named)) {
+        check_is_of_one(named.1, publisher.gun, publisher.now)
+            .map_err(|name| SessionError::ForeignCertificate { gun: publisher.gun.clone(), name: name.0 })?;
     }
-    let own = root.claims().keys_of(BaseRole::Root);
-    own.map(|(_, key)| is_of_one(key, publisher.gun, publisher)).collect::<Result<Vec<_>, _>>()?;
     Ok(true)
-}
-
-/// That the certificate of a root key is for `gun` and nothing else.
-///
-/// A root key is the root of many repositories. One that did not sign the root before follows it on the word of others;
-/// what it signs then must not be a root that could be shown as the next one of a repository of its own.
-fn is_of_one(key: &PublicKey, gun: &Gun, publisher: &Publisher<'_>) -> Result<(), SessionError> {
-    let foreign = |name: String| SessionError::ForeignCertificate { gun: gun.clone(), name };
-    let leaf = leaf_for(key, gun, publisher.now, Expiry::Ignored).map_err(|e| foreign(e.to_string()))?;
-    if leaf.common_name() == gun.as_str() { Ok(()) } else { Err(foreign(leaf.common_name().to_owned())) }
 }

@@ -14,6 +14,7 @@ use tuf_schema::{Gun, KeyId, PublicKey, Role, SigningKey as _};
 
 use crate::world::{Person, Server, gun, manifest, now, tag};
 
+mod certificates;
 mod refusals;
 mod signatures;
 mod thresholds;
