@@ -25,6 +25,13 @@ impl Dialect {
         }
     }
 
+    /// The version that an envelope claims, if it is one that can be [taken apart](Self::open).
+    pub(crate) fn glance(self, envelope: &[u8]) -> Option<i64> {
+        match self {
+            Self::Notary => notary::envelope::glance(envelope),
+        }
+    }
+
     /// Puts the wire form of a `signed` part and its signatures together.
     pub(crate) fn assemble(self, signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
         match self {

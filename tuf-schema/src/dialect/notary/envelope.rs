@@ -61,6 +61,20 @@ pub(in crate::dialect) fn assemble(signed: &[u8], signatures: &[Signature]) -> V
     out
 }
 
+/// The version that an envelope claims, by a reading that refuses next to nothing and is several times as quick: of one
+/// that [`open`] takes it is the same, of any other it says nothing.
+pub(in crate::dialect) fn glance(envelope: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        signed: Signed,
+    }
+    #[derive(Deserialize)]
+    struct Signed {
+        version: i64,
+    }
+    serde_json::from_slice::<Envelope>(envelope).ok().map(|envelope| envelope.signed.version)
+}
+
 /// What every document has.
 #[derive(Deserialize)]
 struct Header {
@@ -122,5 +136,23 @@ mod tests {
         let list = r#"["Timestamp","2030-01-01T00:00:00Z",1]"#;
         let refusal = open(format!(r#"{{"signatures":[],"signed":{list}}}"#).as_bytes()).err();
         assert_eq!(refusal, Some(EnvelopeError::Signed("it is not an object")));
+    }
+
+    #[test]
+    fn a_glance_sees_the_version_of_whatever_is_an_envelope() {
+        let header = r#""_type":"Targets","expires":"2030-01-01T00:00:00Z""#;
+        for version in ["7", "-7", "0", "9007199254740992"] {
+            for envelope in [
+                format!(r#"{{"signed":{{{header},"version":{version}}},"signatures":[]}}"#),
+                format!(r#"{{ "signatures" : null, "signed" : {{ "version" : {version}, {header} }} }}"#),
+                format!(r#"{{"\u0073igned":{{{header},"targets":{{"version":1}},"v\u0065rsion":{version}}}}}"#),
+            ] {
+                let opened = open(envelope.as_bytes()).unwrap();
+                assert_eq!(glance(envelope.as_bytes()), Some(opened.version), "{envelope}");
+                assert_eq!(opened.version.to_string(), version);
+            }
+        }
+        let unlike = format!(r#"{{"signed":{{{header},"version":1.0}},"signatures":[]}}"#);
+        assert_eq!((open(unlike.as_bytes()).is_err(), glance(unlike.as_bytes())), (true, None));
     }
 }

@@ -24,11 +24,13 @@ impl Pending {
     /// The version of a cached document, if those who may sign the role signed it and it is not at or below `known`: then
     /// it would say nothing new, and neither its signatures nor its content, which may be large, are looked at.
     fn signed_version(&self, cached: Bytes, known: Option<Version>) -> Option<Version> {
-        let envelope = Envelope::parse(Dialect::Notary, cached).ok()?;
-        if known.is_some_and(|known| envelope.claimed_version() <= i64::from(known.number())) {
+        let is_known = |known: Version| {
+            Dialect::Notary.glance(&cached).is_some_and(|claimed| claimed <= i64::from(known.number()))
+        };
+        if known.is_some_and(is_known) {
             return None;
         }
-        let document = envelope.decode::<Targets>(self.role.clone()).ok()?;
+        let document = Envelope::parse(Dialect::Notary, cached).ok()?.decode::<Targets>(self.role.clone()).ok()?;
         document.verify(&self.authority).ok().map(|document| document.model().version)
     }
 }
