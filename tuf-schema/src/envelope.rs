@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError};
 use crate::json::{self, JsonError};
+use crate::parallel;
 use crate::role::Role;
 use crate::signature::Signature;
 
@@ -67,6 +68,17 @@ pub enum EnvelopeError {
     /// More than [`MAX_SIGNATURES`] signatures.
     #[error("the document has {0} signatures, more than {MAX_SIGNATURES}")]
     TooManySignatures(usize),
+}
+
+/// A document that was just written and cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadBackError {
+    /// The envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// What it says.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
 }
 
 impl Envelope {
@@ -166,5 +178,19 @@ impl Draft {
     #[must_use]
     pub fn finish(&self, signatures: &[Signature]) -> Bytes {
         self.dialect.assemble(&self.wire, signatures).into()
+    }
+
+    /// Reads what was [finished](Self::finish) as anybody else would.
+    ///
+    /// # Errors
+    /// [`ReadBackError`]
+    pub fn read_back<M: Document + Send>(&self, role: &Role, finished: Bytes) -> Result<Unverified<M>, ReadBackError> {
+        let meaning = || M::decode(self.dialect, role, &self.message);
+        let (meaning, envelope) =
+            parallel::both(finished.len(), meaning, || Envelope::parse(self.dialect, finished.clone()));
+        let Envelope { raw, signed, signatures, .. } = envelope?;
+        // What was read beside it is what the envelope holds, or counts for nothing.
+        let model = if signed == self.message { meaning? } else { M::decode(self.dialect, role, &signed)? };
+        Ok(Unverified { role: role.clone(), raw, message: signed, signatures, model })
     }
 }

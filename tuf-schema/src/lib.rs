@@ -10,6 +10,7 @@ pub mod gun;
 pub mod json;
 pub mod key;
 pub mod model;
+mod parallel;
 pub mod role;
 pub mod session;
 pub mod sign;
@@ -22,7 +23,7 @@ pub mod version;
 
 pub use dialect::Dialect;
 pub use digest::{Digests, Sha256};
-pub use envelope::{Draft, Envelope, Unverified};
+pub use envelope::{Draft, Envelope, ReadBackError, Unverified};
 pub use gun::Gun;
 pub use key::{KeyId, KeyType, PublicKey};
 pub use role::{BaseRole, DelegationName, Role};

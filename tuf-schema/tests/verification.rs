@@ -2,16 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use ring::rand::SystemRandom;
 use tuf_schema::dialect::{Fault, MAX_KEYS};
+use tuf_schema::digest::Digests;
 use tuf_schema::envelope::{EnvelopeError, MAX_SIGNATURES};
 use tuf_schema::key::x509::Expiry;
-use tuf_schema::model::{Root, Targets};
+use tuf_schema::model::{Root, Target, Targets};
 use tuf_schema::testing::{Publisher, root_key, secret_key, signed, signed_value, to_value};
 use tuf_schema::verify::{
     Authority, FirstRootError, Floor, RootError, SignatureError, StaleError, follow, trust_first,
 };
 use tuf_schema::{
-    BaseRole, Dialect, Envelope, Gun, KeyType, PublicKey, Role, SigningKey, Unverified, UtcTime, Version,
+    BaseRole, Dialect, Draft, Envelope, Gun, KeyType, PublicKey, ReadBackError, Role, SigningKey, Unverified, UtcTime,
+    Version,
 };
 
 fn now() -> UtcTime {
@@ -37,6 +40,34 @@ fn first(publisher: &Publisher) -> tuf_schema::verify::Verified<Root> {
 
 fn below(got: usize, need: u32) -> SignatureError {
     SignatureError::BelowThreshold { role: Role::Targets, got, need }
+}
+
+#[test]
+fn what_is_read_back_is_what_was_finished_and_not_what_was_drafted() {
+    let p = publisher();
+    let draft = |from: u32, many: u32| {
+        let mut model = p.targets.clone();
+        model.version = Version::new(i64::from(from)).unwrap();
+        let target =
+            |at: u32| (format!("{at:08}"), Target { length: 7, digests: Digests::of(b"content"), custom: None });
+        model.targets = (from..from + many).map(target).collect();
+        (Draft::new(Dialect::Notary, &model).unwrap(), model)
+    };
+    // Two at once from some size on.
+    for many in [1, 2000] {
+        let ((drafted, _), (other, model)) = (draft(1, many), draft(2, many));
+        let finished = other.finish(&[p.targets_key.signature(other.message(), &SystemRandom::new()).unwrap()]);
+        let read: Unverified<Targets> = drafted.read_back(&Role::Targets, finished.clone()).unwrap();
+        assert_eq!((read.claims().version, &read.claims().targets), (model.version, &model.targets));
+        assert_eq!(read.message(), other.message());
+        let authority = Authority::of_base(&p.root, BaseRole::Targets);
+        assert_eq!(read.check_signed_by(&authority), Ok(()));
+        let cut = finished.slice(..finished.len() - 1);
+        let refusal = other.read_back::<Targets>(&Role::Targets, cut).unwrap_err();
+        assert!(matches!(refusal, ReadBackError::Envelope(EnvelopeError::Json(_))), "{refusal}");
+        let refusal = other.read_back::<Root>(&Role::Root, finished).unwrap_err();
+        assert!(matches!(refusal, ReadBackError::Decode(_)), "{refusal}");
+    }
 }
 
 #[test]

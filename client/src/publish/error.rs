@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use tuf_schema::dialect::{DecodeError, EncodeError};
-use tuf_schema::envelope::EnvelopeError;
+use tuf_schema::envelope::{EnvelopeError, ReadBackError};
 use tuf_schema::sign::{ForeignCertificate, IssueError, SignError};
 use tuf_schema::verify::{PinMismatch, SignatureError, StaleError};
 use tuf_schema::{Gun, KeyId, Role};
@@ -127,6 +127,12 @@ pub enum PublishError {
 impl From<Shortage> for PublishError {
     fn from(shortage: Shortage) -> Self {
         Self::Threshold(Box::new(shortage))
+    }
+}
+
+impl From<ReadBackError> for PublishError {
+    fn from(error: ReadBackError) -> Self {
+        Self::ReadBack(error.into())
     }
 }
 

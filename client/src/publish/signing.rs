@@ -96,7 +96,7 @@ impl Publisher<'_> {
     }
 
     /// Signs `document` with every key of `authority` that is here.
-    pub(super) fn sign_with<M: Document>(
+    pub(super) fn sign_with<M: Document + Send>(
         &mut self,
         document: &M,
         authority: &Authority,
@@ -106,7 +106,7 @@ impl Publisher<'_> {
     }
 
     /// Signs `document` so that each of `authorities` is satisfied, and with what is here of `others`.
-    fn sign_for<M: Document>(
+    fn sign_for<M: Document + Send>(
         &mut self,
         document: &M,
         authorities: &[Authority],
@@ -137,9 +137,8 @@ impl Publisher<'_> {
             signatures.push(secret.with_certificate(key.clone())?.signature(draft.message(), self.rng)?);
         }
         let bytes: Bytes = draft.finish(&signatures);
-        drop(draft);
         // What nobody could verify must not be sent.
-        let read_back = Envelope::parse(Dialect::Notary, bytes.clone())?.decode::<M>(role.clone())?;
+        let read_back = draft.read_back::<M>(&role, bytes.clone())?;
         for authority in authorities {
             read_back.check_signed_by(authority).map_err(|e| PublishError::ReadBack(e.into()))?;
         }

@@ -22,6 +22,7 @@ use crate::envelope::{Envelope, Unverified};
 use crate::gun::Gun;
 use crate::key::x509::Expiry;
 use crate::model::{FileMeta, Root, Snapshot, Targets, Timestamp};
+use crate::parallel;
 use crate::role::{BaseRole, Role};
 use crate::time::UtcTime;
 use crate::verify::limits::{MAX_DOCUMENT_BYTES, MAX_TIMESTAMP_BYTES};
@@ -225,8 +226,9 @@ impl Chain {
             State::CachedTargets { visit } => self.cached_targets(answer, visit),
             State::Targets { visit, listed, cached } => {
                 let outcome = fetched(answer, request.as_ref()).and_then(|bytes| {
-                    let is_listed = listed.check(&bytes);
-                    self.targets(&visit, bytes, is_listed, cached)
+                    let read = || decode(&visit.role, bytes.clone());
+                    let (is_listed, document) = parallel::both(bytes.len(), || listed.check(&bytes), read);
+                    self.targets(&visit, document?, is_listed, cached)
                 });
                 self.settle(visit, outcome, true)
             }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Answer, Chain, ChainError, PassedOver, Skipped, State, Unsigned, decode};
 use crate::dialect::Dialect;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Unverified};
 use crate::model::{FileMeta, FileMismatch, Snapshot, Targets};
 use crate::role::{BaseRole, Role};
 use crate::verify::limits::MAX_DELEGATED_ROLES;
@@ -68,7 +68,8 @@ impl Chain {
         if let (Some(listed), Some(bytes)) = (&visit.listed, &bytes)
             && let is_listed @ Ok(()) = listed.check(bytes)
         {
-            let outcome = self.targets(&visit, bytes.clone(), is_listed, None);
+            let document = decode(&visit.role, bytes.clone());
+            let outcome = document.and_then(|document| self.targets(&visit, document, is_listed, None));
             return self.settle(visit, outcome, false);
         }
         if let Some(listed) = visit.listed.clone() {
@@ -85,16 +86,16 @@ impl Chain {
         }
     }
 
-    /// `is_listed` is what came of holding `bytes` against the snapshot, done once: a document may be large. `cached` is
-    /// another one, which gives the floor.
+    /// `is_listed` is what came of holding `document` against the snapshot, done once: it may be large. `cached` is another
+    /// one, which gives the floor.
     pub(super) fn targets(
         &mut self,
         visit: &Pending,
-        bytes: Bytes,
+        document: Unverified<Targets>,
         is_listed: Result<(), FileMismatch>,
         cached: Option<Bytes>,
     ) -> Result<Verified<Targets>, ChainError> {
-        let document = match decode::<Targets>(&visit.role, bytes)?.verify_or_return(&visit.authority) {
+        let document = match document.verify_or_return(&visit.authority) {
             Ok(document) => document,
             Err(refused) => {
                 let (document, source) = *refused;
