@@ -41,7 +41,7 @@ pub(crate) use working::{ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS};
 use crate::cache::Cache;
 use crate::keys::Keyring;
 use crate::lock::Lock;
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{Part, Remote, RemoteError};
 use crate::trust::{Offline, UpdateError, Updated, fetch, for_renewal, keep, update};
 
 /// Publishes to one repository.
@@ -71,6 +71,15 @@ pub struct Published {
     pub roles: Vec<Role>,
     /// What there is to say about a root that ends soon.
     pub root: Vec<RootNotice>,
+}
+
+/// What came from the trust server and is yet to be kept.
+#[derive(Default)]
+struct Fetched {
+    /// Under a root that was kept before, or that a pin vouches for: to be kept whatever becomes of the edit.
+    known: Option<Trusted>,
+    /// Under another one: a refusal must not leave a root behind that nothing vouches for, for the next run to trust.
+    first_seen: Option<Trusted>,
 }
 
 impl Publisher<'_> {
@@ -119,7 +128,8 @@ impl Publisher<'_> {
     /// # Errors
     /// [`PublishError`], one that the trust server does not know the repository among them.
     pub async fn plan(&mut self, edit: &dyn Edit) -> Result<Working, PublishError> {
-        let (mut working, _) = self.current(edit, &mut |_| {}).await?;
+        let (mut working, fetched) = self.current(edit, &mut |_| {}).await?;
+        self.keep(fetched.known.as_ref())?;
         edit.apply(&mut working)?;
         Ok(working)
     }
@@ -144,40 +154,73 @@ impl Publisher<'_> {
         founded: &mut Option<Working>,
         watch: &mut (dyn FnMut(&Trusted) + Send),
     ) -> Result<Published, PublishError> {
-        let (mut working, first_seen) = match self.current(edit, watch).await {
-            Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) if edit.founds() => match founded
-            {
-                Some(founded) => (founded.clone(), None),
-                None => (founded.insert(self.found().await?).clone(), None),
-            },
+        let (mut working, Fetched { known, first_seen }) = match self.current(edit, watch).await {
+            Err(PublishError::Update(UpdateError::Chain(ChainError::NoTrustData(_)))) if edit.founds() => {
+                let founded = match founded {
+                    Some(founded) => founded.clone(),
+                    None => founded.insert(self.found().await?).clone(),
+                };
+                (founded, Fetched::default())
+            }
             other => {
-                let (working, first_seen) = other?;
+                let (working, fetched) = other?;
                 // The certificate is of this run: what names it alone is signed with the key that made it.
                 if founded.as_ref().is_some_and(|made| made.root().root != working.root().root) {
-                    self.keep(first_seen.as_ref())?;
+                    self.keep(fetched.known.as_ref().or(fetched.first_seen.as_ref()))?;
                     return Err(PublishError::MadeByOthers { gun: self.gun.clone(), metadata: self.cache.place() });
                 }
-                (working, first_seen)
+                (working, fetched)
             }
         };
-        edit.apply(&mut working)?;
-        if !anchored && founded.is_none() {
-            self.check_first_contact(edit, &working)?;
-        }
-        self.keep(first_seen.as_ref())?;
-        let root = self.renew_root(&mut working, anchored);
-        let parts = self.sign_touched(&mut working)?;
+        let signed = self.sign(edit, &mut working, first_seen.as_ref(), anchored, founded.is_some());
+        let (parts, root) = match signed {
+            Ok(signed) => signed,
+            Err(e) => {
+                self.keep(known.as_ref())?;
+                return Err(e);
+            }
+        };
         let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
         // We made it ourselves: from now on nobody else's root will do.
         let made = parts.iter().find(|part| part.role == Role::Root && working.is_new()).map(|part| part.bytes.clone());
-        if !parts.is_empty() {
+        let published = Published { initialised: !working.was_published(), roles, root };
+        if parts.is_empty() {
+            self.keep(known.as_ref())?;
+        } else {
             edit.goes_out();
-            self.remote.publish(parts).await?;
+            // The server takes its time for it; what was fetched is put away meanwhile.
+            let put_away = async {
+                let kept = self.keep(known.as_ref());
+                drop((known, working));
+                kept
+            };
+            // Whoever could not read what is kept would not have come so far.
+            let (sent, _) = tokio::join!(self.remote.publish(parts), put_away);
+            sent?;
         }
         if let Some(made) = made {
             self.cache.write(&Role::Root, &made, self.rng).map_err(PublishError::NotKept)?;
         }
-        Ok(Published { initialised: !working.was_published(), roles, root })
+        Ok(published)
+    }
+
+    /// Applies `edit` and signs what it touched. A root that was seen for the first time is kept as soon as it is clear
+    /// that it may be signed on.
+    fn sign(
+        &mut self,
+        edit: &dyn Edit,
+        working: &mut Working,
+        first_seen: Option<&Trusted>,
+        anchored: bool,
+        is_founded: bool,
+    ) -> Result<(Vec<Part>, Vec<RootNotice>), PublishError> {
+        edit.apply(working)?;
+        if !anchored && !is_founded {
+            self.check_first_contact(edit, working)?;
+        }
+        self.keep(first_seen)?;
+        let root = self.renew_root(working, anchored);
+        Ok((self.sign_touched(working)?, root))
     }
 
     /// That nothing is signed anew that the server chose. On first contact it may serve what the keys here signed long
@@ -208,22 +251,19 @@ impl Publisher<'_> {
     }
 
     /// The documents to be edited: those that are published, or those of a first publish that was begun here. And what
-    /// is yet to be kept: a refusal must not leave a root behind that nothing vouches for, for the next run to trust.
+    /// is yet to be kept.
     async fn current(
         &mut self,
         edit: &dyn Edit,
         watch: &mut (dyn FnMut(&Trusted) + Send),
-    ) -> Result<(Working, Option<Trusted>), PublishError> {
+    ) -> Result<(Working, Fetched), PublishError> {
         if edit.opens_expired() {
             let renewable = for_renewal(self.gun, self.remote, self.cache, self.now).await?;
-            return Ok((Working::of_renewable(&renewable, self.keys_at_hand()?, self.now), None));
+            return Ok((Working::of_renewable(&renewable, self.keys_at_hand()?, self.now), Fetched::default()));
         }
         let is_known = self.cache.read(&Role::Root).map_err(UpdateError::from)?.is_some() || self.is_pinned();
         match fetch(self.gun, Ok(self.remote), self.cache, Offline::Refuse, self.now, self.rng).await {
             Ok(Updated { trusted, .. }) => {
-                if is_known {
-                    self.keep(Some(&trusted))?;
-                }
                 watch(&trusted);
                 let keys = self.keys_at_hand()?;
                 let mut working = Working::published(&trusted, self.gun.clone(), keys, self.now);
@@ -232,9 +272,15 @@ impl Publisher<'_> {
                         working.was_kept(skipped.role.clone(), version);
                     }
                 }
-                Ok((working, (!is_known).then_some(trusted)))
+                let trusted = Some(trusted);
+                let fetched = if is_known {
+                    Fetched { known: trusted, first_seen: None }
+                } else {
+                    Fetched { known: None, first_seen: trusted }
+                };
+                Ok((working, fetched))
             }
-            Err(UpdateError::Vanished { anchor, .. }) => Ok((self.resume(&anchor)?, None)),
+            Err(UpdateError::Vanished { anchor, .. }) => Ok((self.resume(&anchor)?, Fetched::default())),
             Err(UpdateError::Chain(ChainError::Stale(stale))) if has_expired_for_its_holder(&stale) => {
                 Err(PublishError::Expired { gun: self.gun.clone(), stale })
             }

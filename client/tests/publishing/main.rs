@@ -8,6 +8,7 @@ mod examining;
 mod examining_directory;
 mod first_contact;
 mod hostile;
+mod keeping;
 mod kinds;
 mod listing;
 mod mending;
