@@ -7,9 +7,8 @@ use bulla::changelist::Change;
 use bulla::keys::public_file;
 use clap::Args;
 
-use super::in_words;
+use super::{Of, in_words};
 use crate::cmd::repo::RepoError;
-use crate::cmd::repo::arguments::{delegation, gun};
 use crate::cmd::repo::staging::{Publish, bare_id, stage};
 use crate::context::Context;
 use crate::error::CliError;
@@ -17,12 +16,8 @@ use crate::exit::Exit;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Delegation, such as targets/releases
-    #[arg(value_name = "ROLE")]
-    role: String,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten)]
     what: What,
     #[command(flatten)]
@@ -45,8 +40,7 @@ struct What {
 
 /// Runs the verb. As notary, keys and paths are staged as two changes.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let name = delegation(&arguments.role)?;
+    let (gun, name) = arguments.of.parse()?;
     let What { keys, paths, all_paths } = &arguments.what;
     let keys: Result<Vec<_>, _> = keys.iter().map(|path| public_file::signer(path, context.now)).collect();
     let keys = keys.map_err(RepoError::from)?;

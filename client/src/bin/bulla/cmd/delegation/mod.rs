@@ -1,12 +1,14 @@
 //! `bulla delegation`: notary's verbs on the rights that a repository gives to others.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use tuf_schema::{DelegationName, Gun};
 
 mod add;
 mod list;
 mod purge;
 mod remove;
 
+use crate::cmd::repo::arguments::{delegation, gun};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -21,6 +23,23 @@ pub(crate) enum Command {
     List(list::Arguments),
     /// Stage the removal of keys from all delegations
     Purge(purge::Arguments),
+}
+
+/// The delegation that a verb is about.
+#[derive(Args)]
+struct Of {
+    /// Repository
+    #[arg(value_name = "GUN")]
+    gun: String,
+    /// Delegation, such as targets/releases
+    #[arg(value_name = "ROLE")]
+    role: String,
+}
+
+impl Of {
+    fn parse(&self) -> Result<(Gun, DelegationName), CliError> {
+        Ok((gun(&self.gun)?, delegation(&self.role)?))
+    }
 }
 
 /// Runs a verb.

@@ -4,9 +4,9 @@ use bulla::changelist::{Change, DelegationEdit};
 use clap::Args;
 use tuf_schema::KeyId;
 
-use super::in_words;
+use super::{Of, in_words};
 use crate::cmd::repo::RepoError;
-use crate::cmd::repo::arguments::{delegation, gun, key_id};
+use crate::cmd::repo::arguments::key_id;
 use crate::cmd::repo::staging::{Publish, stage};
 use crate::context::Context;
 use crate::error::CliError;
@@ -15,12 +15,8 @@ use crate::terminal::{Answer, confirm};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Repository
-    #[arg(value_name = "GUN")]
-    gun: String,
-    /// Delegation, such as targets/releases
-    #[arg(value_name = "ROLE")]
-    role: String,
+    #[command(flatten)]
+    of: Of,
     /// Ids of the keys to remove, as `list` shows them; with neither keys nor paths the whole delegation is removed
     #[arg(value_name = "KEY_ID")]
     keys: Vec<String>,
@@ -39,8 +35,7 @@ pub(crate) struct Arguments {
 
 /// Runs the verb. As notary, keys and paths are staged as two changes.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let gun = gun(&arguments.gun)?;
-    let name = delegation(&arguments.role)?;
+    let (gun, name) = arguments.of.parse()?;
     let Arguments { keys, paths, all_paths, yes, publish, .. } = arguments;
     if keys.is_empty() && paths.is_empty() && !all_paths {
         confirm_removal(*yes, context)?;
