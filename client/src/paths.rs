@@ -87,6 +87,12 @@ impl TrustDirectory {
         self.private().join(format!("{id}.key"))
     }
 
+    /// The file that says where on a token a private key is.
+    #[must_use]
+    pub fn token_stub(&self, id: &KeyId) -> PathBuf {
+        self.private().join(format!("{id}.token"))
+    }
+
     /// The directory of the trusted documents of all repositories.
     #[must_use]
     pub fn metadata_of_all(&self) -> PathBuf {

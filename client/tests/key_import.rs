@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bulla::config::EnvironmentPassphrases;
-use bulla::keys::{Fallback, ImportError, KeyRole, Keyring, KeyringError, Passphrases, Prompt};
+use bulla::keys::{Fallback, HeldKey, ImportError, KeyRole, Keyring, KeyringError, Passphrases, Prompt};
 use bulla::paths::TrustDirectory;
 use ring::rand::SystemRandom;
 use tuf_schema::sign::{Passphrase, SecretKind};
@@ -94,7 +94,7 @@ fn every_key_file_is_imported_that_the_reference_imports_and_those_of_other_tool
                 assert_eq!(keys.list().unwrap(), std::slice::from_ref(&imported.key), "{name}");
                 // Opened from its file again, it signs.
                 let mut keys = keyring(home.path(), &["fixture-delegation-pass"]);
-                let secret = keys.open(&imported.key).unwrap();
+                let HeldKey::File(secret) = keys.open(&imported.key).unwrap() else { panic!("{name}") };
                 let signature = secret.signature(b"message", &SystemRandom::new()).unwrap();
                 assert!(secret.public().verifies(b"message", &signature), "{name}");
                 let Outcome::Key(_, id, role) = expected else { panic!("{name}: {imported:?}") };

@@ -89,6 +89,8 @@ pub struct Config {
     pub policy: Option<Policy>,
     /// Whether our own file lets cached trust data do where the trust server cannot be reached.
     allow_cached: bool,
+    /// The PKCS #11 library through which tokens are reached, if one is named.
+    pub pkcs11_module: Option<PathBuf>,
     /// Where credentials may be.
     pub credentials: credentials::Sources,
     /// Proxies on the way to others.
@@ -200,6 +202,7 @@ impl Config {
             pins: Pins::new(pinned.flatten().into_iter().chain(own.pins).chain(notary.pins)),
             policy,
             allow_cached: own.allow_cached,
+            pkcs11_module: set(&variable, "BULLA_PKCS11_MODULE").map(PathBuf::from).or(own.module),
             trust,
             docker,
             trust_server: flags.server.clone().or_else(|| text("DOCKER_CONTENT_TRUST_SERVER")).or(notary.server),

@@ -1,4 +1,4 @@
-//! Our own file beside the keys and metadata, `bulla.json`: pins, and whether cached trust data may do.
+//! Our own file beside the keys and metadata, `bulla.json`: pins, whether cached trust data may do, how tokens are reached.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ pub(super) struct OwnFile {
     pub(super) pins: Option<PinsOfFile>,
     /// Whether cached trust data may do where the trust server cannot be reached.
     pub(super) allow_cached: bool,
+    /// The library through which tokens are reached.
+    pub(super) module: Option<PathBuf>,
 }
 
 /// An unknown member is an error: what is not understood is not in force.
@@ -23,6 +25,13 @@ pub(super) struct OwnFile {
 struct Members {
     pins: Option<WrittenPins>,
     allow_cached: Option<bool>,
+    pkcs11: Option<Pkcs11>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pkcs11 {
+    module: PathBuf,
 }
 
 impl OwnFile {
@@ -32,11 +41,12 @@ impl OwnFile {
     }
 
     /// What its members say.
-    fn of(Members { pins, allow_cached }: Members, path: &Path) -> Result<Self, ConfigError> {
+    fn of(Members { pins, allow_cached, pkcs11 }: Members, path: &Path) -> Result<Self, ConfigError> {
         let directory = path.parent().unwrap_or(Path::new(""));
         let pins =
             pins.map(|written| PinsOfFile::new(path, "pins", written, |file| directory.join(file))).transpose()?;
-        Ok(Self { pins, allow_cached: allow_cached.unwrap_or_default() })
+        let module = pkcs11.map(|pkcs11| directory.join(pkcs11.module));
+        Ok(Self { pins, allow_cached: allow_cached.unwrap_or_default(), module })
     }
 }
 
@@ -79,12 +89,21 @@ mod tests {
             r#"{"pin": {}}"#,
             r#"{"pins": {"tofu": false}}"#,
             r#"{"allow_cached": 1}"#,
+            r#"{"pkcs11": {}}"#,
+            r#"{"pkcs11": {"module": "m.so", "pin": "1234"}}"#,
             r#"{"pins": {}, "pins": {}}"#,
             r#"{"pins": {"ca": {"a": "x", "a": "y"}}}"#,
         ] {
             let error = parsed(text).unwrap_err();
             assert!(matches!(error, ConfigError::Malformed { .. }), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_module_for_tokens_is_named_from_the_file_that_names_it_or_from_the_root() {
+        let module = |text: &str| parsed(text).unwrap().module.unwrap();
+        assert_eq!(module(r#"{"pkcs11": {"module": "/usr/lib/m.so"}}"#), Path::new("/usr/lib/m.so"));
+        assert!(module(r#"{"pkcs11": {"module": "m.so"}}"#).is_absolute());
     }
 
     #[test]

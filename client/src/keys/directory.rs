@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::file::KeyFile;
 use super::role::KeyRole;
-use super::{KeyringError, StoredKey};
+use super::token::{self, Stub};
+use super::{KeyPlace, KeyringError, StoredKey};
 use crate::cache::FileError;
 use crate::entries::files_below;
 use crate::paths::TrustDirectory;
@@ -33,8 +34,17 @@ pub(super) enum Found {
 pub(super) fn list(directory: &TrustDirectory) -> Result<Vec<Found>, FileError> {
     let top = directory.private();
     let paths = files_below(&top)?.into_iter().map(|(path, _)| path);
-    let keys = paths.filter(|path| path.extension().is_some_and(|e| e == "key"));
-    Ok(keys.map(|path| describe(&top, path)).collect())
+    let described = paths.filter_map(|path| match path.extension()?.to_str()? {
+        "key" => Some(describe(&top, path)),
+        token::EXTENSION => Some(describe_stub(path)),
+        _ => None,
+    });
+    Ok(described.collect())
+}
+
+/// What a file says of a key on a token.
+pub(super) fn read_stub(path: &Path) -> Result<Stub, KeyringError> {
+    read(path)?.and_then(|text| Stub::parse(&text)).ok_or_else(|| KeyringError::NotAKey(path.to_owned()))
 }
 
 /// The first private key of a file.
@@ -89,5 +99,22 @@ pub(super) fn said(top: &Path, path: PathBuf, text: &str) -> Result<StoredKey, P
     };
     let role = file.role().or_else(|| old_role.map(KeyRole::parse));
     let role = role.unwrap_or_else(|| KeyRole::Signer(String::new()));
-    Ok(StoredKey { id: KeyId::from_wire(id), role, gun: file.gun().or_else(old_gun), path })
+    let gun = file.gun().or_else(old_gun);
+    Ok(StoredKey { id: KeyId::from_wire(id), role, gun, place: KeyPlace::File, path })
+}
+
+/// What a file says of a key on a token, if it is the key that its name says.
+fn describe_stub(path: PathBuf) -> Found {
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(e) => return Found::Unreadable(path, e),
+    };
+    let stub = text.and_then(|text| Stub::parse(&text));
+    match stub.filter(|stub| path.file_stem().is_some_and(|name| name == stub.id().as_str())) {
+        Some(stub) => {
+            let (id, place) = (stub.id().clone(), KeyPlace::Token(stub.object));
+            Found::Key(StoredKey { id, role: stub.role, gun: stub.gun, place, path })
+        }
+        None => Found::NoKey(path),
+    }
 }

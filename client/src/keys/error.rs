@@ -6,6 +6,7 @@ use tuf_schema::KeyId;
 use tuf_schema::sign::SecretKeyError;
 
 use super::new_file::NewFileError;
+use super::token::{TokenError, TokenObject};
 use super::{OpenError, PassphraseError, SealError};
 use crate::cache::FileError;
 
@@ -43,6 +44,22 @@ pub enum KeyringError {
     /// No passphrase opens the key.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
+    /// A token does not do what it should.
+    #[error(transparent)]
+    Token(Box<TokenError>),
+    /// What was asked for takes a key in a file.
+    #[error("the key {key} is on {} and never leaves it: {what}", object.token)]
+    OnToken {
+        /// The key.
+        key: KeyId,
+        /// Where it is.
+        object: Box<TokenObject>,
+        /// What that means for what was asked, and what to do instead.
+        what: &'static str,
+    },
+    /// What was asked for takes a key on a token.
+    #[error("the key {0} is in a file and not on a token")]
+    NotOnToken(KeyId),
     /// The key cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -52,4 +69,10 @@ pub enum KeyringError {
     /// The key cannot be made.
     #[error(transparent)]
     Make(#[from] SecretKeyError),
+}
+
+impl From<TokenError> for KeyringError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(Box::new(error))
+    }
 }

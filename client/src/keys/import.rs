@@ -13,7 +13,7 @@ use super::new_file::write_new;
 use super::passphrase::KeyName;
 use super::pem::Block;
 use super::role::KeyRole;
-use super::{Imported, Keyring, KeyringError, StoredKey, directory, seal};
+use super::{Imported, KeyPlace, Keyring, KeyringError, StoredKey, directory, seal};
 use crate::cache::FileError;
 
 /// What a key is for whose file does not say so.
@@ -170,7 +170,7 @@ impl Keyring {
     }
 
     fn to_be(&self, id: &KeyId, role: KeyRole, gun: Option<Gun>) -> StoredKey {
-        StoredKey { path: self.directory.private_key(id), id: id.clone(), role, gun }
+        StoredKey { path: self.directory.private_key(id), id: id.clone(), role, gun, place: KeyPlace::File }
     }
 
     fn put(&mut self, ready: Ready, rng: &dyn SecureRandom) -> Result<Imported, KeyringError> {

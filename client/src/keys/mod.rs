@@ -1,4 +1,4 @@
-//! People's private keys, in the files that docker and notary share with us.
+//! People's private keys: in the files that docker and notary share with us, and on tokens of which files of ours tell.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,18 +13,23 @@ use zeroize::Zeroizing;
 mod directory;
 mod error;
 pub mod file;
+mod held;
 pub mod import;
 pub mod new_file;
+mod on_token;
 pub mod passphrase;
 pub(crate) mod pem;
 pub mod public_file;
 mod role;
 pub mod seal;
+pub mod token;
 mod traditional;
 
 pub use error::KeyringError;
 pub use file::{KeyFile, OpenError, key_id};
+pub use held::HeldKey;
 pub use import::{Fallback, ImportError};
+pub use on_token::{AbsentToken, Kept};
 pub use passphrase::{PassphraseError, Passphrases, Prompt};
 pub use role::{KeyRole, RoleNameError};
 pub use seal::{Derivation, SealError};
@@ -35,6 +40,7 @@ use crate::paths::TrustDirectory;
 use directory::Found;
 use new_file::write_new;
 use passphrase::KeyName;
+use token::{TokenObject, Tokens};
 
 /// The private keys of a trust directory, opened at most once each. The directory is read once, too, and again after this
 /// keyring has written to it; what others put there meanwhile is for the next run.
@@ -42,12 +48,14 @@ pub struct Keyring {
     directory: TrustDirectory,
     passphrases: Passphrases,
     derivation: Derivation,
-    opened: BTreeMap<KeyId, SecretKey>,
+    opened: BTreeMap<KeyId, HeldKey>,
+    /// Tokens, which are looked for when something is first asked of one.
+    tokens: Tokens,
     /// Every file of a key, by id, once they have been read.
     files: OnceLock<Vec<StoredKey>>,
 }
 
-/// A private key on disk, by what its file says without a passphrase.
+/// A private key on disk or on a token, by what its file says without a passphrase or a PIN.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredKey {
     /// The id of the bare public key.
@@ -56,7 +64,18 @@ pub struct StoredKey {
     pub role: KeyRole,
     /// The repository it is for, if it is for one only.
     pub gun: Option<Gun>,
+    /// Where the key itself is.
+    pub place: KeyPlace,
     path: PathBuf,
+}
+
+/// Where a private key is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyPlace {
+    /// In its file, sealed.
+    File,
+    /// On a token, of which its file only tells.
+    Token(TokenObject),
 }
 
 /// A key that was to be stored.
@@ -69,10 +88,29 @@ pub struct Imported {
 }
 
 impl StoredKey {
-    /// Its file.
+    /// Its file: with the key, or with where on a token it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where it is, if it is on a token.
+    #[must_use]
+    pub fn token(&self) -> Option<&TokenObject> {
+        match &self.place {
+            KeyPlace::File => None,
+            KeyPlace::Token(object) => Some(object),
+        }
+    }
+
+    /// Refuses what can only be done with a key in a file.
+    fn expect_file(&self, what: &'static str) -> Result<(), KeyringError> {
+        match &self.place {
+            KeyPlace::File => Ok(()),
+            KeyPlace::Token(object) => {
+                Err(KeyringError::OnToken { key: self.id.clone(), object: Box::new(object.clone()), what })
+            }
+        }
     }
 }
 
@@ -85,6 +123,7 @@ impl Keyring {
             passphrases,
             derivation: Derivation::Compatible,
             opened: BTreeMap::new(),
+            tokens: Tokens::default(),
             files: OnceLock::new(),
         }
     }
@@ -93,6 +132,12 @@ impl Keyring {
     #[must_use]
     pub fn with_derivation(self, derivation: Derivation) -> Self {
         Self { derivation, ..self }
+    }
+
+    /// The same, with this PKCS #11 module for keys that are on tokens.
+    #[must_use]
+    pub fn with_module(self, module: Option<PathBuf>) -> Self {
+        Self { tokens: Tokens::of_module(module), ..self }
     }
 
     /// Says what somebody should look at, and not at each of several times.
@@ -132,18 +177,23 @@ impl Keyring {
         self.find_among(self.files()?, id)
     }
 
-    /// Reads the key into memory, asking for its passphrase if it is not there yet.
+    /// Makes the key ready to sign, asking for its passphrase, or for the PIN of its token, if it is not yet.
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub fn open(&mut self, key: &StoredKey) -> Result<&SecretKey, KeyringError> {
+    pub fn open(&mut self, key: &StoredKey) -> Result<&HeldKey, KeyringError> {
         if !self.opened.contains_key(&key.id) {
-            let file = directory::read_key(&key.path)?;
-            if let Some(exposed) = exposure::of_key(&key.path) {
-                self.passphrases.warn(&exposed);
-            }
-            let secret = self.open_stored(&file, key)?;
-            self.opened.insert(key.id.clone(), secret);
+            let held = match &key.place {
+                KeyPlace::File => {
+                    let file = directory::read_key(&key.path)?;
+                    if let Some(exposed) = exposure::of_key(&key.path) {
+                        self.passphrases.warn(&exposed);
+                    }
+                    HeldKey::File(self.open_stored(&file, key)?)
+                }
+                KeyPlace::Token(object) => HeldKey::Token(self.open_on_token(key, object)?),
+            };
+            self.opened.insert(key.id.clone(), held);
         }
         self.opened.get(&key.id).ok_or_else(|| KeyringError::NotAKey(key.path.clone()))
     }
@@ -231,14 +281,18 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`]; unless it is [`KeyringError::File`], all files are then as they were.
     pub fn change_passphrase(&mut self, key: &StoredKey, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
+        key.expect_file("no passphrase seals it; change the PIN of the token with its maker's tool")?;
         let derivation = self.derivation;
         self.open(key)?;
-        let files = self.files_of(&key.id)?;
+        let mut files = self.files_of(&key.id)?;
+        files.retain(|file| file.place == KeyPlace::File);
         // What another file of that name holds would be lost if it were another key.
         for other in files.iter().filter(|file| file.path != key.path) {
             self.open_stored(&directory::read_key(&other.path)?, other)?;
         }
-        let secret = self.opened.get(&key.id).ok_or_else(|| KeyringError::Unknown(key.id.clone()))?;
+        let Some(HeldKey::File(secret)) = self.opened.get(&key.id) else {
+            return Err(KeyringError::Unknown(key.id.clone()));
+        };
         let sealed = |passphrase: &_| {
             let seal =
                 |file: &StoredKey| seal::seal(secret, &file.role, file.gun.as_ref(), passphrase, derivation, rng);
@@ -257,10 +311,11 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub fn exported(&self, key: &StoredKey) -> Result<Zeroizing<String>, KeyringError> {
+        key.expect_file("there is nothing to export; make a key on a second token, and have both named, for a spare")?;
         Ok(directory::read_key(&key.path)?.exported_as(&key.role, key.gun.as_ref(), &key.id))
     }
 
-    /// Removes every file of a key.
+    /// Removes every file of a key. What is on a token stays there: see [`Keyring::destroy`].
     ///
     /// # Errors
     /// [`KeyringError::Unknown`] when there is none, [`KeyringError::Remove`], [`KeyringError::File`].
@@ -334,11 +389,13 @@ impl Keyring {
     }
 
     fn find_among(&self, here: &[StoredKey], id: &KeyId) -> Result<StoredKey, KeyringError> {
-        let place = self.directory.private_key(id);
+        let places = [self.directory.private_key(id), self.directory.token_stub(id)];
         match here.iter().find(|key| &key.id == id) {
             Some(key) => Ok(key.clone()),
-            None if place.exists() => Err(KeyringError::NotAKey(place)),
-            None => Err(KeyringError::Unknown(id.clone())),
+            None => match places.into_iter().find(|place| place.exists()) {
+                Some(place) => Err(KeyringError::NotAKey(place)),
+                None => Err(KeyringError::Unknown(id.clone())),
+            },
         }
     }
 
@@ -399,7 +456,7 @@ impl Keyring {
         let path = self.directory.private_key(&id);
         self.files.take();
         write_new(&path, &sealed, rng)?;
-        self.opened.insert(id.clone(), secret);
-        Ok(StoredKey { id, role, gun: gun.cloned(), path })
+        self.opened.insert(id.clone(), HeldKey::File(secret));
+        Ok(StoredKey { id, role, gun: gun.cloned(), place: KeyPlace::File, path })
     }
 }

@@ -25,7 +25,7 @@ impl Publisher<'_> {
             None => self.keys.create(KeyRole::Root, None, self.rng)?,
         };
         let certificate = self_signed_root_certificate(self.keys.open(&root_key)?, self.gun, self.now, self.rng)?;
-        let targets_key = self.keys.create(KeyRole::Targets, Some(self.gun), self.rng)?;
+        let targets_key = self.keys.for_new_repository(KeyRole::Targets, self.gun, self.rng)?;
         let targets = self.keys.open(&targets_key)?.public().clone();
 
         let root = first_root(self.now, &certificate, &targets, &snapshot, &timestamp);

@@ -144,6 +144,12 @@ impl Publisher<'_> {
         let RootOf { key_file, certificate } = root_of;
         let certified = certificate.as_ref().map(PublicKey::canonical_id);
         if let Some(path) = key_file {
+            if let Some(key) = self.keys.told_of_by(path)? {
+                return match certified.filter(|certified| *certified != key.id) {
+                    Some(certificate) => Err(InitialiseError::OtherKey { certificate, key: key.id }),
+                    None => Ok((key, false)),
+                };
+            }
             let secret = self.keys.open_foreign(path, &KeyRole::Root)?;
             let key = secret.public().id().clone();
             if let Some(certificate) = certified.filter(|certified| *certified != key) {
@@ -166,7 +172,7 @@ impl Publisher<'_> {
     }
 
     fn new_key(&mut self, role: KeyRole) -> Result<(StoredKey, PublicKey), KeyringError> {
-        let stored = self.keys.create(role, Some(self.gun), self.rng)?;
+        let stored = self.keys.for_new_repository(role, self.gun, self.rng)?;
         let public = self.keys.open(&stored)?.public().clone();
         Ok((stored, public))
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tuf_schema::dialect::Document;
 use tuf_schema::key::x509::Expiry;
 use tuf_schema::model::Root;
+use tuf_schema::sign::CertifiedKey;
 use tuf_schema::verify::{Authority, SignatureError, Verified};
 use tuf_schema::{BaseRole, Dialect, Draft, Envelope, PublicKey, Role, SigningKey as _, Unverified};
 
@@ -133,8 +134,8 @@ impl Publisher<'_> {
         signers.dedup_by(|(a, _), (b, _)| a.id() == b.id());
         let mut signatures = Vec::new();
         for (key, stored) in signers {
-            let secret = self.keys.open(stored)?;
-            signatures.push(secret.with_certificate(key.clone())?.signature(draft.message(), self.rng)?);
+            let held = CertifiedKey::new(self.keys.open(stored)?, key.clone())?;
+            signatures.push(held.signature(draft.message(), self.rng)?);
         }
         let bytes: Bytes = draft.finish(&signatures);
         // What nobody could verify must not be sent.

@@ -54,11 +54,16 @@ fn make(publisher: &mut Publisher<'_>, step: &Step, made: &mut Vec<StoredKey>) -
     let gun = role.is_of_one_repository().then_some(publisher.gun);
     let stored = publisher.keys.create(role, gun, publisher.rng)?;
     made.push(stored.clone());
-    let secret = publisher.keys.open(&stored)?;
+    public_of(publisher, step, &stored)
+}
+
+/// A key as the role's keys are listed: root's with a certificate.
+fn public_of(publisher: &mut Publisher<'_>, step: &Step, stored: &StoredKey) -> Result<PublicKey, RotationError> {
+    let key = publisher.keys.open(stored)?;
     if step.role != Role::Root {
-        return Ok(secret.public().clone());
+        return Ok(key.public().clone());
     }
-    let certificate = self_signed_root_certificate(secret, publisher.gun, publisher.now, publisher.rng);
+    let certificate = self_signed_root_certificate(key, publisher.gun, publisher.now, publisher.rng);
     Ok(certificate.map_err(PublishError::Certificate)?)
 }
 
@@ -69,6 +74,9 @@ fn take(
     made: &mut Vec<StoredKey>,
 ) -> Result<PublicKey, RotationError> {
     let role = key_role(step);
+    if let Some(stored) = publisher.keys.told_of_by(file)? {
+        return public_of(publisher, step, &stored);
+    }
     let secret = publisher.keys.open_foreign(file, &role)?;
     let public = match step.role {
         Role::Root => self_signed_root_certificate(&secret, publisher.gun, publisher.now, publisher.rng)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tuf_schema::session::SigningSession;
+use tuf_schema::sign::CertifiedKey;
 use tuf_schema::verify::Authority;
 use tuf_schema::{BaseRole, KeyId, PublicKey, Role, SigningKey as _};
 
@@ -35,7 +36,7 @@ pub fn sign(
                 continue;
             }
             let secret = publisher.keys.open(stored).map_err(PublishError::from)?;
-            let certified = secret.with_certificate(key.clone()).map_err(PublishError::from)?;
+            let certified = CertifiedKey::new(secret, key.clone()).map_err(PublishError::from)?;
             signatures.push(certified.signature(message, publisher.rng).map_err(PublishError::from)?);
             signed.insert(stored.id.clone());
         }

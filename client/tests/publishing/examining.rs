@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use bulla::changelist::{Change, Changelist, DelegationEdit};
 use bulla::config::Flags;
 use bulla::doctor::{self, Diagnosis, Finding};
-use bulla::keys::KeyRole;
+use bulla::keys::{HeldKey, KeyRole};
 use bulla::publish::{Changes, Edit, EditError, PublishError, Working};
 use ring::rand::SystemRandom;
 use tuf_schema::{DelegationName, Role};
@@ -192,7 +192,8 @@ async fn a_key_that_nothing_names_and_one_kept_for_something_else_are_worth_know
     let targets =
         owner.keyring().list().unwrap().into_iter().find(|key| key.role == KeyRole::Targets && key.id != unused);
     let mut keys = owner.keyring();
-    let der = keys.open(&targets.unwrap()).unwrap().to_pkcs8_der().unwrap();
+    let HeldKey::File(key) = keys.open(&targets.unwrap()).unwrap() else { panic!("not in a file") };
+    let der = key.to_pkcs8_der().unwrap();
     let secret = tuf_schema::sign::SecretKey::from_pkcs8_der(&der).unwrap();
     other.keyring().import(secret, KeyRole::Signer("ci".into()), None, &rng).unwrap();
     let diagnosis = examine(&other, &server).await.unwrap();

@@ -6,7 +6,7 @@ use bulla::remote::Part;
 use bulla::trust::{UpdateError, released};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot, Targets};
-use tuf_schema::sign::self_signed_root_certificate;
+use tuf_schema::sign::{CertifiedKey, self_signed_root_certificate};
 use tuf_schema::testing::signed;
 use tuf_schema::verify::chain::ChainError;
 use tuf_schema::{Gun, PublicKey, Role, SigningKey as _};
@@ -28,7 +28,7 @@ pub(crate) fn restate(server: &Server, owner: &Person, change: impl FnOnce(&mut 
     change(&mut root);
     let mut keys = owner.keyring();
     let stored = keys.list().unwrap().into_iter().find(|key| key.role == KeyRole::Root).unwrap();
-    let signer = keys.open(&stored).unwrap().with_certificate(certificate).unwrap();
+    let signer = CertifiedKey::new(keys.open(&stored).unwrap(), certificate).unwrap();
     let parts = [Part { role: Role::Root, bytes: signed(&root, &[&signer]).to_vec() }];
     server.store(&mut server.state.lock().unwrap(), &parts);
 }

@@ -16,7 +16,9 @@ mod secret;
 
 pub use certified::{CertifiedKey, ForeignCertificate};
 pub use passphrase::Passphrase;
-pub use root_certificate::{IssueError, ROOT_CERTIFICATE_LIFETIME_SECONDS, self_signed_root_certificate};
+pub use root_certificate::{
+    CertifyingKey, IssueError, ROOT_CERTIFICATE_LIFETIME_SECONDS, self_signed_root_certificate,
+};
 pub use secret::{SecretForm, SecretKey, SecretKeyError, SecretKind};
 
 /// Something that signs with one key: a [`SecretKey`], a [`CertifiedKey`], a hardware token.

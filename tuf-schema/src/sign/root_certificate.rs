@@ -10,7 +10,7 @@ use ring::rand::SecureRandom;
 use super::secret::{Private, SecretKey, SecretKind};
 use super::{SignError, SigningKey};
 use crate::gun::Gun;
-use crate::key::{Curve, KeyType, PublicKey, x509};
+use crate::key::{Curve, KeyShape, KeyType, PublicKey, x509};
 use crate::time::UtcTime;
 
 /// How long a root certificate is valid: the reference's ten years of 365 days, in seconds.
@@ -18,6 +18,17 @@ pub const ROOT_CERTIFICATE_LIFETIME_SECONDS: u64 = 3650 * 24 * 60 * 60;
 
 /// The last second of the year 9999, after which X.509 has no dates.
 const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A key that can sign a certificate over itself: a [`SecretKey`], a key on a hardware token.
+pub trait CertifyingKey: SigningKey {
+    /// Signs `message` as certificates are signed, which is not as documents are: ECDSA with the digest that belongs to
+    /// the curve (SHA-256 for P-256, SHA-384 for P-384), r and s as wide as the field, one after the other; RSA by
+    /// PKCS #1 v1.5 with SHA-256.
+    ///
+    /// # Errors
+    /// [`SignError`], also for keys that cannot stand in a root certificate.
+    fn sign_certificate(&self, message: &[u8], rng: &dyn SecureRandom) -> Result<Vec<u8>, SignError>;
+}
 
 /// Why no certificate was made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +55,7 @@ pub enum IssueError {
 /// # Errors
 /// [`IssueError`]; Ed25519 cannot be in a certificate of the reference, P-521 is not offered.
 pub fn self_signed_root_certificate(
-    key: &SecretKey,
+    key: &dyn CertifyingKey,
     gun: &Gun,
     now: UtcTime,
     rng: &dyn SecureRandom,
@@ -95,9 +106,24 @@ fn not_an_authority() -> CustomExtension {
     extension
 }
 
-/// A secret key as rcgen wants it.
+impl CertifyingKey for SecretKey {
+    fn sign_certificate(&self, message: &[u8], rng: &dyn SecureRandom) -> Result<Vec<u8>, SignError> {
+        match self.private() {
+            Private::Ec(key) => match key.curve() {
+                Curve::P256 => key.sign(message, rng),
+                Curve::P384 => key.sign_digest(digest(&SHA384, message).as_ref(), rng),
+                Curve::P521 => Err(SignError::Refused),
+            },
+            Private::Rsa(key) => key.sign_pkcs1v15(message, rng),
+            Private::Ed25519(_) => Err(SignError::Refused),
+        }
+    }
+}
+
+/// A key as rcgen wants it.
 struct CertificateSigner<'a> {
-    key: &'a SecretKey,
+    key: &'a dyn CertifyingKey,
+    shape: KeyShape,
     /// The BIT STRING of the SubjectPublicKeyInfo.
     public: Vec<u8>,
     algorithm: &'static SignatureAlgorithm,
@@ -105,34 +131,31 @@ struct CertificateSigner<'a> {
 }
 
 impl<'a> CertificateSigner<'a> {
-    fn new(key: &'a SecretKey, rng: &'a dyn SecureRandom) -> Result<(KeyType, Self), IssueError> {
-        let unsuitable = IssueError::UnsuitableKey(key.kind());
-        let (key_type, algorithm) = match key.kind() {
-            SecretKind::EcdsaP256 => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P256_SHA256),
-            SecretKind::EcdsaP384 => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P384_SHA384),
-            SecretKind::Rsa => (KeyType::RsaX509, &rcgen::PKCS_RSA_SHA256),
-            SecretKind::EcdsaP521 | SecretKind::Ed25519 => return Err(unsuitable),
+    fn new(key: &'a dyn CertifyingKey, rng: &'a dyn SecureRandom) -> Result<(KeyType, Self), IssueError> {
+        let shape = key.public().shape().ok_or(IssueError::Sign)?;
+        let (key_type, algorithm) = match shape {
+            KeyShape::Ecdsa(Curve::P256) => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P256_SHA256),
+            KeyShape::Ecdsa(Curve::P384) => (KeyType::EcdsaX509, &rcgen::PKCS_ECDSA_P384_SHA384),
+            KeyShape::Rsa { .. } => (KeyType::RsaX509, &rcgen::PKCS_RSA_SHA256),
+            KeyShape::Ecdsa(Curve::P521) => return Err(IssueError::UnsuitableKey(SecretKind::EcdsaP521)),
+            KeyShape::Ed25519 => return Err(IssueError::UnsuitableKey(SecretKind::Ed25519)),
         };
-        let public = x509::subject_public_key(key.public().public_bytes()).ok_or(unsuitable)?;
-        Ok((key_type, Self { key, public, algorithm, rng }))
+        let public = x509::subject_public_key(key.public().public_bytes()).ok_or(IssueError::Sign)?;
+        Ok((key_type, Self { key, shape, public, algorithm, rng }))
     }
 
     /// The signature in the form certificates have: DER for ECDSA, PKCS #1 v1.5 for RSA.
     fn certificate_signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        match self.key.private() {
-            Private::Ec(key) => match key.curve() {
-                Curve::P256 => {
-                    let fixed = key.sign(message, self.rng)?;
-                    Ok(p256::ecdsa::Signature::from_slice(&fixed)?.to_der().as_bytes().to_vec())
-                }
-                Curve::P384 => {
-                    let fixed = key.sign_digest(digest(&SHA384, message).as_ref(), self.rng)?;
-                    Ok(p384::ecdsa::Signature::from_slice(&fixed)?.to_der().as_bytes().to_vec())
-                }
-                Curve::P521 => Err(SignError::Refused),
-            },
-            Private::Rsa(key) => key.sign_pkcs1v15(message, self.rng),
-            Private::Ed25519(_) => Err(SignError::Refused),
+        let signed = self.key.sign_certificate(message, self.rng)?;
+        match self.shape {
+            KeyShape::Ecdsa(Curve::P256) => {
+                Ok(p256::ecdsa::Signature::from_slice(&signed)?.to_der().as_bytes().to_vec())
+            }
+            KeyShape::Ecdsa(Curve::P384) => {
+                Ok(p384::ecdsa::Signature::from_slice(&signed)?.to_der().as_bytes().to_vec())
+            }
+            KeyShape::Rsa { .. } => Ok(signed),
+            KeyShape::Ecdsa(Curve::P521) | KeyShape::Ed25519 => Err(SignError::Refused),
         }
     }
 }

@@ -67,6 +67,7 @@ impl Context {
     }
 
     fn keyring_from(&self, sources: Sources) -> Keyring {
-        Keyring::new(self.config.trust.clone(), Passphrases::new(sources, Box::new(Terminal(self.out))))
+        let passphrases = Passphrases::new(sources, Box::new(Terminal(self.out)));
+        Keyring::new(self.config.trust.clone(), passphrases).with_module(self.config.pkcs11_module.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{ATTEMPTS, Fault, Place};
 use crate::keys::OpenError;
+use crate::keys::token::TokenName;
 
 /// Why there is no passphrase.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,17 @@ pub enum PassphraseError {
         variable: &'static str,
         /// The variable that would help by naming a file.
         file_variable: &'static str,
+        /// Why asking failed.
+        source: std::io::Error,
+    },
+    /// None for a token, and there is nobody to ask.
+    #[error(
+        "no PIN for {token}: set BULLA_PKCS11_PIN_FILE or BULLA_PKCS11_PIN, use --passphrase-fd token=N, or run at a \
+         terminal"
+    )]
+    NoPin {
+        /// Which token.
+        token: TokenName,
         /// Why asking failed.
         source: std::io::Error,
     },

@@ -8,6 +8,7 @@ use tuf_schema::sign::Passphrase;
 
 use super::file::OpenError;
 use super::role::KeyRole;
+use super::token::TokenName;
 use crate::exposure::Exposed;
 
 mod askpass;
@@ -128,6 +129,20 @@ impl Passphrases {
         let nobody = |what, source| PassphraseError::NobodyToAskAnew { what, source };
         let given = self.sources.replacing().next();
         self.hand_over(given, role, id, nobody, seal)
+    }
+
+    /// Hands `log_in` the PIN of a token: the first one given, else one that is asked for. Once, whatever comes of it:
+    /// tokens lock themselves after a few wrong ones.
+    ///
+    /// # Errors
+    /// [`PassphraseError`].
+    pub fn pin<T>(&self, token: &TokenName, log_in: impl FnOnce(&Passphrase) -> T) -> Result<T, PassphraseError> {
+        let what = format!("PIN of {token}");
+        if let Some(source) = self.sources.given(KeyKind::Token).next() {
+            return Ok(log_in(self.text(source, &what)?));
+        }
+        let nobody = |_, source| PassphraseError::NoPin { token: token.clone(), source };
+        Ok(log_in(&self.ask(&what, &format!("Enter PIN of {token}: "), nobody)?))
     }
 
     /// Says what somebody should look at.
@@ -352,6 +367,40 @@ mod tests {
         let error = passphrases.unlock(&KeyRole::Root, &KeyName::Id(&id()), expect("right")).unwrap_err();
         assert!(matches!(error, PassphraseError::Wrong { .. }), "{error}");
         assert!(typist.0.lock().unwrap().1.is_empty());
+    }
+
+    fn token() -> TokenName {
+        TokenName { label: "safe".into(), serial: "17".into() }
+    }
+
+    #[test]
+    fn a_pin_is_handed_over_once_whatever_comes_of_it() {
+        let (passphrases, typist) = typing(&["1234", "5678"]);
+        let tried = passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap();
+        assert_eq!(tried, b"1234");
+        assert_eq!(typist.0.lock().unwrap().1, ["Enter PIN of the token \"safe\" (serial number 17): "]);
+    }
+
+    #[test]
+    fn what_is_given_for_keys_is_no_pin() {
+        let variables = |name: &str| (!name.contains("PKCS11") && name != "BULLA_ASKPASS").then(|| "secret".into());
+        let sources = Sources::from_variables(variables).with_descriptors(&["3".parse().unwrap()]);
+        let (_, typist) = typing(&["1234"]);
+        let passphrases = Passphrases::new(sources, Box::new(typist));
+        assert_eq!(passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap(), b"1234");
+        let pin = |name: &str| (name == "BULLA_PKCS11_PIN").then(|| "5678".into());
+        let passphrases = Passphrases::new(Sources::from_variables(pin), Box::new(typist));
+        assert_eq!(passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap(), b"5678");
+    }
+
+    #[test]
+    fn without_anybody_to_ask_for_a_pin_its_places_are_named() {
+        let (passphrases, _) = typing(&[]);
+        assert_eq!(
+            passphrases.pin(&token(), |_| ()).unwrap_err().to_string(),
+            "no PIN for the token \"safe\" (serial number 17): set BULLA_PKCS11_PIN_FILE or BULLA_PKCS11_PIN, use \
+             --passphrase-fd token=N, or run at a terminal"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::secret_line;
 use crate::exposure::{self, Exposed};
 use crate::keys::KeyRole;
 
-/// Which keys a passphrase is for: notary's four kinds.
+/// What a passphrase is for: notary's four kinds of keys, and tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// Root keys.
@@ -25,6 +25,8 @@ pub enum KeyKind {
     Snapshot,
     /// Keys of people who sign into delegations, and all others.
     Delegation,
+    /// No key but the PIN of a token. What is given for all keys is none: a wrong PIN costs one of a few attempts.
+    Token,
 }
 
 /// A file descriptor that holds a passphrase, as the command line names it: `[ROLE=]N`.
@@ -37,7 +39,7 @@ pub struct Descriptor {
 
 /// A text that names no descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected N or ROLE=N, with a file descriptor N and root, targets, snapshot or delegation as ROLE")]
+#[error("expected N or ROLE=N, with a file descriptor N and root, targets, snapshot, delegation or token as ROLE")]
 pub struct DescriptorError;
 
 /// Passphrases that stand in variables, for tests and programs that have them already.
@@ -77,14 +79,15 @@ pub(super) struct Source {
 const ALL: &[KeyKind] = &[KeyKind::Root, KeyKind::Targets, KeyKind::Snapshot, KeyKind::Delegation];
 const REPOSITORY: &[KeyKind] = &[KeyKind::Targets, KeyKind::Snapshot, KeyKind::Delegation];
 
-/// Docker's variables, then notary's. Docker has one for the keys of repositories and of those who sign into them.
-const VARIABLES: [(&str, &[KeyKind]); 6] = [
+/// Docker's variables, then notary's, then ours. Docker has one for the keys of repositories and of those who sign into them.
+const VARIABLES: [(&str, &[KeyKind]); 7] = [
     ("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", &[KeyKind::Root]),
     ("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", REPOSITORY),
     ("NOTARY_ROOT_PASSPHRASE", &[KeyKind::Root]),
     ("NOTARY_TARGETS_PASSPHRASE", &[KeyKind::Targets]),
     ("NOTARY_SNAPSHOT_PASSPHRASE", &[KeyKind::Snapshot]),
     ("NOTARY_DELEGATION_PASSPHRASE", &[KeyKind::Delegation]),
+    ("BULLA_PKCS11_PIN", &[KeyKind::Token]),
 ];
 
 /// Keeps the passphrases of the environment from a program that is run.
@@ -95,11 +98,12 @@ pub(crate) fn keep_from(command: &mut std::process::Command) {
 }
 
 /// Variables that name files.
-const FILES: [(&str, &[KeyKind]); 4] = [
+const FILES: [(&str, &[KeyKind]); 5] = [
     ("BULLA_ROOT_PASSPHRASE_FILE", &[KeyKind::Root]),
     ("BULLA_TARGETS_PASSPHRASE_FILE", &[KeyKind::Targets]),
     ("BULLA_SNAPSHOT_PASSPHRASE_FILE", &[KeyKind::Snapshot]),
     ("BULLA_DELEGATION_PASSPHRASE_FILE", &[KeyKind::Delegation]),
+    ("BULLA_PKCS11_PIN_FILE", &[KeyKind::Token]),
 ];
 
 /// Names the file with what a key is to be sealed with from now on.
@@ -125,6 +129,7 @@ impl KeyKind {
             Self::Targets => &[Self::Targets],
             Self::Snapshot => &[Self::Snapshot],
             Self::Delegation => &[Self::Delegation],
+            Self::Token => &[Self::Token],
         }
     }
 
@@ -147,6 +152,7 @@ impl FromStr for Descriptor {
             Some(("targets", number)) => (Some(KeyKind::Targets), number),
             Some(("snapshot", number)) => (Some(KeyKind::Snapshot), number),
             Some(("delegation", number)) => (Some(KeyKind::Delegation), number),
+            Some(("token", number)) => (Some(KeyKind::Token), number),
             Some(_) => return Err(DescriptorError),
         };
         Ok(Self { kind, number: number.parse().map_err(|_| DescriptorError)? })

@@ -2,6 +2,7 @@
 
 use bulla::config::Flags;
 use bulla::doctor::{self, Command, Diagnosis, Finding, Leftover, RoleState};
+use bulla::keys::AbsentToken;
 use bulla::remote::Action;
 use bulla::renew::By;
 use clap::Args;
@@ -150,6 +151,13 @@ impl Said {
         Self { needs_doing: finding.needs_doing(), text: words(finding, gun, flags), command }
     }
 
+    /// A token that is kept in a safe is nothing to be mended.
+    fn of_absent(absent: &AbsentToken) -> Self {
+        let keys = absent.keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
+        let text = format!("{} is not there; plug it in to sign with what is on it: {keys}", absent.token);
+        Self { needs_doing: false, text, command: None }
+    }
+
     fn of_leftover(leftover: &Leftover) -> Self {
         Self { needs_doing: true, text: leftover.to_string(), command: Some(leftover.mend().to_string()) }
     }
@@ -176,7 +184,16 @@ pub(crate) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         };
         batch.push(gun, outcome.map(|diagnosis| checkup(&diagnosis, &context.flags)));
     }
-    let report = Report { directory: leftovers.iter().map(Said::of_leftover).collect(), batch };
+    let mut directory: Vec<_> = leftovers.iter().map(Said::of_leftover).collect();
+    match keys.absent_tokens() {
+        Ok(absent) => directory.extend(absent.iter().map(Said::of_absent)),
+        Err(e) => directory.push(Said {
+            needs_doing: true,
+            text: format!("the keys that are on tokens cannot be looked for: {e}"),
+            command: None,
+        }),
+    }
+    let report = Report { directory, batch };
     context.out.show(&report)?;
     let said = report.batch.done().iter().flat_map(|checkup| &checkup.findings).chain(&report.directory);
     let count = said.filter(|said| said.needs_doing).count();

@@ -1,6 +1,7 @@
 //! What failures with private keys are called.
 
 use bulla::bundle::BundleError;
+use bulla::keys::token::TokenError;
 use bulla::keys::{ImportError, KeyringError};
 use bulla::shares::ShareError;
 
@@ -24,6 +25,7 @@ impl Code {
             | KeyError::GunNeeded(_)
             | KeyError::NoRootKind(_)
             | KeyError::RootKey(_)
+            | KeyError::RootKeyOnToken(_)
             | KeyError::NotAnswered(_) => Self::Invalid,
         }
     }
@@ -70,11 +72,30 @@ impl Code {
             KeyringError::Passphrase(_) => Self::Passphrase,
             KeyringError::File(_) | KeyringError::New(_) | KeyringError::Remove { .. } => Self::File,
             KeyringError::Unknown(_) => Self::NoKey,
+            KeyringError::Token(e) => Self::of_token(e),
+            KeyringError::OnToken { .. } | KeyringError::NotOnToken(_) => Self::Invalid,
             KeyringError::NotAKey(_)
             | KeyringError::WrongName { .. }
             | KeyringError::Open(_)
             | KeyringError::Seal(_)
             | KeyringError::Make(_) => Self::Key,
+        }
+    }
+    fn of_token(error: &TokenError) -> Self {
+        match error {
+            TokenError::NoModule | TokenError::Ambiguous { .. } | TokenError::Which(_) => Self::Invalid,
+            TokenError::Module { .. } => Self::File,
+            TokenError::Away(_) | TokenError::NoneNamed(_) | TokenError::NoToken(_) | TokenError::NoObject { .. } => {
+                Self::NoKey
+            }
+            TokenError::PinWrong { .. }
+            | TokenError::PinRefusedBefore(_)
+            | TokenError::PinLocked(_)
+            | TokenError::PinNotSet(_) => Self::Passphrase,
+            TokenError::OtherKey { .. }
+            | TokenError::Unfit { .. }
+            | TokenError::Refused { .. }
+            | TokenError::Randomness => Self::Key,
         }
     }
 }

@@ -64,6 +64,9 @@ pub(crate) enum KeyError {
     /// A root certificate could not be made.
     #[error(transparent)]
     Certificate(#[from] IssueError),
+    /// A root key on a token is the only copy.
+    #[error("{0} is a root key, and its token has the only copy: to destroy it there for good, say --yes")]
+    RootKeyOnToken(KeyId),
     /// Nothing says what is to be rotated (notary's words).
     #[error("must specify a GUN and a key role to rotate")]
     NoRole,

@@ -50,7 +50,14 @@ impl Show for Exported {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
     let mut keys = context.keyring()?;
-    let selected = select(&keys, arguments, context)?;
+    let mut selected = select(&keys, arguments, context)?;
+    // A key that is named, or the only one, is refused by name.
+    if arguments.public_for.is_none() && arguments.key.is_empty() && selected.iter().any(|key| key.token().is_none()) {
+        for key in selected.iter().filter_map(|key| key.token().map(|object| (&key.id, object))) {
+            context.out.warn(&format!("the key {} is left out: it is on {} and never leaves it", key.0, key.1.token));
+        }
+        selected.retain(|key| key.token().is_none());
+    }
     let mut pem = Zeroizing::new(String::new());
     for key in &selected {
         let block = match &arguments.public_for {

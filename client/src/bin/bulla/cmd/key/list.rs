@@ -30,7 +30,11 @@ impl Show for Listed {
         let location = cut(&self.directory, MAX_LOCATION);
         let rows = self.keys.iter().map(|key| {
             let gun = cut(key.gun.as_deref().unwrap_or_default(), MAX_GUN);
-            [key.role.clone(), gun, key.id.clone(), location.clone()]
+            let location = match &key.token {
+                Some(token) => cut(&format!("token {}", token.label), MAX_LOCATION),
+                None => location.clone(),
+            };
+            [key.role.clone(), gun, key.id.clone(), location]
         });
         format!("\n{}", table::render(["ROLE", "GUN", "KEY ID", "LOCATION"], rows))
     }

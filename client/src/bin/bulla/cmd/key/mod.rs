@@ -1,4 +1,4 @@
-//! `bulla key`: notary's verbs for private keys.
+//! `bulla key`: notary's verbs for private keys, and ours for keys on tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ mod remove;
 mod restore;
 mod rotate;
 mod share;
+mod token;
 
 pub(crate) use error::KeyError;
 
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     Join(join::Arguments),
     /// Rotate the keys of roles: new ones are published, then old ones go
     Rotate(rotate::Arguments),
+    /// Keys on PKCS #11 tokens: hardware security modules, YubiKeys
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// How a passphrase seals a key.
@@ -68,7 +72,20 @@ struct Row {
     role: String,
     gun: Option<String>,
     id: String,
+    /// With the key, or with where on a token it is.
     file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<TokenPlace>,
+}
+
+/// Where on a token a key is.
+#[derive(Serialize)]
+struct TokenPlace {
+    label: String,
+    serial: String,
+    object: String,
+    #[serde(skip)]
+    name: String,
 }
 
 /// Runs a verb.
@@ -85,6 +102,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Share(arguments) => share::run(&arguments, context),
         Command::Join(arguments) => join::run(&arguments, context),
         Command::Rotate(arguments) => rotate::run(&arguments, context).await,
+        Command::Token(command) => token::run(command, context),
     }
 }
 
@@ -108,6 +126,12 @@ impl Row {
             gun: key.gun.as_ref().map(ToString::to_string),
             id: key.id.to_string(),
             file: key.path().display().to_string(),
+            token: key.token().map(|object| TokenPlace {
+                label: object.token.label.clone(),
+                serial: object.token.serial.clone(),
+                object: object.id.to_string(),
+                name: object.token.to_string(),
+            }),
         }
     }
 }

@@ -1,0 +1,174 @@
+//! A keyring whose keys are on a token in SoftHSM: kinds of keys, PINs, keys and tokens that are gone.
+
+use std::fs;
+
+use ring::rand::SystemRandom;
+use tuf_schema::key::x509::{Expiry, leaf_for};
+use tuf_schema::key::{Curve, KeyShape};
+use tuf_schema::sign::self_signed_root_certificate;
+use tuf_schema::{Gun, SigningKey as _, UtcTime};
+
+use super::scratch::{PIN, ScratchToken};
+use super::*;
+use crate::keys::{HeldKey, Kept, KeyRole, Keyring, KeyringError};
+
+const P256: KeyShape = KeyShape::Ecdsa(Curve::P256);
+const SHAPES: [KeyShape; 4] = [P256, KeyShape::Ecdsa(Curve::P384), KeyShape::Ed25519, KeyShape::Rsa { bits: 2048 }];
+
+fn made(keys: &mut Keyring, scratch: &ScratchToken, shape: KeyShape, role: &str) -> Kept {
+    let role = KeyRole::parse(role);
+    keys.create_on_token(Some(&scratch.label), shape, role, None, &SystemRandom::new()).unwrap()
+}
+
+fn token_error(error: KeyringError) -> TokenError {
+    match error {
+        KeyringError::Token(error) => *error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn object(kept: &Kept) -> ObjectId {
+    kept.key.token().unwrap().id.clone()
+}
+
+#[test]
+fn keys_of_each_kind_are_made_and_sign_in_another_run_with_one_question_for_the_pin() {
+    let Some(scratch) = ScratchToken::new("kinds") else { return };
+    let (mut keys, typist) = scratch.keyring(PIN);
+    for shape in SHAPES {
+        let kept = made(&mut keys, &scratch, shape, "alice");
+        assert_eq!((kept.public.shape(), kept.stays), (Some(shape), true));
+        assert_eq!(kept.key.id, *kept.public.id());
+    }
+    let token = keys.list().unwrap()[0].token().unwrap().token.clone();
+    assert_eq!(*typist.1.lock().unwrap(), [format!("Enter PIN of {token}: ")]);
+    drop(keys);
+    let (mut again, _) = scratch.keyring(PIN);
+    let stored = again.list().unwrap();
+    assert_eq!(stored.len(), SHAPES.len());
+    for key in stored {
+        let held = again.open(&key).unwrap();
+        assert!(matches!(held, HeldKey::Token(_)));
+        let signature = held.signature(b"message", &SystemRandom::new()).unwrap();
+        assert!(held.public().verifies(b"message", &signature));
+    }
+}
+
+#[test]
+fn a_root_certificate_is_signed_on_the_token_by_every_kind_that_may_be_root() {
+    let Some(scratch) = ScratchToken::new("roots") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (gun, now) = (Gun::parse("a.test/b").unwrap(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
+    for shape in [P256, KeyShape::Ecdsa(Curve::P384), KeyShape::Rsa { bits: 2048 }] {
+        let kept = made(&mut keys, &scratch, shape, "root");
+        let held = keys.open(&kept.key).unwrap();
+        let certificate = self_signed_root_certificate(held, &gun, now, &SystemRandom::new()).unwrap();
+        assert_eq!(certificate.bare().as_ref(), Some(&kept.public), "{shape:?}");
+        assert!(leaf_for(&certificate, &gun, now, Expiry::Checked).is_ok(), "{shape:?}");
+    }
+    let role = KeyRole::Root;
+    let refused = keys.create_on_token(Some(&scratch.label), KeyShape::Ed25519, role, None, &SystemRandom::new());
+    assert!(matches!(token_error(refused.unwrap_err()), TokenError::Unfit { .. }));
+    let shown = keys.tokens().unwrap().into_iter().find(|token| token.name.label == scratch.label).unwrap();
+    assert_eq!(shown.keys.len(), 3, "the refused one was left behind");
+}
+
+#[test]
+fn a_wrong_pin_is_tried_once_in_a_run() {
+    let Some(scratch) = ScratchToken::new("pin") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = made(&mut keys, &scratch, P256, "alice").key;
+    drop(keys);
+    let (mut keys, typist) = scratch.keyring("4321");
+    let first = token_error(keys.open(&key).unwrap_err());
+    assert!(matches!(first, TokenError::PinWrong { .. }), "{first:?}");
+    let second = token_error(keys.open(&key).unwrap_err());
+    assert!(matches!(second, TokenError::PinRefusedBefore(_)), "{second:?}");
+    assert_eq!(typist.1.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_not_there_is_told_apart() {
+    let Some(scratch) = ScratchToken::new("gone") else { return };
+    let (mut keys, typist) = scratch.keyring(PIN);
+    let key = made(&mut keys, &scratch, P256, "alice").key;
+    let no_module = |error| matches!(token_error(error), TokenError::NoModule);
+    let (bare, _) = scratch.keyring(PIN);
+    assert!(no_module(bare.with_module(None).open(&key).unwrap_err()));
+    let (bare, _) = scratch.keyring(PIN);
+    let unloadable = bare.with_module(Some("/etc/passwd".into())).open(&key).unwrap_err();
+    assert!(matches!(token_error(unloadable), TokenError::Module { .. }));
+    let unknown = keys.create_on_token(Some("no such token"), P256, KeyRole::Root, None, &SystemRandom::new());
+    assert!(matches!(token_error(unknown.unwrap_err()), TokenError::NoneNamed(_)));
+    assert_eq!(keys.absent_tokens().unwrap(), []);
+
+    // Of another serial number: another token of that label.
+    let text = fs::read_to_string(key.path()).unwrap();
+    let token = key.token().unwrap().token.clone();
+    fs::write(key.path(), text.replace(&token.serial, "0000")).unwrap();
+    let (mut again, _) = scratch.keyring(PIN);
+    let moved = again.find(&key.id).unwrap();
+    assert!(matches!(token_error(again.open(&moved).unwrap_err()), TokenError::Away(_)));
+    let absent = again.absent_tokens().unwrap();
+    assert_eq!(absent.iter().map(|absent| absent.keys.clone()).collect::<Vec<_>>(), [vec![key.id.clone()]]);
+    fs::write(key.path(), text).unwrap();
+    assert_eq!(typist.1.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_destroyed_key_is_gone_from_token_and_directory_and_a_removed_one_stays_on_the_token() {
+    let Some(scratch) = ScratchToken::new("destroyed") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let kept = made(&mut keys, &scratch, P256, "alice");
+    keys.remove(&kept.key).unwrap();
+    assert_eq!(keys.list().unwrap(), []);
+    let rng = SystemRandom::new();
+    let role = || KeyRole::parse("alice");
+    let again = keys.take_from_token(Some(&scratch.label), object(&kept), role(), None, &rng).unwrap();
+    assert_eq!(again.key, kept.key);
+    keys.destroy(&again.key).unwrap();
+    assert_eq!(keys.list().unwrap(), []);
+    let refused = keys.take_from_token(Some(&scratch.label), object(&kept), role(), None, &rng).unwrap_err();
+    assert!(matches!(token_error(refused), TokenError::NoObject { .. }));
+}
+
+#[test]
+fn what_the_object_of_another_key_signs_is_not_used() {
+    let Some(scratch) = ScratchToken::new("swapped") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (one, other) = (made(&mut keys, &scratch, P256, "alice"), made(&mut keys, &scratch, P256, "bob"));
+    let text = fs::read_to_string(one.key.path()).unwrap();
+    fs::write(one.key.path(), text.replace(&object(&one).to_string(), &object(&other).to_string())).unwrap();
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = keys.find(&one.key.id).unwrap();
+    let held = keys.open(&key).unwrap();
+    let refused = held.sign(b"message", &SystemRandom::new()).unwrap_err().to_string();
+    assert!(refused.contains("does not sign for the public key that it should belong to"), "{refused}");
+    let (gun, now) = (Gun::parse("a.test/b").unwrap(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
+    assert!(self_signed_root_certificate(held, &gun, now, &SystemRandom::new()).is_err());
+}
+
+#[test]
+fn a_key_of_a_token_is_neither_exported_nor_sealed_anew() {
+    let Some(scratch) = ScratchToken::new("refused") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = made(&mut keys, &scratch, P256, "alice").key;
+    let before = fs::read(key.path()).unwrap();
+    let exported = keys.exported(&key).map(|_| ());
+    let changed = keys.change_passphrase(&key, &SystemRandom::new());
+    for refused in [exported, changed] {
+        assert!(matches!(refused.unwrap_err(), KeyringError::OnToken { .. }));
+    }
+    assert_eq!(fs::read(key.path()).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_file_of_a_token_key_is_told_and_not_taken_for_none() {
+    let Some(scratch) = ScratchToken::new("damaged") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = made(&mut keys, &scratch, P256, "alice").key;
+    fs::write(key.path(), "{").unwrap();
+    let (keys, _) = scratch.keyring(PIN);
+    assert!(matches!(keys.find(&key.id), Err(KeyringError::NotAKey(path)) if path == key.path()));
+    assert_eq!(keys.damaged().unwrap(), [key.path()]);
+}
