@@ -12,6 +12,7 @@ use super::place::Place;
 use super::{Bundle, MAX_FILE_BYTES, believed};
 use crate::cache::read_bounded;
 use crate::doctor::known_repositories;
+use crate::keys::token::TokenName;
 use crate::keys::{Keyring, KeyringError, StoredKey};
 use crate::paths::TrustDirectory;
 use crate::{config, policy};
@@ -48,6 +49,13 @@ pub enum LeftOut {
     },
     /// The file of a pinned authority lies elsewhere, or is missing.
     Authority(PathBuf),
+    /// A key is on a token, which lets none out.
+    OnToken {
+        /// The key.
+        key: KeyId,
+        /// Where it is.
+        token: TokenName,
+    },
 }
 
 impl Bundle {
@@ -82,7 +90,10 @@ impl Bundle {
             }
         }
         for key in selected(keys, trust, selection, &of_root)? {
-            add(&mut files, key.path(), trust)?;
+            match key.token() {
+                None => add(&mut files, key.path(), trust)?,
+                Some(object) => left_out.push(LeftOut::OnToken { key: key.id.clone(), token: object.token.clone() }),
+            }
         }
         for path in settings(trust, &mut left_out)? {
             add(&mut files, &path, trust)?;
@@ -123,7 +134,9 @@ fn selected(
     };
     let mut chosen: Vec<_> = all.into_iter().filter(is_of_gun).collect();
     for id in &selection.keys {
-        chosen.push(keys.find(id)?);
+        let key = keys.find(id)?;
+        key.expect_file("there is nothing to back up; make a key on a second token, and have both named, for a spare")?;
+        chosen.push(key);
     }
     Ok(chosen)
 }
@@ -181,6 +194,11 @@ impl fmt::Display for LeftOut {
                 f,
                 "the authority in {path} is pinned, and is not in the bundle: take it to a restored machine by hand",
                 path = path.display()
+            ),
+            Self::OnToken { key, token } => write!(
+                f,
+                "the key {key} is on {token} and never leaves it, so it is not in the bundle: a restored machine takes it \
+                 from there (`bulla key token list`, `bulla key token add`), and a lost token has it no more"
             ),
         }
     }

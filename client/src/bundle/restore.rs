@@ -11,8 +11,8 @@ use super::error::BundleError;
 use super::place::Place;
 use super::{Bundle, MAX_FILE_BYTES};
 use crate::cache::read_bounded;
-use crate::keys::Keyring;
 use crate::keys::new_file::write_new;
+use crate::keys::{Keyring, StoredKey};
 use crate::paths::TrustDirectory;
 
 /// What restoring a bundle would do.
@@ -45,7 +45,9 @@ impl Bundle {
     /// # Errors
     /// [`BundleError::Taken`]: a setting, or what is no key of the same id, is in the place of a file.
     pub fn plan<'a>(&'a self, keys: &Keyring, trust: &TrustDirectory) -> Result<Plan<'a>, BundleError> {
-        let here: BTreeSet<_> = keys.list()?.into_iter().map(|key| key.id).collect();
+        // A key of a token has no copy here, and where it is does not keep one away.
+        let in_file = |key: &StoredKey| key.token().is_none();
+        let here: BTreeSet<_> = keys.list()?.into_iter().filter(in_file).map(|key| key.id).collect();
         let mut plan = Plan { new: Vec::new(), kept: Vec::new() };
         for (place, content) in &self.files {
             let path = place.path(trust);

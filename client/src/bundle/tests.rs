@@ -2,15 +2,19 @@
 
 use std::{fs, io};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ring::rand::SystemRandom;
 use tar::EntryType;
 use tuf_schema::sign::Passphrase;
+use tuf_schema::testing::secret_key;
+use tuf_schema::{KeyId, PublicKey, SigningKey as _};
 
 use super::archive::tests::foreign;
 use super::seal::{Cost, seal_at};
 use super::*;
 use crate::keys::passphrase::Sources;
-use crate::keys::{Passphrases, Prompt};
+use crate::keys::{KeyringError, Passphrases, Prompt};
 
 const KEY: &[u8] = include_bytes!("../../../tests/fixtures/keys/genkey-key.pem");
 const ROOT: &[u8] = include_bytes!("../../../tests/fixtures/trust-dir/tuf/example.com/fix/simple/metadata/root.json");
@@ -132,6 +136,51 @@ fn a_file_that_nothing_pins_is_refused() {
     assert!(matches!(refusal, ContentError::Settings(_)), "{refusal}");
     let refusal = machine.refusal(&[(REGULAR, "policy.toml", "", b"x = 1")]);
     assert!(matches!(refusal, ContentError::Policy(_)), "{refusal}");
+}
+
+/// Says of the key of the fixtures that it is on a token.
+fn tell_of_token(machine: &Machine, public: &PublicKey) {
+    let private = machine.trust().private();
+    fs::create_dir_all(&private).unwrap();
+    let text = serde_json::json!({
+        "bulla_token_key": 1, "role": "alice", "token": "safe", "serial": "17", "object": "01",
+        "algorithm": public.key_type().name(), "public": BASE64_STANDARD.encode(public.public_bytes()),
+    });
+    fs::write(private.join(format!("{}.token", public.id())), text.to_string()).unwrap();
+}
+
+#[test]
+fn a_key_of_a_token_is_refused_by_its_id_and_else_left_out_with_a_word() {
+    let machine = Machine::new();
+    let secret = secret_key();
+    let id = secret.public().id();
+    tell_of_token(&machine, secret.public());
+    fs::write(machine.trust().private().join("1.key"), KEY).unwrap();
+    let collect = |keys: &[&str]| {
+        let keys = keys.iter().map(|id| KeyId::from_wire(id)).collect();
+        Bundle::collect(&machine.keys(), &machine.trust(), &Selection { keys, guns: Vec::new() }, now())
+    };
+    let Collected { bundle, left_out } = collect(&[]).unwrap();
+    assert_eq!(bundle.files.keys().map(ToString::to_string).collect::<Vec<_>>(), ["private/1.key"]);
+    assert!(matches!(left_out.as_slice(), [LeftOut::OnToken { key, token }] if key == id && token.label == "safe"));
+    for named in [vec![id.as_str()], vec!["1", id.as_str()]] {
+        let refused = collect(&named).unwrap_err();
+        assert!(matches!(&refused, BundleError::Keyring(KeyringError::OnToken { key, .. }) if key == id), "{refused}");
+    }
+}
+
+#[test]
+fn the_copy_of_a_key_is_restored_though_a_token_has_the_key_too() {
+    let machine = Machine::new();
+    let secret = secret_key();
+    tell_of_token(&machine, secret.public());
+    let name = format!("private/{}.key", secret.public().id());
+    let private = machine.trust().private();
+    let archive = foreign(1, &[(REGULAR, name.as_str(), "", KEY)]);
+    machine.restores(&archive).unwrap();
+    assert_eq!(fs::read(machine.trust().as_path().join(&name)).unwrap(), KEY);
+    assert_eq!(fs::read_dir(private).unwrap().count(), 2);
+    assert!(machine.keys().find(secret.public().id()).unwrap().token().is_none());
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl StoredKey {
     }
 
     /// Refuses what can only be done with a key in a file.
-    fn expect_file(&self, what: &'static str) -> Result<(), KeyringError> {
+    pub(crate) fn expect_file(&self, what: &'static str) -> Result<(), KeyringError> {
         match &self.place {
             KeyPlace::File => Ok(()),
             KeyPlace::Token(object) => {
