@@ -32,6 +32,17 @@ pub enum PassphraseError {
         /// Why asking failed.
         source: std::io::Error,
     },
+    /// The token locks itself at the next wrong PIN, which is only worth it with somebody who sees what is typed.
+    #[error(
+        "the next wrong PIN locks {token}, so the one in {place} is not tried: run once at a terminal without it, or log in \
+         with the maker's tool"
+    )]
+    LastTry {
+        /// Which token.
+        token: TokenName,
+        /// Where the PIN is.
+        place: Place,
+    },
     /// None for a key that is to be sealed anew, and there is nobody to ask.
     #[error(
         "no new passphrase for the {what}: set BULLA_NEW_PASSPHRASE_FILE, use --new-passphrase-fd, or run at a terminal"

@@ -136,9 +136,17 @@ impl Passphrases {
     ///
     /// # Errors
     /// [`PassphraseError`].
-    pub fn pin<T>(&self, token: &TokenName, log_in: impl FnOnce(&Passphrase) -> T) -> Result<T, PassphraseError> {
+    pub fn pin<T>(
+        &self,
+        token: &TokenName,
+        is_last_try: bool,
+        log_in: impl FnOnce(&Passphrase) -> T,
+    ) -> Result<T, PassphraseError> {
         let what = format!("PIN of {token}");
         if let Some(source) = self.sources.given(KeyKind::Token).next() {
+            if is_last_try {
+                return Err(PassphraseError::LastTry { token: token.clone(), place: source.place.clone() });
+            }
             return Ok(log_in(self.text(source, &what)?));
         }
         let nobody = |_, source| PassphraseError::NoPin { token: token.clone(), source };
@@ -376,7 +384,7 @@ mod tests {
     #[test]
     fn a_pin_is_handed_over_once_whatever_comes_of_it() {
         let (passphrases, typist) = typing(&["1234", "5678"]);
-        let tried = passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap();
+        let tried = passphrases.pin(&token(), false, |pin| pin.expose().to_vec()).unwrap();
         assert_eq!(tried, b"1234");
         assert_eq!(typist.0.lock().unwrap().1, ["Enter PIN of the token \"safe\" (serial number 17): "]);
     }
@@ -387,17 +395,29 @@ mod tests {
         let sources = Sources::from_variables(variables).with_descriptors(&["3".parse().unwrap()]);
         let (_, typist) = typing(&["1234"]);
         let passphrases = Passphrases::new(sources, Box::new(typist));
-        assert_eq!(passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap(), b"1234");
+        assert_eq!(passphrases.pin(&token(), false, |pin| pin.expose().to_vec()).unwrap(), b"1234");
         let pin = |name: &str| (name == "BULLA_PKCS11_PIN").then(|| "5678".into());
         let passphrases = Passphrases::new(Sources::from_variables(pin), Box::new(typist));
-        assert_eq!(passphrases.pin(&token(), |pin| pin.expose().to_vec()).unwrap(), b"5678");
+        assert_eq!(passphrases.pin(&token(), false, |pin| pin.expose().to_vec()).unwrap(), b"5678");
+    }
+
+    #[test]
+    fn the_last_try_before_a_token_locks_itself_is_left_to_somebody_who_types() {
+        let pin = |name: &str| (name == "BULLA_PKCS11_PIN").then(|| "5678".into());
+        let (_, typist) = typing(&[]);
+        let passphrases = Passphrases::new(Sources::from_variables(pin), Box::new(typist));
+        assert_eq!(passphrases.pin(&token(), false, |pin| pin.expose().to_vec()).unwrap(), b"5678");
+        let refused = passphrases.pin(&token(), true, |_| panic!("the PIN is tried")).unwrap_err();
+        assert!(matches!(refused, PassphraseError::LastTry { .. }), "{refused}");
+        let (passphrases, _) = typing(&["1234"]);
+        assert_eq!(passphrases.pin(&token(), true, |pin| pin.expose().to_vec()).unwrap(), b"1234");
     }
 
     #[test]
     fn without_anybody_to_ask_for_a_pin_its_places_are_named() {
         let (passphrases, _) = typing(&[]);
         assert_eq!(
-            passphrases.pin(&token(), |_| ()).unwrap_err().to_string(),
+            passphrases.pin(&token(), false, |_| ()).unwrap_err().to_string(),
             "no PIN for the token \"safe\" (serial number 17): set BULLA_PKCS11_PIN_FILE or BULLA_PKCS11_PIN, use \
              --passphrase-fd token=N, or run at a terminal"
         );

@@ -139,7 +139,7 @@ impl Tokens {
             // Typed at the token itself.
             session.login(UserType::User, None)
         } else {
-            passphrases.pin(&name, |pin| {
+            passphrases.pin(&name, info.user_pin_final_try(), |pin| {
                 let pin = RawAuthPin::new(Box::new(pin.expose().to_vec()));
                 session.login_with_raw(UserType::User, &pin)
             })?
