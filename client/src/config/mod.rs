@@ -19,6 +19,7 @@ pub(crate) use pins::{PinsOfFile, WrittenPins};
 use crate::cache::Cache;
 use crate::credentials;
 use crate::image::{DOCKER_HUB, registry_of};
+use crate::keys::token::Module;
 use crate::paths::{DockerDirectory, TrustDirectory};
 use crate::policy::{Policy, PolicyError};
 use crate::proxy::Proxies;
@@ -90,7 +91,7 @@ pub struct Config {
     /// Whether our own file lets cached trust data do where the trust server cannot be reached.
     allow_cached: bool,
     /// The PKCS #11 library through which tokens are reached, if one is named.
-    pub pkcs11_module: Option<PathBuf>,
+    pub pkcs11_module: Option<Module>,
     /// Where credentials may be.
     pub credentials: credentials::Sources,
     /// Proxies on the way to others.
@@ -202,7 +203,7 @@ impl Config {
             pins: Pins::new(pinned.flatten().into_iter().chain(own.pins).chain(notary.pins)),
             policy,
             allow_cached: own.allow_cached,
-            pkcs11_module: set(&variable, "BULLA_PKCS11_MODULE").map(PathBuf::from).or(own.module),
+            pkcs11_module: pkcs11_module(&variable, own.module),
             trust,
             docker,
             trust_server: flags.server.clone().or_else(|| text("DOCKER_CONTENT_TRUST_SERVER")).or(notary.server),
@@ -266,6 +267,11 @@ fn set(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<OsStr
 
 fn text(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<String> {
     set(variable, name).and_then(|value| value.into_string().ok())
+}
+
+fn pkcs11_module(variable: &impl Fn(&str) -> Option<OsString>, of_directory: Option<PathBuf>) -> Option<Module> {
+    let of_environment = set(variable, "BULLA_PKCS11_MODULE").map(|file| Module::OfEnvironment(file.into()));
+    of_environment.or_else(|| of_directory.map(Module::OfDirectory))
 }
 
 fn notary_file(flags: &Flags, home: Option<&Path>) -> Result<NotaryFile, ConfigError> {

@@ -40,7 +40,7 @@ use crate::paths::TrustDirectory;
 use directory::Found;
 use new_file::write_new;
 use passphrase::KeyName;
-use token::{TokenObject, Tokens};
+use token::{Module, TokenObject, Tokens};
 
 /// The private keys of a trust directory, opened at most once each. The directory is read once, too, and again after this
 /// keyring has written to it; what others put there meanwhile is for the next run.
@@ -136,7 +136,7 @@ impl Keyring {
 
     /// The same, with this PKCS #11 module for keys that are on tokens.
     #[must_use]
-    pub fn with_module(self, module: Option<PathBuf>) -> Self {
+    pub fn with_module(self, module: Option<Module>) -> Self {
         Self { tokens: Tokens::of_module(module), ..self }
     }
 

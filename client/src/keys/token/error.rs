@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cryptoki::error::Error;
 
-use super::{ObjectId, TokenName};
+use super::{Exposed, ObjectId, TokenName};
 
 /// Why a token did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum TokenError {
         /// Why not.
         source: Error,
     },
+    /// The library is open to others.
+    #[error("{0}")]
+    Exposed(Box<Exposed>),
     /// It is not in any slot.
     #[error("{0} is not there: plug it in, and look what is there with: bulla key token list")]
     Away(TokenName),

@@ -18,6 +18,7 @@ mod stub;
 pub use error::TokenError;
 pub(super) use keys::{destroy, make};
 pub use listing::{TokenKeyShown, TokenShown};
+pub use module::{Exposed, Module};
 pub(super) use session::Tokens;
 pub use signing::TokenKey;
 pub(super) use stub::{EXTENSION, Stub};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tuf_schema::sign::Passphrase;
 
+use super::Module;
 use crate::config::process_variable;
 use crate::keys::{Keyring, Passphrases, Prompt};
 use crate::paths::TrustDirectory;
@@ -67,7 +68,13 @@ impl ScratchToken {
         let typist = Typist(pin, Arc::default());
         let passphrases = Passphrases::new(crate::keys::passphrase::Sources::default(), Box::new(typist.clone()));
         let directory = TrustDirectory::new(self.home.path().to_owned());
-        (Keyring::new(directory, passphrases).with_module(Some(self.module.clone())), typist)
+        (Keyring::new(directory, passphrases).with_module(Some(Module::OfEnvironment(self.module.clone()))), typist)
+    }
+
+    /// Takes the token away under whoever uses it.
+    pub(in crate::keys) fn lose(&self) {
+        let deleted = Command::new("softhsm2-util").args(["--delete-token", "--token", &self.label]).output().unwrap();
+        assert!(deleted.status.success(), "{deleted:?}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sessions with tokens: a token is found by its name, and logged in to once; a PIN that it refused is not tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use cryptoki::context::Pkcs11;
@@ -11,7 +10,7 @@ use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::RawAuthPin;
 
 use super::error::TokenError;
-use super::{TokenName, module};
+use super::{Module, TokenName};
 use crate::keys::{KeyringError, Passphrases};
 
 /// A session that is logged in, for as long as a key of its token is used.
@@ -21,7 +20,7 @@ pub(super) type SharedSession = Arc<Mutex<Session>>;
 #[derive(Default)]
 pub(in crate::keys) struct Tokens {
     /// The library; nothing where nobody names one.
-    module: Option<PathBuf>,
+    module: Option<Module>,
     /// For what is signed: a token that is protected from writing signs, too.
     sessions: BTreeMap<TokenName, SharedSession>,
     /// Those that refused a PIN in this run.
@@ -42,24 +41,22 @@ impl Found {
 }
 
 impl Tokens {
-    pub(in crate::keys) fn of_module(module: Option<PathBuf>) -> Self {
+    pub(in crate::keys) fn of_module(module: Option<Module>) -> Self {
         Self { module, ..Self::default() }
     }
 
     /// Every token that is there and was initialised.
     pub(super) fn all(&self) -> Result<Vec<Found>, TokenError> {
-        let file = self.module.clone().ok_or(TokenError::NoModule)?;
-        let unusable = |source| TokenError::Module { file, source };
-        let found = module::load(self.module.as_deref().ok_or(TokenError::NoModule)?).and_then(|library| {
-            let slots = library.get_slots_with_token()?.into_iter();
-            // one token that cannot be read does not hide the others
-            let found = slots.filter_map(|slot| {
-                let info = library.get_token_info(slot).ok().filter(TokenInfo::token_initialized)?;
-                Some(Found { library: library.clone(), slot, info })
-            });
-            Ok(found.collect())
+        let module = self.module.as_ref().ok_or(TokenError::NoModule)?;
+        let library = module.load()?;
+        let unusable = |source| TokenError::Module { file: module.file().to_owned(), source };
+        let slots = library.get_slots_with_token().map_err(unusable)?.into_iter();
+        // one token that cannot be read does not hide the others
+        let found = slots.filter_map(|slot| {
+            let info = library.get_token_info(slot).ok().filter(TokenInfo::token_initialized)?;
+            Some(Found { library: library.clone(), slot, info })
         });
-        found.map_err(unusable)
+        Ok(found.collect())
     }
 
     /// The one token that a person means: by label or serial number, or the only one.
@@ -71,7 +68,9 @@ impl Tokens {
         match (names.as_slice(), text) {
             ([name], _) => Ok(name.clone()),
             ([], Some(text)) => Err(TokenError::NoneNamed(text.to_owned())),
-            ([], None) => Err(TokenError::NoToken(self.module.clone().unwrap_or_default())),
+            ([], None) => Err(TokenError::NoToken(
+                self.module.as_ref().map(|module| module.file().to_owned()).unwrap_or_default(),
+            )),
             (several, Some(text)) => Err(TokenError::Ambiguous { name: text.to_owned(), found: several.len() }),
             (several, None) => Err(TokenError::Which(several.len())),
         }

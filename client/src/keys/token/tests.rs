@@ -96,7 +96,7 @@ fn what_is_not_there_is_told_apart() {
     let (bare, _) = scratch.keyring(PIN);
     assert!(no_module(bare.with_module(None).open(&key).unwrap_err()));
     let (bare, _) = scratch.keyring(PIN);
-    let unloadable = bare.with_module(Some("/etc/passwd".into())).open(&key).unwrap_err();
+    let unloadable = bare.with_module(Some(Module::OfEnvironment("/etc/passwd".into()))).open(&key).unwrap_err();
     assert!(matches!(token_error(unloadable), TokenError::Module { .. }));
     let unknown = keys.create_on_token(Some("no such token"), P256, KeyRole::Root, None, &SystemRandom::new());
     assert!(matches!(token_error(unknown.unwrap_err()), TokenError::NoneNamed(_)));

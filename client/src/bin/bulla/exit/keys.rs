@@ -84,7 +84,7 @@ impl Code {
     fn of_token(error: &TokenError) -> Self {
         match error {
             TokenError::NoModule | TokenError::Ambiguous { .. } | TokenError::Which(_) => Self::Invalid,
-            TokenError::Module { .. } => Self::File,
+            TokenError::Module { .. } | TokenError::Exposed(_) => Self::File,
             TokenError::Away(_) | TokenError::NoneNamed(_) | TokenError::NoToken(_) | TokenError::NoObject { .. } => {
                 Self::NoKey
             }
