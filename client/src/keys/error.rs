@@ -57,6 +57,18 @@ pub enum KeyringError {
         /// What that means for what was asked, and what to do instead.
         what: &'static str,
     },
+    /// The key is kept elsewhere, and that is where it would be taken from.
+    #[error(
+        "the key {key} is here already, in {path}, and is used from there: to use it on the token, remove that (bulla key \
+         remove {key}), a key in a file once it has a backup, and add it again",
+        path = path.display()
+    )]
+    HereAlready {
+        /// The key.
+        key: KeyId,
+        /// Its file.
+        path: PathBuf,
+    },
     /// What was asked for takes a key on a token.
     #[error("the key {0} is in a file and not on a token")]
     NotOnToken(KeyId),

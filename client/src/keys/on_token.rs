@@ -85,18 +85,21 @@ impl Keyring {
         let object = TokenObject { token: self.tokens.meant(token)?, id };
         let public = self.tokens.public_half(&object)?;
         match self.find(public.id()) {
-            Ok(key) => Ok(Kept { stays: true, key, public }),
+            Ok(key) if key.token() == Some(&object) => Ok(Kept { stays: true, key, public }),
+            Ok(key) => Err(KeyringError::HereAlready { path: key.path, key: key.id }),
             Err(KeyringError::Unknown(_)) => self.keep(object, public, role, gun, rng),
             Err(e) => Err(e),
         }
     }
 
-    /// Destroys a key on its token, then forgets it. It is gone for good.
+    /// Destroys a key on its token, then forgets it. It is gone for good, so it has to sign once more: what lies in its
+    /// place by now may be another key.
     ///
     /// # Errors
-    /// [`KeyringError`].
+    /// [`KeyringError`]; nothing is then destroyed.
     pub fn destroy(&mut self, key: &StoredKey) -> Result<(), KeyringError> {
         let KeyPlace::Token(object) = &key.place else { return Err(KeyringError::NotOnToken(key.id.clone())) };
+        self.open_on_token(key, object)?.prove(CANARY)?;
         let session = self.tokens.writing(&object.token, &self.passphrases)?;
         destroy(&session, object)?;
         self.remove(key)
@@ -178,7 +181,7 @@ impl Keyring {
         let stub = Stub { role: role.clone(), gun: gun.cloned(), object: object.clone(), public: public.clone() };
         let path = self.directory.token_stub(public.id());
         self.files.take();
-        write_new(&path, &stub.to_text(), rng)?;
+        write_new(&path, stub.to_text(), rng)?;
         self.opened.insert(public.id().clone(), super::HeldKey::Token(key));
         let key = StoredKey { id: public.id().clone(), role, gun: gun.cloned(), place: KeyPlace::Token(object), path };
         Ok(Kept { key, public, stays })

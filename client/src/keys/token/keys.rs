@@ -37,6 +37,28 @@ pub(super) fn private_half(session: &Session, object: &TokenObject) -> Result<Ob
     Ok(handle)
 }
 
+/// Whether a private half is of the kind that its public half says. A module that is asked for a signature of another kind
+/// may fail in any way: SoftHSM 2.6 ends the process.
+pub(super) fn is_of_kind(session: &Session, private: ObjectHandle, shape: KeyShape) -> Result<bool, Error> {
+    let told = session.get_attributes(private, &[AttributeType::KeyType])?;
+    let is = |kind| told.contains(&Attribute::KeyType(kind));
+    let on_curve = |params: &[u8]| {
+        let told = session.get_attributes(private, &[AttributeType::EcParams])?;
+        // Not every token tells the curve of a private half; it signs the same digest on any.
+        Ok(told.is_empty() || told.contains(&Attribute::EcParams(params.to_vec())))
+    };
+    match shape {
+        KeyShape::Ecdsa(curve) if is(KeyType::EC) => match curve {
+            Curve::P256 => on_curve(P256),
+            Curve::P384 => on_curve(P384),
+            Curve::P521 => Ok(false),
+        },
+        KeyShape::Ecdsa(_) => Ok(false),
+        KeyShape::Ed25519 => Ok(is(KeyType::EC_EDWARDS)),
+        KeyShape::Rsa { .. } => Ok(is(KeyType::RSA)),
+    }
+}
+
 /// Whether the token says of a private half that it cannot leave.
 pub(super) fn stays(session: &Session, private: ObjectHandle) -> Result<bool, Error> {
     let told = session.get_attributes(private, &[AttributeType::Sensitive, AttributeType::Extractable])?;
@@ -52,10 +74,13 @@ impl Tokens {
         let session = found.library.open_ro_session(found.slot).map_err(failed)?;
         let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(id.bytes().to_vec())];
         let public = session.find_objects(&template).map_err(failed)?;
-        let handle = public.first().ok_or_else(|| TokenError::NoObject { token: token.clone(), object: id.clone() })?;
-        let fact = "its public half is not understood";
-        let unfit = || TokenError::Unfit { token: token.clone(), object: id.clone(), fact };
-        public_key(&session, *handle).map_err(failed)?.ok_or_else(unfit)
+        let unfit = |fact| TokenError::Unfit { token: token.clone(), object: id.clone(), fact };
+        let handle = match public.as_slice() {
+            [] => return Err(TokenError::NoObject { token: token.clone(), object: id.clone() }),
+            [handle] => *handle,
+            _ => return Err(unfit("several public keys have its id")),
+        };
+        public_key(&session, handle).map_err(failed)?.ok_or_else(|| unfit("its public half is not understood"))
     }
 }
 
@@ -104,16 +129,21 @@ pub(in crate::keys) fn make(
     if made.shape() == Some(shape) { Ok(made) } else { Err(unfit("it is of another kind than was asked for")) }
 }
 
-/// Destroys both halves. Nothing happens if they are not there.
+/// Destroys both halves, unless another key has the same id. Nothing happens if they are not there.
 pub(in crate::keys) fn destroy(session: &Session, object: &TokenObject) -> Result<(), TokenError> {
-    let failed = |e| refused(&object.token, e);
+    let TokenObject { token, id } = object;
+    let failed = |e| refused(token, e);
+    let mut halves = Vec::new();
     for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
-        let template = [Attribute::Class(class), Attribute::Id(object.id.bytes().to_vec())];
-        for found in session.find_objects(&template).map_err(failed)? {
-            session.destroy_object(found).map_err(failed)?;
+        let template = [Attribute::Class(class), Attribute::Id(id.bytes().to_vec())];
+        let found = session.find_objects(&template).map_err(failed)?;
+        if found.len() > 1 {
+            let fact = "several keys have its id; destroy it with the maker's tool";
+            return Err(TokenError::Unfit { token: token.clone(), object: id.clone(), fact });
         }
+        halves.extend(found);
     }
-    Ok(())
+    halves.into_iter().try_for_each(|half| session.destroy_object(half)).map_err(failed)
 }
 
 /// A public half as its attributes tell it.

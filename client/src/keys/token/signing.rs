@@ -19,7 +19,7 @@ use tuf_schema::signature::{Signature, SignatureMethod};
 
 use super::TokenObject;
 use super::error::TokenError;
-use super::keys::{private_half, stays};
+use super::keys::{is_of_kind, private_half, stays};
 use super::session::{SharedSession, Tokens, refused};
 use crate::keys::{KeyringError, Passphrases};
 
@@ -47,7 +47,12 @@ impl TokenKey {
         let session = tokens.signing(&object.token, passphrases)?;
         let handle = {
             let session = session.lock().unwrap_or_else(PoisonError::into_inner);
-            private_half(&session, object)?
+            let handle = private_half(&session, object)?;
+            let shape = public.shape().ok_or_else(|| unfit(object, "its public half is not understood"))?;
+            if !is_of_kind(&session, handle, shape).map_err(|e| refused(&object.token, e))? {
+                return Err(other_key(object).into());
+            }
+            handle
         };
         Ok(Self { public, object: object.clone(), session, handle })
     }
@@ -68,16 +73,8 @@ impl TokenKey {
         session.sign(mechanism, self.handle, data).map_err(|e| refused(&self.object.token, e))
     }
 
-    fn other_key(&self) -> TokenError {
-        TokenError::OtherKey { token: self.object.token.clone(), object: self.object.id.clone() }
-    }
-
-    fn unfit(&self, fact: &'static str) -> TokenError {
-        TokenError::Unfit { token: self.object.token.clone(), object: self.object.id.clone(), fact }
-    }
-
     fn document(&self, message: &[u8]) -> Result<RawSignature, TokenError> {
-        let shape = self.public.shape().ok_or_else(|| self.unfit("its public half is not understood"))?;
+        let shape = self.public.shape().ok_or_else(|| unfit(&self.object, "its public half is not understood"))?;
         let digest = digest(&SHA256, message);
         let pss = || {
             let salt = Ulong::new(SALT_BYTES);
@@ -103,14 +100,14 @@ impl TokenKey {
                 let spki = self.public.public_bytes();
                 let point = spki.get(spki.len().saturating_sub(P384_POINT_BYTES)..).unwrap_or_default();
                 let verifies = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, &bytes);
-                if verifies.is_ok() { Ok(bytes) } else { Err(self.other_key()) }
+                if verifies.is_ok() { Ok(bytes) } else { Err(other_key(&self.object)) }
             }
             Some(KeyShape::Rsa { .. }) => {
                 let bytes = self.ask(&Mechanism::Sha256RsaPkcs, message)?;
                 Ok(self.checked(message, RawSignature { method: SignatureMethod::RsaPkcs1v15, bytes })?.bytes)
             }
             Some(KeyShape::Ecdsa(Curve::P521) | KeyShape::Ed25519) | None => {
-                Err(self.unfit("keys of its kind cannot have a root certificate"))
+                Err(unfit(&self.object, "keys of its kind cannot have a root certificate"))
             }
         }
     }
@@ -119,11 +116,19 @@ impl TokenKey {
         let RawSignature { method, bytes } = raw;
         let signature = Signature { key_id: self.public.id().clone(), method, bytes };
         if !self.public.verifies(message, &signature) {
-            return Err(self.other_key());
+            return Err(other_key(&self.object));
         }
         let Signature { method, bytes, .. } = signature;
         Ok(RawSignature { method, bytes })
     }
+}
+
+fn other_key(object: &TokenObject) -> TokenError {
+    TokenError::OtherKey { token: object.token.clone(), object: object.id.clone() }
+}
+
+fn unfit(object: &TokenObject, fact: &'static str) -> TokenError {
+    TokenError::Unfit { token: object.token.clone(), object: object.id.clone(), fact }
 }
 
 impl SigningKey for TokenKey {

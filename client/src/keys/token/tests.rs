@@ -10,7 +10,7 @@ use tuf_schema::{Gun, SigningKey as _, UtcTime};
 
 use super::scratch::{PIN, ScratchToken};
 use super::*;
-use crate::keys::{HeldKey, Kept, KeyRole, Keyring, KeyringError};
+use crate::keys::{HeldKey, Kept, KeyRole, Keyring, KeyringError, Passphrases};
 
 const P256: KeyShape = KeyShape::Ecdsa(Curve::P256);
 const SHAPES: [KeyShape; 4] = [P256, KeyShape::Ecdsa(Curve::P384), KeyShape::Ed25519, KeyShape::Rsa { bits: 2048 }];
@@ -146,6 +146,90 @@ fn what_the_object_of_another_key_signs_is_not_used() {
     assert!(refused.contains("does not sign for the public key that it should belong to"), "{refused}");
     let (gun, now) = (Gun::parse("a.test/b").unwrap(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
     assert!(self_signed_root_certificate(held, &gun, now, &SystemRandom::new()).is_err());
+}
+
+#[test]
+fn a_key_of_another_kind_than_its_file_says_is_not_asked_to_sign() {
+    let Some(scratch) = ScratchToken::new("kind") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let made = SHAPES.map(|shape| made(&mut keys, &scratch, shape, "alice"));
+    for told in &made {
+        for there in made.iter().filter(|there| there.key != told.key) {
+            let text = fs::read_to_string(told.key.path()).unwrap();
+            fs::write(told.key.path(), text.replace(&object(told).to_string(), &object(there).to_string())).unwrap();
+            let (mut keys, _) = scratch.keyring(PIN);
+            let key = keys.find(&told.key.id).unwrap();
+            let refused = token_error(keys.open(&key).unwrap_err());
+            assert!(matches!(refused, TokenError::OtherKey { .. }), "{refused}");
+            fs::write(told.key.path(), text).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_key_is_destroyed_only_where_it_signs_once_more() {
+    let Some(scratch) = ScratchToken::new("other") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (one, other) = (made(&mut keys, &scratch, P256, "alice"), made(&mut keys, &scratch, P256, "bob"));
+    let text = fs::read_to_string(one.key.path()).unwrap();
+    fs::write(one.key.path(), text.replace(&object(&one).to_string(), &object(&other).to_string())).unwrap();
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = keys.find(&one.key.id).unwrap();
+    assert!(matches!(token_error(keys.destroy(&key).unwrap_err()), TokenError::OtherKey { .. }));
+    let held = keys.open(&other.key).unwrap();
+    held.sign(b"message", &SystemRandom::new()).unwrap();
+    assert!(key.path().exists());
+}
+
+#[test]
+fn of_two_keys_with_one_id_none_is_guessed_at_and_none_destroyed() {
+    let Some(scratch) = ScratchToken::new("twins") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let kept = made(&mut keys, &scratch, P256, "alice");
+    let place = kept.key.token().unwrap();
+    let passphrases = Passphrases::new(crate::keys::passphrase::Sources::default(), Box::new(scratch.keyring(PIN).1));
+    let mut tokens = Tokens::of_module(Some(Module::OfEnvironment(scratch.module.clone())));
+    let twin = make(&tokens.writing(&place.token, &passphrases).unwrap(), place, P256, "twin").unwrap();
+    let objects = || scratch.keyring(PIN).0.tokens().unwrap().into_iter().find(|token| token.name == place.token);
+    let several = |error: KeyringError| match token_error(error) {
+        TokenError::Unfit { fact, .. } => assert!(fact.starts_with("several "), "{fact}"),
+        other => panic!("{other}"),
+    };
+    let (mut keys, _) = scratch.keyring(PIN);
+    several(keys.open(&kept.key).unwrap_err());
+    several(keys.destroy(&kept.key).unwrap_err());
+    let refused = destroy(&tokens.writing(&place.token, &passphrases).unwrap(), place).unwrap_err();
+    several(refused.into());
+    keys.remove(&kept.key).unwrap();
+    let (role, rng) = (KeyRole::parse("alice"), SystemRandom::new());
+    several(keys.take_from_token(Some(&scratch.label), object(&kept), role, None, &rng).unwrap_err());
+    let publics = objects().unwrap().keys.into_iter().filter_map(|key| key.public).collect::<Vec<_>>();
+    assert!(publics.len() == 2 && publics.contains(&twin) && publics.contains(&kept.public));
+}
+
+#[test]
+fn a_key_that_is_here_in_a_file_is_not_said_to_be_used_from_a_token() {
+    let Some(scratch) = ScratchToken::new("here") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let kept = made(&mut keys, &scratch, P256, "alice");
+    let elsewhere = kept.key.token().unwrap().id.to_string();
+    let text = fs::read_to_string(kept.key.path()).unwrap();
+    fs::write(kept.key.path(), text.replace(&elsewhere, "0a")).unwrap();
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (role, rng) = (KeyRole::parse("alice"), SystemRandom::new());
+    let refused = keys.take_from_token(Some(&scratch.label), object(&kept), role, None, &rng).unwrap_err();
+    assert!(matches!(&refused, KeyringError::HereAlready { key, .. } if *key == kept.key.id), "{refused}");
+}
+
+#[test]
+fn a_token_that_goes_while_a_key_is_open_signs_no_more_and_is_named() {
+    let Some(scratch) = ScratchToken::new("midway") else { return };
+    let (mut keys, _) = scratch.keyring(PIN);
+    let key = made(&mut keys, &scratch, P256, "alice").key;
+    keys.open(&key).unwrap().sign(b"message", &SystemRandom::new()).unwrap();
+    scratch.lose();
+    let refused = keys.open(&key).unwrap().sign(b"message", &SystemRandom::new()).unwrap_err().to_string();
+    assert!(refused.contains(&scratch.label), "{refused}");
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl Code {
             KeyringError::File(_) | KeyringError::New(_) | KeyringError::Remove { .. } => Self::File,
             KeyringError::Unknown(_) => Self::NoKey,
             KeyringError::Token(e) => Self::of_token(e),
-            KeyringError::OnToken { .. } | KeyringError::NotOnToken(_) => Self::Invalid,
+            KeyringError::OnToken { .. } | KeyringError::NotOnToken(_) | KeyringError::HereAlready { .. } => {
+                Self::Invalid
+            }
             KeyringError::NotAKey(_)
             | KeyringError::WrongName { .. }
             | KeyringError::Open(_)
