@@ -76,13 +76,31 @@ three $(sha256_of three) targets
 two $(sha256_of two) targets/releases"
   must bulla_as reader BULLA_PKCS11_MODULE= -- repo lookup "$GUN" three
 
+  echo "## two keys of the token sign targets, in a session, and one again"
+  targets=$(key_of targets)
+  made --role targets --gun "$GUN"
+  must bulla_as hsm -- key export --key "$KEY" --public-for "$GUN" -o "$TRUST_STATE/second.pub"
+  must bulla_as hsm -- threshold set "$GUN" targets 2 --add-key "$TRUST_STATE/second.pub" --session "$TRUST_STATE/two.session"
+  must bulla_as hsm -- session sign "$TRUST_STATE/two.session"
+  must bulla_as hsm -- session publish "$TRUST_STATE/two.session"
+  must bulla_as hsm -- repo add-hash -p "$GUN" four 7 --sha256 "$(sha256_of four)"
+  expect "$(role targets | jq '.signatures | length')" 2 "signatures of targets"
+  seen_by_all "four $(sha256_of four) targets
+one $(sha256_of one) targets
+three $(sha256_of three) targets
+two $(sha256_of two) targets/releases"
+  must bulla_as hsm -- threshold set "$GUN" targets 1 --remove-key "$KEY"
+  expect "$(key_of targets)" "$targets" "the key of targets"
+
   echo "## what ends soon is renewed"
   if [ -n "$(clock_mover)" ]; then
-    # signed 10 days less than three years ago
-    must bulla_as hsm LD_PRELOAD="$(clock_mover)" FAKETIME="-$(((3 * 365 - 10) * 86400))" -- repo witness -p "$GUN" targets
-    refused 1 "to do: targets ends" bulla_as hsm -- doctor "$GUN"
-    must bulla_as hsm -- renew "$GUN"
-    must bulla_as hsm -- doctor "$GUN"
+    # begun 10 days less than three years ago
+    made --role targets --gun token.test/old
+    made --role snapshot --gun token.test/old
+    must bulla_as hsm LD_PRELOAD="$(clock_mover)" FAKETIME="-$(((3 * 365 - 10) * 86400))" -- repo init -p token.test/old
+    refused 1 "to do: targets ends" bulla_as hsm -- doctor token.test/old
+    must bulla_as hsm -- renew token.test/old
+    must bulla_as hsm -- doctor token.test/old
   else
     note "no libfaketime: nothing is renewed"
   fi
@@ -106,10 +124,25 @@ token_client_refusals() {
   must bulla_as hsm -- key list
   case $OUT in *"token trust"*) ;; *) fail "key list does not say where: $OUT" ;; esac
 
+  echo "## a backup leaves keys of the token out, and refuses one that is named"
+  printf 'words of the backup\n' >"$TRUST_STATE/words"
+  must bulla_as hsm BULLA_BUNDLE_PASSPHRASE_FILE="$TRUST_STATE/words" -- key backup "$TRUST_STATE/all.bundle"
+  case $OUT in *"Warning: the key $1 is on the token \"trust\""*"not in the bundle"*) ;; *) fail "nothing is said of the key: $OUT" ;; esac
+  refused 1 "there is nothing to back up" \
+    bulla_as hsm BULLA_BUNDLE_PASSPHRASE_FILE="$TRUST_STATE/words" -- key backup --key "$1" "$TRUST_STATE/one.bundle"
+  must bulla_as restored BULLA_BUNDLE_PASSPHRASE_FILE="$TRUST_STATE/words" -- key restore "$TRUST_STATE/all.bundle"
+  expect "$(find "$(private_of restored)" -type f -name '*.token' 2>/dev/null)" "" "what a backup says of the token"
+
   echo "## what is amiss is told with its cause and the next step"
   sign() { bulla_as hsm "$@" -- repo add-hash -p "$GUN" no 7 --sha256 "$(sha256_of no)"; }
   refused 1 "no PKCS #11 module is named" sign BULLA_PKCS11_MODULE=
   refused 1 "cannot be used" sign BULLA_PKCS11_MODULE=/etc/passwd
+  cp "$BULLA_TEST_PKCS11_MODULE" "$TRUST_STATE/home/hsm/.docker/trust/module.so"
+  echo '{"pkcs11": {"module": "module.so"}}' >"$TRUST_STATE/home/hsm/.docker/trust/bulla.json"
+  refused 1 "which bulla.json names, is not loaded" sign BULLA_PKCS11_MODULE=
+  printf '{"pkcs11": {"module": "%s"}}' "$BULLA_TEST_PKCS11_MODULE" >"$TRUST_STATE/home/hsm/.docker/trust/bulla.json"
+  must bulla_as hsm BULLA_PKCS11_MODULE= -- key token list
+  rm "$TRUST_STATE/home/hsm/.docker/trust/bulla.json" "$TRUST_STATE/home/hsm/.docker/trust/module.so"
   refused 1 "refused the PIN, which is not tried again" sign BULLA_PKCS11_PIN_FILE= BULLA_PKCS11_PIN=wrong
   refused 1 "no PIN for the token" sign BULLA_PKCS11_PIN_FILE=
   folder=$(softhsm_token_folder trust)
