@@ -373,6 +373,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub(crate) fn taken_out(&self, key: &StoredKey) -> Result<SecretKey, KeyringError> {
+        key.expect_file("there is nothing to share; make a key on a second token, and have both named, for a spare")?;
         if let Some(exposed) = exposure::of_key(&key.path) {
             self.passphrases.warn(&exposed);
         }
@@ -384,6 +385,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::WrongName`]: it is another key than its name says.
     pub(crate) fn is_what_it_says(&self, key: &StoredKey) -> Result<bool, KeyringError> {
+        key.expect_file("to have it in a file, too, forget where on the token it is first, with bulla key remove")?;
         let text = directory::read(&key.path)?.ok_or_else(|| KeyringError::NotAKey(key.path.clone()))?;
         self.opens_unasked(key, text.as_bytes())
     }

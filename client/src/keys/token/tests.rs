@@ -233,14 +233,16 @@ fn a_token_that_goes_while_a_key_is_open_signs_no_more_and_is_named() {
 }
 
 #[test]
-fn a_key_of_a_token_is_neither_exported_nor_sealed_anew() {
+fn a_key_of_a_token_is_neither_exported_shared_nor_sealed_anew() {
     let Some(scratch) = ScratchToken::new("refused") else { return };
     let (mut keys, _) = scratch.keyring(PIN);
     let key = made(&mut keys, &scratch, P256, "alice").key;
     let before = fs::read(key.path()).unwrap();
     let exported = keys.exported(&key).map(|_| ());
     let changed = keys.change_passphrase(&key, &SystemRandom::new());
-    for refused in [exported, changed] {
+    let shared = keys.taken_out(&key).map(|_| ());
+    let found = keys.is_what_it_says(&key).map(|_| ());
+    for refused in [exported, changed, shared, found] {
         assert!(matches!(refused.unwrap_err(), KeyringError::OnToken { .. }));
     }
     assert_eq!(fs::read(key.path()).unwrap(), before);
