@@ -61,12 +61,15 @@ seeds() {
       echo '{"errors":["permission denied"]}' >"$2/4" ;;
     token_objects)
       printf 'pkcs11:token=my%%20token;id=%%00%%ff;type=private' >"$2/1" ;;
+    key_shares)
+      block() { printf -- '-----BEGIN BULLA KEY SHARE-----\nkey: %064d\nnumber: 1\nrole: root\n%bshares: 3\nsplit: %032d\nthreshold: 2\nversion: 1\n\nAQEB\n-----END BULLA KEY SHARE-----\n' 0 "$1" 0; }
+      block "sha256: $(block '' | sha256sum | cut -d' ' -f1)\n" >"$2/1" ;;
     signer_requests)
       while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects signing_sessions)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects signing_sessions key_shares)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET
