@@ -43,6 +43,8 @@ on_every_store!(
     an_unknown_gun_has_nothing,
     what_was_committed_is_read_back_as_it_came,
     the_latest_is_the_highest_version,
+    many_who_read_at_once_get_each_his_own,
+    a_file_by_its_hash_is_of_one_repository_and_role_and_gone_with_it,
     the_newest_of_the_base_roles_are_read_together,
     a_digest_finds_only_files_of_its_own_gun_and_role,
     a_version_that_is_stored_already_is_a_conflict,
@@ -122,6 +124,37 @@ async fn what_was_committed_is_read_back_as_it_came(subject: Subject) {
     assert_eq!(stored.created_at, subject.kept(subject.clock.now()));
     assert_eq!(subject.store.by_sha256(&gun, &releases, &stored.sha256).await.unwrap(), Some(stored.clone()));
     assert_eq!(subject.store.latest(&gun, &releases).await.unwrap(), Some(stored));
+}
+
+async fn many_who_read_at_once_get_each_his_own(subject: Subject) {
+    let names: Vec<String> = (0..40).map(|number| format!("g{number}")).collect();
+    for (name, number) in names.iter().zip(1..).step_by(2) {
+        commit(&subject, name, number, vec![]).await;
+    }
+    let reads = names.iter().chain(&names).map(|name| {
+        let (store, gun) = (&subject.store, gun(name));
+        async move { store.latest(&gun, &Role::Timestamp).await.unwrap() }
+    });
+    let found = futures_util::future::join_all(reads).await;
+    for (place, stored) in found.iter().enumerate() {
+        let number = place % names.len();
+        let expected = number.is_multiple_of(2).then(|| format!("timestamp {}", number + 1));
+        assert_eq!(stored.as_ref().map(|stored| &*stored.bytes), expected.as_ref().map(String::as_bytes), "{place}");
+    }
+}
+
+async fn a_file_by_its_hash_is_of_one_repository_and_role_and_gone_with_it(subject: Subject) {
+    let sha256 = Sha256::of(b"targets 1");
+    let found = async |name: &str, role: Role| subject.store.by_sha256(&gun(name), &role, &sha256).await.unwrap();
+    commit(&subject, "g", 1, vec![file("targets", 1)]).await;
+    let stored = found("g", Role::Targets).await.unwrap();
+    assert_eq!(found("g", Role::Targets).await.as_ref(), Some(&stored));
+    assert_eq!(found("g", Role::Snapshot).await, None);
+    assert_eq!(found("h", Role::Targets).await, None);
+    assert!(subject.store.delete(&gun("g")).await.unwrap());
+    assert_eq!(found("g", Role::Targets).await, None);
+    commit(&subject, "g", 2, vec![file_with("targets", 2, "targets 1")]).await;
+    assert_eq!(found("g", Role::Targets).await.unwrap().version, version(2));
 }
 
 async fn the_latest_is_the_highest_version(subject: Subject) {

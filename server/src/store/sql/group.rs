@@ -10,8 +10,8 @@ use bulla_database::{Database, Engine, Failure, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::statements::Statements;
-use super::unavailable;
 use super::write::write_update;
+use super::{SharedFailure, unavailable};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::StoreError;
@@ -83,11 +83,6 @@ async fn write_groups<E: Engine>(
         }
     }
 }
-
-/// One failure of all updates of a group.
-#[derive(Debug, thiserror::Error)]
-#[error("the updates of a group could not be written")]
-struct SharedFailure(#[source] Arc<Failure>);
 
 /// Writes a group in one transaction; an outcome for each of its updates, or one error for all of them.
 async fn write_group<E: Engine>(

@@ -3,14 +3,17 @@
 //! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words (`words`) and in how a
 //! transaction begins (`group` on SQLite), not in rules.
 
+mod by_hash;
 pub(crate) mod copy;
 mod group;
+mod newest_timestamp;
 mod open;
 mod rows;
 mod statements;
 mod store;
 #[cfg(test)]
 mod tests;
+mod together;
 mod words;
 mod write;
 
@@ -19,10 +22,17 @@ pub use open::{MySqlStore, PostgresStore, SqliteStore};
 pub(crate) use open::{refuse_old_mysql_tables, refuse_old_postgres_tables};
 pub use store::SqlStore;
 
+use std::sync::Arc;
+
 use bulla_database::Failure;
 use tuf_schema::{Gun, Role};
 
 use super::{Misfit, StoreError};
+
+/// One failure of all that was done together.
+#[derive(Debug, thiserror::Error)]
+#[error("what was asked of the database together failed")]
+struct SharedFailure(#[source] Arc<Failure>);
 
 /// What a write that failed comes to.
 fn write_failed(failure: Failure, gun: &Gun) -> StoreError {

@@ -89,11 +89,11 @@ pub(super) fn number(row: &Row, place: usize) -> Result<i64, StoreError> {
     Ok(row.number(place).map_err(wrong)?.unwrap_or_default())
 }
 
-fn from_micros(micros: i64) -> Result<UtcTime, StoreError> {
+pub(super) fn from_micros(micros: i64) -> Result<UtcTime, StoreError> {
     let time = chrono::DateTime::from_timestamp_micros(micros);
     time.map(UtcTime::from_utc).ok_or_else(|| StoreError::Corrupt { what: format!("time {micros}") })
 }
 
-fn wrong(error: WrongColumn) -> StoreError {
+pub(super) fn wrong(error: WrongColumn) -> StoreError {
     StoreError::Corrupt { what: error.to_string() }
 }

@@ -12,7 +12,7 @@ use super::words::{
 pub(super) const MAX_ROLES: usize = 64;
 
 /// The columns of a file, in the order in which `rows` reads them.
-const FILE: &str = "version, sha256, data, created_at";
+pub(super) const FILE: &str = "version, sha256, data, created_at";
 
 /// Statements that do not depend on how many there are of something.
 pub(super) struct Statements<E> {

@@ -9,9 +9,12 @@ use async_trait::async_trait;
 use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value, to_its_end};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
+use super::by_hash::ByHash;
 use super::group::GroupCommit;
+use super::newest_timestamp::NewestTimestamp;
 use super::rows::{number, text, to_change, to_file_row, to_floor, to_gun, to_micros, to_stored};
 use super::statements::Statements;
+use super::together::Together;
 use super::words::{Names, own_name, own_text};
 use super::write::{equal_name, newest_questions, newest_row, write_deletion, write_superseded, write_update};
 use super::{read_failed, unavailable, write_failed};
@@ -39,6 +42,8 @@ pub struct SqlStore<E: Engine> {
     statements: Arc<Statements<E>>,
     /// On the engine with one writer.
     groups: Option<GroupCommit>,
+    timestamps: Together<E, NewestTimestamp>,
+    by_hash: ByHash<E>,
     feed: Feed,
     /// The highest id among the files whose repositories have a row of ours.
     adopted: AtomicI64,
@@ -124,6 +129,8 @@ impl<E: Engine> SqlStore<E> {
         };
         Self {
             clock,
+            timestamps: Together::new(database.clone()),
+            by_hash: ByHash::new(database.clone()),
             database,
             statements,
             groups,
@@ -285,6 +292,12 @@ fn found_guns(rows: &[Row]) -> Result<Vec<Gun>, StoreError> {
 #[async_trait]
 impl<E: Engine> MetadataStore for SqlStore<E> {
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError> {
+        if self.statements.names.fit(gun).is_err() {
+            return Ok(None);
+        }
+        if *role == Role::Timestamp {
+            return self.timestamps.ask(NewestTimestamp(gun.clone())).await;
+        }
         let values = [Value::Text(gun.as_str()), Value::Text(role.as_str())];
         self.file(gun, &self.statements.latest, &values).await
     }
@@ -325,9 +338,17 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
     }
 
     async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
-        let sha256 = sha256.to_hex();
-        let values = [Value::Text(gun.as_str()), Value::Text(role.as_str()), Value::Text(&sha256)];
-        self.file(gun, &self.statements.by_sha256, &values).await
+        if self.statements.names.fit(gun).is_err() {
+            return Ok(None);
+        }
+        if let Some(bytes) = self.by_hash.bytes(sha256) {
+            return self.by_hash.file(gun, role, *sha256, bytes).await;
+        }
+        let digits = sha256.to_hex();
+        let values = [Value::Text(gun.as_str()), Value::Text(role.as_str()), Value::Text(&digits)];
+        let stored = self.file(gun, &self.statements.by_sha256, &values).await?;
+        stored.iter().for_each(|stored| self.by_hash.remember(stored));
+        Ok(stored)
     }
 
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {

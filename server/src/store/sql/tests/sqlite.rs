@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bulla_database::{Statement, Value};
+use tuf_schema::{Gun, Role, Sha256};
 
 use crate::clock::SystemClock;
-use crate::store::StoreError;
 use crate::store::sql::SqliteStore;
+use crate::store::{MetadataStore, StoreError};
 
 async fn store(directory: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(&directory.path().join("server.db"), Arc::new(SystemClock)).await.unwrap()
@@ -51,6 +52,26 @@ async fn the_file_and_its_side_files_belong_to_their_owner_alone() {
     for name in ["server.db", "server.db-wal", "server.db-shm"] {
         let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+/// What is remembered by its hash is for every repository, so it must be what the hash says.
+#[tokio::test]
+async fn bytes_that_are_not_of_their_hash_are_served_to_no_other_repository() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    let sha256 = Sha256::of(b"right");
+    for (gun, bytes) in [("wrong", b"wrong"), ("right", b"right")] {
+        let insert = Statement::new(
+            "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
+             VALUES (0, 0, $1, 'targets', 1, $2, $3)",
+        );
+        let values = [Value::Text(gun), Value::Text(&sha256.to_hex()), Value::Bytes(bytes)];
+        store.database.execute(&insert, &values).await.unwrap();
+    }
+    for name in ["wrong", "right", "right"] {
+        let stored = store.by_sha256(&Gun::parse(name).unwrap(), &Role::Targets, &sha256).await.unwrap().unwrap();
+        assert_eq!(stored.bytes, name);
     }
 }
 
