@@ -182,6 +182,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_object_of_a_key_of_another_kind_is_not_asked_to_sign() {
+        const SHAPES: [KeyShape; 4] = [
+            KeyShape::Ecdsa(Curve::P256),
+            KeyShape::Ecdsa(Curve::P384),
+            KeyShape::Ed25519,
+            KeyShape::Rsa { bits: 2048 },
+        ];
+        let Some(mut scratch) = ScratchToken::new("kinds of rows") else { return };
+        // which remembers every object
+        scratch.settings.sessions = 1;
+        let of_kinds = keys(&scratch);
+        let mut records = Vec::new();
+        for shape in SHAPES {
+            records.push(made(&of_kinds, shape).await);
+        }
+        let with_fresh_sessions = keys(&scratch);
+        for keys in [&with_fresh_sessions, &of_kinds] {
+            for told in &records {
+                for there in records.iter().filter(|there| there.key != told.key) {
+                    let swapped = KeyRecord { sealed: there.sealed.clone(), ..told.clone() };
+                    for refusal in [keys.prove(&swapped).await, keys.sign(&swapped, b"message").await.map(|_| ())] {
+                        let refusal = refusal.unwrap_err();
+                        let is_told =
+                            matches!(refusal, BackendError::Token { source: TokenError::OtherKind { .. }, .. });
+                        assert!(is_told, "{refusal:?}");
+                    }
+                    // and it lost nothing that it had open
+                    keys.prove(there).await.unwrap();
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_row_that_names_no_object_or_no_token_is_told_apart() {
         let Some(scratch) = ScratchToken::new("rows") else { return };
         let keys = keys(&scratch);

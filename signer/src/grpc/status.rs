@@ -130,6 +130,7 @@ fn token_code(error: &TokenError) -> Code {
         TokenError::NoPin { .. }
         | TokenError::PinRefused { .. }
         | TokenError::Ambiguous { .. }
+        | TokenError::SeveralObjects { .. }
         | TokenError::SecretKeys { .. }
         | TokenError::UnfitSecretKey { .. } => Code::FailedPrecondition,
         TokenError::Module { .. }
@@ -138,7 +139,7 @@ fn token_code(error: &TokenError) -> Code {
         | TokenError::Busy { .. }
         | TokenError::Slow { .. }
         | TokenError::Ended { .. } => Code::Unavailable,
-        TokenError::NoObject { .. } => Code::DataLoss,
+        TokenError::NoObject { .. } | TokenError::OtherKind { .. } => Code::DataLoss,
         TokenError::Unfit { .. } | TokenError::Refused { .. } => Code::Internal,
     }
 }

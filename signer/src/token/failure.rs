@@ -90,6 +90,26 @@ pub(crate) enum TokenError {
         /// The object's `CKA_ID` in hexadecimal.
         id: String,
     },
+    /// Several objects have the id: which is meant cannot be told.
+    #[error(
+        "token {token} has {found} objects with id {id}, of which none is used or destroyed: give the others other ids"
+    )]
+    SeveralObjects {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The objects' `CKA_ID` in hexadecimal.
+        id: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// The object is no key of the kind that its row says. Modules that are had to sign with it may crash.
+    #[error("object {id} of token {token} is a key of another kind than its row says, and is not asked to sign")]
+    OtherKind {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The object's `CKA_ID` in hexadecimal.
+        id: String,
+    },
     /// What the token made is not what it was asked for.
     #[error("token {token} made a key that cannot be kept: {fact}")]
     Unfit {
@@ -147,6 +167,10 @@ pub(super) enum Trouble {
     PinRefused(RvError),
     /// No object has this id.
     NoObject(String),
+    /// Several objects of one class have this id.
+    SeveralObjects { id: String, found: usize },
+    /// The object of this id is of another kind than it should be.
+    OtherKind(String),
     /// What was made is not what was asked for.
     Unfit(&'static str),
     /// Not one secret key has this label.
@@ -180,6 +204,8 @@ impl TokenError {
             | Self::NoPin { .. }
             | Self::PinRefused { .. }
             | Self::NoObject { .. }
+            | Self::SeveralObjects { .. }
+            | Self::OtherKind { .. }
             | Self::Unfit { .. }
             | Self::SecretKeys { .. }
             | Self::UnfitSecretKey { .. }
@@ -205,6 +231,8 @@ impl Trouble {
             | Self::Ambiguous(_)
             | Self::NoPin(_)
             | Self::PinRefused(_)
+            | Self::SeveralObjects { .. }
+            | Self::OtherKind(_)
             | Self::Unfit(_)
             | Self::SecretKeys { .. }
             | Self::UnfitSecretKey { .. } => Remedy::None,

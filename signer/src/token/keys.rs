@@ -14,12 +14,10 @@ use tuf_schema::signature::{Signature, SignatureMethod};
 
 use super::Token;
 use super::failure::{TokenError, Trouble};
+use super::kind::{P256, P384};
 use super::object::ObjectId;
 use super::session::Open;
 
-/// Object identifiers in DER, as `CKA_EC_PARAMS` has them (RFC 5480).
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 /// `edwards25519` as a PrintableString (PKCS #11 3.0, 2.3.10), which SoftHSM and most tokens take.
 const EDWARDS25519: &[u8] = b"\x13\x0cedwards25519";
 /// 65537.
@@ -76,7 +74,7 @@ impl Token {
         signed.map(|signature| signature.is_some())
     }
 
-    /// Destroys both halves. Nothing happens if they are not there.
+    /// Destroys both halves, unless another key has the same id. Nothing happens if they are not there.
     pub(crate) async fn destroy(&self, id: ObjectId) -> Result<(), TokenError> {
         self.ask(move |open| destroy(open, &id)).await
     }
@@ -87,7 +85,7 @@ impl Token {
     }
 }
 
-fn make(open: &Open, shape: KeyShape, id: &ObjectId, label: &str) -> Result<PublicKey, Trouble> {
+pub(super) fn make(open: &Open, shape: KeyShape, id: &ObjectId, label: &str) -> Result<PublicKey, Trouble> {
     let (mechanism, mut public) = match shape {
         KeyShape::Ecdsa(Curve::P256) => (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(P256.to_vec())]),
         KeyShape::Ecdsa(Curve::P384) => (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(P384.to_vec())]),
@@ -184,8 +182,8 @@ fn sign_checked(
     public: &PublicKey,
     message: &[u8],
 ) -> Result<Option<RawSignature>, Trouble> {
-    let key = open.private_key(id)?;
     let shape = public.shape().ok_or(Trouble::Unfit("its public half is not understood"))?;
+    let key = open.private_key(id, shape)?;
     let digest = digest(&SHA256, message);
     let pss = || {
         let salt = Ulong::new(SALT_BYTES);
@@ -208,13 +206,15 @@ fn sign_checked(
 
 fn destroy(open: &mut Open, id: &ObjectId) -> Result<(), Trouble> {
     open.forget(id);
+    let mut halves = Vec::new();
     for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
-        let template = [Attribute::Class(class), Attribute::Id(id.bytes().to_vec())];
-        for object in open.find(&template)? {
-            open.session.destroy_object(object)?;
+        let found = open.find(&[Attribute::Class(class), Attribute::Id(id.bytes().to_vec())])?;
+        if found.len() > 1 {
+            return Err(Trouble::SeveralObjects { id: id.to_string(), found: found.len() });
         }
+        halves.extend(found);
     }
-    Ok(())
+    halves.into_iter().try_for_each(|half| open.session.destroy_object(half)).map_err(Trouble::from)
 }
 
 fn list(open: &mut Open) -> Result<Vec<Listed>, Trouble> {

@@ -15,6 +15,7 @@ mod encryption;
 mod failure;
 mod inventory;
 mod keys;
+mod kind;
 mod module;
 mod object;
 mod pin;

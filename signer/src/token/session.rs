@@ -11,9 +11,11 @@ use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use tuf_schema::UtcTime;
+use tuf_schema::key::KeyShape;
 use zeroize::Zeroizing;
 
 use super::failure::{Remedy, TokenError, Trouble};
+use super::kind::is_of_kind;
 use super::module::{Inside, Module};
 use super::{ObjectId, TokenSettings};
 use crate::clock::Clock;
@@ -65,7 +67,13 @@ pub(super) struct Open {
     slot: Slot,
     /// The beginning of the module that it belongs to.
     beginning: u64,
-    handles: HashMap<ObjectId, ObjectHandle>,
+    handles: HashMap<ObjectId, Known>,
+}
+
+/// Where a private object is, and of what kind it is.
+struct Known {
+    handle: ObjectHandle,
+    shape: KeyShape,
 }
 
 impl Shared {
@@ -104,6 +112,8 @@ impl Shared {
             Trouble::NoPin(source) => TokenError::NoPin { token, source },
             Trouble::PinRefused(reason) => TokenError::PinRefused { token, reason },
             Trouble::NoObject(id) => TokenError::NoObject { token, id },
+            Trouble::SeveralObjects { id, found } => TokenError::SeveralObjects { token, id, found },
+            Trouble::OtherKind(id) => TokenError::OtherKind { token, id },
             Trouble::Unfit(fact) => TokenError::Unfit { token, fact },
             Trouble::SecretKeys { label, found } => TokenError::SecretKeys { token, label, found },
             Trouble::UnfitSecretKey { label } => TokenError::UnfitSecretKey { token, label },
@@ -234,17 +244,24 @@ impl Worker {
 }
 
 impl Open {
-    /// The private object of this id.
-    pub(super) fn private_key(&mut self, id: &ObjectId) -> Result<ObjectHandle, Trouble> {
-        if let Some(handle) = self.handles.get(id) {
-            return Ok(*handle);
+    /// The only private object of this id, if it may be asked for a signature of this kind.
+    pub(super) fn private_key(&mut self, id: &ObjectId, shape: KeyShape) -> Result<ObjectHandle, Trouble> {
+        if let Some(known) = self.handles.get(id).filter(|known| known.shape == shape) {
+            return Ok(known.handle);
         }
         let found = self.find(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.bytes().to_vec())])?;
-        let handle = *found.first().ok_or_else(|| Trouble::NoObject(id.to_string()))?;
+        let handle = match found.as_slice() {
+            [] => return Err(Trouble::NoObject(id.to_string())),
+            [handle] => *handle,
+            several => return Err(Trouble::SeveralObjects { id: id.to_string(), found: several.len() }),
+        };
+        if !is_of_kind(&self.session, handle, shape)? {
+            return Err(Trouble::OtherKind(id.to_string()));
+        }
         if self.handles.len() >= MAX_HANDLES {
             self.handles.clear();
         }
-        self.handles.insert(id.clone(), handle);
+        self.handles.insert(id.clone(), Known { handle, shape });
         Ok(handle)
     }
 

@@ -57,7 +57,7 @@ async fn the_private_half_does_not_leave_the_token() {
         let key = id();
         token.make(shape, key.clone(), "stays".to_owned()).await.unwrap();
         let attributes = token.ask(move |open| {
-            let private = open.private_key(&key)?;
+            let private = open.private_key(&key, shape)?;
             let asked = [
                 cryptoki::object::AttributeType::Value,
                 cryptoki::object::AttributeType::PrivateExponent,
@@ -95,6 +95,29 @@ async fn a_destroyed_key_is_gone_and_no_other_is_taken_for_it() {
     assert!(matches!(&refusal, TokenError::NoObject { id, .. } if *id == gone.to_string()), "{refusal}");
     let left: Vec<_> = token.list().await.unwrap().into_iter().map(|listed| listed.id).collect();
     assert_eq!(left, [kept]);
+}
+
+#[tokio::test]
+async fn of_two_objects_with_one_id_none_is_guessed_at_and_none_destroyed() {
+    let Some(scratch) = ScratchToken::new("twins of one id") else { return };
+    let (token, id) = (scratch.token(), id());
+    let shape = KeyShape::Ed25519;
+    let public = token.make(shape, id.clone(), "one".to_owned()).await.unwrap();
+    let of_twin = id.clone();
+    let twin = token.ask(move |open| keys::make(open, shape, &of_twin, "twin")).await.unwrap();
+    let token = scratch.token(); // which has not seen one of them alone
+    for public in [public, twin] {
+        let refusals = [
+            token.sign(id.clone(), public.clone(), b"message".to_vec()).await.map(|_| ()),
+            token.prove(id.clone(), public).await.map(|_| ()),
+            token.destroy(id.clone()).await,
+        ];
+        for refusal in refusals {
+            let refusal = refusal.unwrap_err();
+            assert!(matches!(refusal, TokenError::SeveralObjects { found: 2, .. }), "{refusal:?}");
+        }
+    }
+    assert_eq!(token.list().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
