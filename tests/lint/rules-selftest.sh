@@ -78,6 +78,9 @@ offend PINNED docs/security-tests.md '| a flaw | – | `a_test_that_is_not_there
 offend MUTATED docs/security-tests.md '| NCC 1, CVE-1 | a flaw | yes: tested | – | – |'
 offend MUTATED docs/security-tests.md '| NCC 4, CVE-1 | a flaw | – | `a_key_signs_documents_of_its_role_only` | – |'
 offend MUTATED docs/security-tests.md '| NCC 1, CVE-1 | a flaw | – | – | yes: tested |'
+offend FITS client/src/keys/mod.rs '        files.retain(|file| file.place == KeyPlace::File);' '        // What another'
+offend FITS tests/mutations/client.toml '[[mutation]]' 'row = "NCC 1"' 'name = "x"' 'file = "LICENSE"' 'take = "no such words"' 'tests = []'
+offend FITS tests/mutations/client.toml '[[mutation]]' 'row = "NCC 1"' 'name = "x"' 'file = "Makefile"' 'take = ".PHONY"' 'tests = ["no_test"]'
 mapfile -t lines < <(seq 801)
 offend LENGTH docs/offence.md "${lines[@]}"
 offend OPENING server/src/offence.rs 'fn f() {}'

@@ -3,6 +3,7 @@
 
     tests/mutations/run.py [NAME...]     all mutations, those of a program (client, server, signer), or those
                                          whose name holds one of the texts
+    tests/mutations/run.py --check       only whether each fits the source as it is in this tree, committed or not
 
 Each mutation in *.toml takes one check out of the source.  Some of signer.toml
 need a token: tests/with-engines.sh tests/mutations/run.py.  In a copy of the
@@ -29,11 +30,15 @@ REPOSITORY = HERE.parent.parent
 PLACE = pathlib.Path(os.environ.get("MUTATIONS_DIR", "/tmp/bulla-mutations"))
 COPY = PLACE / "source"
 BUILD = ["--no-run"]
+CRATES = ["tuf-schema", "server", "signer", "client"]
+DECLARED = re.compile(r"\bfn ([a-z0-9_]+)\(")
 
 
 def main() -> int:
     wanted = sys.argv[1:]
     files = sorted(HERE.glob("*.toml"))
+    if wanted == ["--check"]:
+        return check(files)
     # a program's name is meant for its files, though it stands in names of others' mutations too
     programs = {program_of(path) for path in files}
     mutations = [
@@ -61,6 +66,20 @@ def main() -> int:
     unnoticed = sum(map(bool, faults))
     print(f"# {len(mutations) - unnoticed} of {len(mutations)} are noticed, in {time.monotonic() - began:.0f} s")
     return 1 if unnoticed else 0
+
+
+def check(files: list[pathlib.Path]) -> int:
+    """Prints, of each mutation that teaches nothing, why; builds nothing, so that it can be asked at every change."""
+    sources = [path.read_text() for crate in CRATES for path in (REPOSITORY / crate).rglob("*.rs")]
+    declared = {name for source in sources for name in DECLARED.findall(source)}
+    faults = []
+    for path in files:
+        for mutation in tomllib.loads(path.read_text())["mutation"]:
+            found = [unfit(mutation, REPOSITORY)]
+            found += [f"there is no test {test}" for test in mutation["tests"] if test.split("::")[-1] not in declared]
+            faults += [f"{path.name}: {mutation['name']}: {fault}" for fault in found if fault]
+    print("\n".join(faults), end="\n" if faults else "")
+    return 1 if faults else 0
 
 
 def program_of(path: pathlib.Path) -> str:
@@ -91,10 +110,8 @@ def copy_last_commit() -> None:
 
 def sound(mutation: dict) -> str | None:
     """Why nothing can be learned from the mutation: its text is not there once, or a test of its fails without it."""
-    for edit in edits(mutation):
-        times = (COPY / edit["file"]).read_text().count(edit["take"])
-        if times != 1:
-            return f"{edit['file']} holds the text to take out {times} times"
+    if fault := unfit(mutation, COPY):
+        return fault
     built, output = cargo(mutation, BUILD)
     if not built:
         return f"does not build without the mutation\n{end_of(output)}"
@@ -104,6 +121,16 @@ def sound(mutation: dict) -> str | None:
             return f"{test} fails without the mutation\n{end_of(output)}"
         if not re.search(r" [1-9][0-9]* passed", output):
             return f"there is no test {test}"
+    return None
+
+
+def unfit(mutation: dict, root: pathlib.Path) -> str | None:
+    """Which file does not hold the text to take out, once."""
+    for edit in edits(mutation):
+        path = root / edit["file"]
+        times = path.read_text().count(edit["take"]) if path.is_file() else 0
+        if times != 1:
+            return f"{edit['file']} holds the text to take out {times} times"
     return None
 
 
