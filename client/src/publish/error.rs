@@ -33,6 +33,17 @@ pub enum PublishError {
     /// The server refused, or could not be reached.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// The server has not got the snapshot's key, and nor has this client.
+    #[error(
+        "trust server rejected operation: {why}: it has not got the snapshot's key, and nor is it here; if another client has \
+         it, publish there, or have the server sign snapshots, where the root key is: bulla key rotate {gun} snapshot -r"
+    )]
+    NoSnapshotKey {
+        /// The repository.
+        gun: Gun,
+        /// What it said.
+        why: String,
+    },
     /// Others published in between, every time.
     #[error("someone else published at the same time, {MAX_ATTEMPTS} times in a row; try again")]
     Contended,

@@ -3,7 +3,7 @@
 use ring::rand::SecureRandom;
 use tuf_schema::model::Targets;
 use tuf_schema::verify::chain::{ChainError, Trusted};
-use tuf_schema::verify::{Pin, StaleError};
+use tuf_schema::verify::{Authority, Pin, StaleError};
 use tuf_schema::version::Version;
 use tuf_schema::{Dialect, Envelope, Gun, Role, UtcTime};
 
@@ -187,6 +187,8 @@ impl Publisher<'_> {
         if parts.is_empty() {
             self.keep(known.as_ref())?;
         } else {
+            let snapshot = working.authority(&Role::Snapshot)?;
+            let signs_none = !working.keys().holds_any(&snapshot);
             edit.goes_out();
             // The server takes its time for it; what was fetched is put away meanwhile.
             let put_away = async {
@@ -196,7 +198,12 @@ impl Publisher<'_> {
             };
             // Whoever could not read what is kept would not have come so far.
             let (sent, _) = tokio::join!(self.remote.publish(parts), put_away);
-            sent?;
+            sent.map_err(|e| match e {
+                RemoteError::Rejected(why) if signs_none && names_a_key_of(&snapshot, &why) => {
+                    PublishError::NoSnapshotKey { gun: self.gun.clone(), why }
+                }
+                other => other.into(),
+            })?;
         }
         if let Some(made) = made {
             self.cache.write(&Role::Root, &made, self.rng).map_err(PublishError::NotKept)?;
@@ -299,6 +306,11 @@ impl Publisher<'_> {
     fn keys_at_hand(&self) -> Result<KeysAtHand, PublishError> {
         Ok(KeysAtHand::new(self.gun.clone(), self.keys.list()?))
     }
+}
+
+/// Whether a refusal is about a key of this role: servers say `key ID not found` of one that they have not got.
+fn names_a_key_of(authority: &Authority, why: &str) -> bool {
+    authority.keys().any(|(id, _)| why.contains(&format!("key {id} not found")))
 }
 
 /// Whether something expired that others than the server sign.

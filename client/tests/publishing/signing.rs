@@ -3,14 +3,14 @@
 use bulla::config::EnvironmentPassphrases;
 use bulla::keys::{Derivation, KeyRole, Keyring, Passphrases};
 use bulla::publish::{EditError, MAX_ATTEMPTS, PublishError, Published};
-use bulla::remote::{Part, RemoteError};
+use bulla::remote::{Part, Remote as _, RemoteError};
 use bulla::trust::{Offline, Report, UpdateError, released, update};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Snapshot, Targets};
 use tuf_schema::sign::Passphrase;
 use tuf_schema::testing::signed;
 use tuf_schema::verify::chain::{ChainError, Reach};
-use tuf_schema::{Role, Sha256, SigningKey as _};
+use tuf_schema::{BaseRole, Role, Sha256, SigningKey as _};
 
 use crate::world::{Nobody, Person, Server, add_signer, cached, gun, now, roles, tag};
 
@@ -255,4 +255,22 @@ async fn a_damaged_anchor_is_an_error_and_stays_as_it_is() {
         )
     );
     assert_eq!(std::fs::read(&path).unwrap(), b"{\"signed\"");
+}
+
+#[tokio::test]
+async fn that_the_server_has_not_the_snapshot_s_key_is_told_with_what_to_do() {
+    let (server, owner) = (Server::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    let of = |role| server.server_key(role);
+    let (snapshot, timestamp) = (of(BaseRole::Snapshot).await.unwrap(), of(BaseRole::Timestamp).await.unwrap());
+    for (key, is_told) in [(snapshot, true), (timestamp, false)] {
+        let why = format!("rpc error: code = NotFound desc = key {} not found", key.id());
+        server.state.lock().unwrap().refusals.push(RemoteError::Rejected(why.clone()));
+        let error = owner.sign(&server, "2", b"two").await.unwrap_err();
+        assert_eq!(matches!(error, PublishError::NoSnapshotKey { .. }), is_told, "{error:?}");
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("trust server rejected operation: {why}")), "{said}");
+        let next = format!("where the root key is: bulla key rotate {} snapshot -r", gun());
+        assert_eq!(said.ends_with(&next), is_told, "{said}");
+    }
 }

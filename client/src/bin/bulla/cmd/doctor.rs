@@ -130,7 +130,9 @@ impl RoleRow {
             (count, threshold) => format!(" of {count}, {threshold} must sign"),
         };
         match (here, self.role.as_str()) {
-            (0, "timestamp" | "snapshot") => "the trust server's".to_owned(),
+            (0, "timestamp") => "the trust server's".to_owned(),
+            // Nothing that is published tells which, and the server would make a key if it were asked for its own.
+            (0, "snapshot") => "the trust server's, or another client's".to_owned(),
             (0, _) => format!("none here{of}"),
             (count, _) => format!("{count} here{of}"),
         }
@@ -247,7 +249,7 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
                 By::Holders { keys, threshold } => {
                     format!("{state}; {}", super::renew::others(item, keys, *threshold, gun, *has_ended))
                 }
-                By::Server => format!("{state}; the trust server signs it, and its renewal stands still"),
+                By::Server => format!("{state}; {}", super::renew::of_server(item, gun)),
             }
         }
         Finding::UnderSigned { role: Role::Delegation(role), keys, need, here } => {

@@ -93,7 +93,10 @@ impl Due {
             // With each upload the server signs what is its own.
             By::Here | By::Server if published => State::Renewed,
             By::Here => State::Planned,
-            By::Server => State::OfServer,
+            By::Server => {
+                others = of_server(item, gun);
+                State::OfServer
+            }
             By::Holders { keys: of, threshold } => {
                 others = self::others(item, of, *threshold, gun, item.has_ended(now));
                 keys = of.iter().map(KeyId::to_string).collect();
@@ -117,7 +120,7 @@ impl Due {
             State::Renewed => "signed anew".to_owned(),
             State::Planned => "can be signed anew with the keys here".to_owned(),
             State::KeysElsewhere => format!("too few of its keys are here; {}", self.others),
-            State::OfServer => "is for the trust server to sign anew; tell its administrator".to_owned(),
+            State::OfServer => self.others.clone(),
         };
         format!("{}: {then}", self.facts())
     }
@@ -187,6 +190,17 @@ pub(super) fn others(item: &Item, keys: &[KeyId], threshold: u32, gun: &Gun, has
         What::Document(_) | What::RootCertificate(_) => format!(
             "bring {threshold} of these keys together (bulla key import FILE): {ids}; there run: bulla renew {gun}"
         ),
+    }
+}
+
+/// Who signs anew what no key here does. Whether a snapshot's key is the server's nothing that is published says.
+pub(super) fn of_server(item: &Item, gun: &Gun) -> String {
+    const SERVER: &str = "the trust server signs it, and its renewal stands still; tell its administrator";
+    match item.what {
+        What::Document(Role::Snapshot) => {
+            format!("{SERVER}, or another client does: where its key is, run: bulla renew {gun}")
+        }
+        What::Document(_) | What::RootCertificate(_) => SERVER.to_owned(),
     }
 }
 
@@ -267,6 +281,20 @@ mod tests {
             assert_eq!(said(number, 2, has_ended), alone, "{number}");
         }
         assert_eq!((said(2, 2, false), said(2, 1, false)), (in_session, alone));
+    }
+
+    #[test]
+    fn a_snapshot_that_ended_may_be_the_server_s_or_another_client_s() {
+        let mut plan = plan();
+        let mut said = |role: &str| {
+            plan.items[0].what = What::Document(Role::parse(role).unwrap());
+            plan.items[0].by = By::Server;
+            Due::of(&plan.items[0], &plan.gun, false, plan.now).text()
+        };
+        let of_server = "the trust server signs it, and its renewal stands still; tell its administrator";
+        assert!(said("timestamp").ends_with(of_server));
+        let others = format!("{of_server}, or another client does: where its key is, run: bulla renew a.test/b");
+        assert!(said("snapshot").ends_with(&others));
     }
 
     #[test]

@@ -12,6 +12,7 @@ impl Code {
         match error {
             PublishError::Update(e) => Self::of_update(e),
             PublishError::Remote(e) => Self::of_remote(e),
+            PublishError::NoSnapshotKey { .. } => Self::Rejected,
             PublishError::Vanished { .. } => Self::NoTrustData,
             PublishError::Expired { .. } | PublishError::Pin(_) | PublishError::FirstContact { .. } => Self::Untrusted,
             PublishError::Contended | PublishError::MadeByOthers { .. } => Self::Conflict,
