@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn published() -> Published {
-        Published { initialised: false, roles: Vec::new(), root: Vec::new() }
+        Published { initialised: false, roles: Vec::new(), root: Vec::new(), unsignable: Vec::new() }
     }
 
     fn repository(server: &Scripted) -> (String, Registry) {

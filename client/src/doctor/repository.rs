@@ -12,7 +12,7 @@ use crate::changelist::{Changelist, ChangelistError};
 use crate::config::Flags;
 use crate::keys::KeyRole;
 use crate::paths::TrustDirectory;
-use crate::publish::{PublishError, Publisher, Working};
+use crate::publish::{PublishError, Publisher, TooFewKeys, Working};
 use crate::renew::{self, By, Item};
 use crate::trust::UpdateError;
 
@@ -77,14 +77,7 @@ pub enum Finding {
         here: usize,
     },
     /// A delegation has fewer keys than must sign it, so nobody can.
-    TooFewKeys {
-        /// The delegation.
-        role: DelegationName,
-        /// How many keys must sign.
-        need: u32,
-        /// How many keys it has.
-        keys: usize,
-    },
+    TooFewKeys(TooFewKeys),
     /// A delegation was given and never signed.
     NeverSigned(DelegationName),
     /// Changes are staged and not published.
@@ -119,7 +112,7 @@ impl Finding {
         match self {
             Self::Ends { .. }
             | Self::UnderSigned { .. }
-            | Self::TooFewKeys { .. }
+            | Self::TooFewKeys(_)
             | Self::Staged(_)
             | Self::BadStaging(_)
             | Self::NotThere
@@ -149,7 +142,7 @@ impl Finding {
             Self::Ends { .. }
             | Self::UnderSigned { .. }
             | Self::Several { .. }
-            | Self::TooFewKeys { .. }
+            | Self::TooFewKeys(_)
             | Self::NeverSigned(_)
             | Self::NeverPublished
             | Self::KeptForOther { .. } => None,
@@ -212,10 +205,12 @@ impl Diagnosis {
             Some(Finding::UnderSigned { role: skipped.role.clone(), keys, need: authority.threshold(), here })
         });
         let roles = roles(working);
-        let by_number: Vec<_> = roles.iter().filter_map(of_threshold).collect();
+        let by_number: Vec<_> = roles.iter().filter_map(|state| of_threshold(state, working)).collect();
         // Where nobody can sign, who would is not to be said.
         let hopeless = |name: &DelegationName| {
-            by_number.iter().any(|finding| matches!(finding, Finding::TooFewKeys { role, .. } if role == name))
+            by_number
+                .iter()
+                .any(|finding| matches!(finding, Finding::TooFewKeys(few) if few.role.as_str() == name.as_str()))
         };
         findings.extend(skipped.filter(
             |finding| !matches!(finding, Finding::UnderSigned { role: Role::Delegation(name), .. } if hopeless(name)),
@@ -258,15 +253,15 @@ fn roles(working: &Working) -> Vec<RoleState> {
 }
 
 /// What there is to say of a role that one key does not sign.
-fn of_threshold(state: &RoleState) -> Option<Finding> {
+fn of_threshold(state: &RoleState, working: &Working) -> Option<Finding> {
     let distinct: BTreeSet<_> = state.keys.iter().collect();
     let (need, keys) = (state.threshold, distinct.len());
     let here = distinct.iter().filter(|(_, here)| *here).count();
+    // A root of whose roles one has too few keys is nobody's: it is not read.
+    if let Some(few) = working.authority(&state.role).ok().as_ref().and_then(TooFewKeys::of) {
+        return Some(Finding::TooFewKeys(few));
+    }
     match &state.role {
-        // A root of whose roles one has too few keys is nobody's: it is not read.
-        Role::Delegation(role) if (keys as u64) < u64::from(need) => {
-            Some(Finding::TooFewKeys { role: role.clone(), need, keys })
-        }
         Role::Root | Role::Targets | Role::Delegation(_) if need > 1 => {
             Some(Finding::Several { role: state.role.clone(), need, keys, here })
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use tuf_schema::model::{DelegatedRole, Delegations};
 use tuf_schema::{DelegationName, KeyId, PublicKey, Role};
 
-use super::{EditError, Working};
+use super::{EditError, TooFewKeys, Working};
 
 impl Working {
     /// The delegation `name` as the role above gives it, if anybody has it.
@@ -18,6 +18,19 @@ impl Working {
     /// All delegations that can be read.
     pub fn all_delegated(&self) -> impl Iterator<Item = &DelegatedRole> {
         self.all_targets().flat_map(|(_, document)| &document.delegations.roles)
+    }
+
+    /// Those delegations of the documents that were edited that have too few keys to be signed by anybody.
+    #[must_use]
+    pub fn unsignable(&self) -> Vec<TooFewKeys> {
+        let edited = self.touched().iter().filter_map(|role| self.targets(role));
+        // Of one that a single key signs there is nothing to count.
+        let doubtful = edited
+            .flat_map(|document| &document.delegations.roles)
+            .filter(|role| role.threshold > NonZeroU32::MIN || role.key_ids.is_empty());
+        doubtful
+            .filter_map(|role| TooFewKeys::of(&self.authority(&Role::Delegation(role.name.clone())).ok()?))
+            .collect()
     }
 
     /// Whether a delegation has the key, named by the id of the bare public key or by its own.

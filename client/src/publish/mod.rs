@@ -32,7 +32,7 @@ pub use error::PublishError;
 pub use initialise::{Begun, InitialiseError, RootOf};
 pub use keys_at_hand::KeysAtHand;
 pub use root_age::{RENEWED_BEFORE_SECONDS, RootNotice};
-pub use shortage::Shortage;
+pub use shortage::{Shortage, TooFewKeys};
 pub use staged::StagedError;
 pub use tags::SignTags;
 pub use working::Working;
@@ -71,6 +71,8 @@ pub struct Published {
     pub roles: Vec<Role>,
     /// What there is to say about a root that ends soon.
     pub root: Vec<RootNotice>,
+    /// Delegations of what was signed that nobody can sign, as they have too few keys.
+    pub unsignable: Vec<TooFewKeys>,
 }
 
 /// What came from the trust server and is yet to be kept.
@@ -80,6 +82,16 @@ struct Fetched {
     known: Option<Trusted>,
     /// Under another one: a refusal must not leave a root behind that nothing vouches for, for the next run to trust.
     first_seen: Option<Trusted>,
+}
+
+/// What an edit came to.
+struct Signed {
+    /// What is to be sent.
+    parts: Vec<Part>,
+    /// What there is to say about a root that ends soon.
+    root: Vec<RootNotice>,
+    /// Delegations that nobody can sign.
+    unsignable: Vec<TooFewKeys>,
 }
 
 impl Publisher<'_> {
@@ -173,7 +185,7 @@ impl Publisher<'_> {
             }
         };
         let signed = self.sign(edit, &mut working, first_seen.as_ref(), anchored, founded.is_some());
-        let (parts, root) = match signed {
+        let Signed { parts, root, unsignable } = match signed {
             Ok(signed) => signed,
             Err(e) => {
                 self.keep(known.as_ref())?;
@@ -183,7 +195,7 @@ impl Publisher<'_> {
         let roles = parts.iter().map(|part| part.role.clone()).filter(Role::lists_targets).collect();
         // We made it ourselves: from now on nobody else's root will do.
         let made = parts.iter().find(|part| part.role == Role::Root && working.is_new()).map(|part| part.bytes.clone());
-        let published = Published { initialised: !working.was_published(), roles, root };
+        let published = Published { initialised: !working.was_published(), roles, root, unsignable };
         if parts.is_empty() {
             self.keep(known.as_ref())?;
         } else {
@@ -220,14 +232,16 @@ impl Publisher<'_> {
         first_seen: Option<&Trusted>,
         anchored: bool,
         is_founded: bool,
-    ) -> Result<(Vec<Part>, Vec<RootNotice>), PublishError> {
+    ) -> Result<Signed, PublishError> {
         edit.apply(working)?;
         if !anchored && !is_founded {
             self.check_first_contact(edit, working)?;
         }
         self.keep(first_seen)?;
         let root = self.renew_root(working, anchored);
-        Ok((self.sign_touched(working)?, root))
+        // Looked at first: what is signed is taken out.
+        let unsignable = working.unsignable();
+        Ok(Signed { parts: self.sign_touched(working)?, root, unsignable })
     }
 
     /// That nothing is signed anew that the server chose. On first contact it may serve what the keys here signed long

@@ -1,4 +1,4 @@
-//! That a role takes the signatures of more keys than are here: how many are missing, whose, and what to do.
+//! That a role takes the signatures of more keys than are here, or than it has: how many are missing, and what to do.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,3 +53,49 @@ impl fmt::Display for Shortage {
 }
 
 impl std::error::Error for Shortage {}
+
+/// A role has fewer keys than must sign it, so nobody can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooFewKeys {
+    /// The role.
+    pub role: Role,
+    /// How many keys must sign.
+    pub need: u32,
+    /// How many different keys it has.
+    pub keys: usize,
+}
+
+impl TooFewKeys {
+    /// What is missing of the keys of `authority`, if anything is.
+    #[must_use]
+    pub fn of(authority: &Authority) -> Option<Self> {
+        let keys = authority.keys().map(|(_, key)| key.canonical_id()).collect::<BTreeSet<_>>().len();
+        let few = Self { role: authority.role().clone(), need: authority.threshold(), keys };
+        (few.missing() > 0).then_some(few)
+    }
+
+    /// How many keys are missing.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        usize::try_from(self.need).unwrap_or(usize::MAX).saturating_sub(self.keys)
+    }
+
+    /// Who mends it, with `set`, the beginning of the command that gives the role keys and a threshold.
+    #[must_use]
+    pub fn mend(&self, set: &str) -> String {
+        let above = self.role.parent().unwrap_or(Role::Root);
+        let missing = match self.missing() {
+            1 => "1 more key".to_owned(),
+            count => format!("{count} more keys"),
+        };
+        format!("who signs {above} gives it {missing}, or a lower number M: {set} M --add-key FILE")
+    }
+}
+
+impl fmt::Display for TooFewKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, need, keys } = self;
+        let signatures = if *need == 1 { "signature" } else { "signatures" };
+        write!(f, "{role} takes {need} {signatures}, more than it has keys ({keys}), so nobody can sign it")
+    }
+}

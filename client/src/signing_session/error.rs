@@ -7,7 +7,7 @@ use tuf_schema::{Gun, KeyId, Role, UtcTime};
 
 use super::Standing;
 use crate::lock::LockError;
-use crate::publish::{EditError, PublishError};
+use crate::publish::{EditError, PublishError, TooFewKeys};
 
 /// Why a session was not begun, signed or published. Nothing was signed or sent then.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,14 @@ pub enum SessionError {
         gun: Gun,
         /// Whom the certificate is for.
         name: String,
+    },
+    /// A role of it has fewer keys than must sign.
+    #[error("{few}, and a session of it could never be published; {}", few.mend(&format!("bulla threshold set {gun} {}", few.role)))]
+    TooFewKeys {
+        /// The repository.
+        gun: Gun,
+        /// The role, and how many are missing.
+        few: TooFewKeys,
     },
     /// Too few have signed.
     #[error("{}", unsigned(.gun, .standings))]

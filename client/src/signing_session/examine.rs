@@ -10,7 +10,7 @@ use tuf_schema::version::Version;
 use tuf_schema::{BaseRole, KeyId, Role, Unverified, UtcTime};
 
 use super::differences::{Difference, in_root, in_targets};
-use super::{SessionError, made_on};
+use super::{SessionError, check_signable, made_on};
 use crate::publish::{Look, Publisher, ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS, Working};
 
 /// How much the clocks of those who sign may differ, in seconds: the dates are those of whoever began.
@@ -202,6 +202,10 @@ fn authorities(role: &Role, next: &Working) -> Result<Vec<(Side, Authority)>, Se
 }
 
 fn standings_of<M>(document: &Unverified<M>, next: &Working) -> Result<Vec<Standing>, SessionError> {
+    let authorities = authorities(document.role(), next)?;
+    for (_, authority) in &authorities {
+        check_signable(authority, next.gun())?;
+    }
     let standing = |(side, authority): (Side, Authority)| {
         let signed: Vec<_> = document.signers(&authority).into_iter().collect();
         let held: BTreeSet<_> = next.keys().held_of(&authority).map(|(_, stored)| &stored.id).collect();
@@ -210,7 +214,7 @@ fn standings_of<M>(document: &Unverified<M>, next: &Working) -> Result<Vec<Stand
         let here = unsigned.iter().filter(|id| held.contains(id)).cloned().collect();
         Standing { role: authority.role().clone(), side, need: authority.threshold(), signed, unsigned, here }
     };
-    Ok(authorities(document.role(), next)?.into_iter().map(standing).collect())
+    Ok(authorities.into_iter().map(standing).collect())
 }
 
 /// The session with those signatures alone that a key made which may sign, one of each key.

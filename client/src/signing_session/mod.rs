@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use tuf_schema::session::{MadeOn, SigningSession};
-use tuf_schema::{Role, Sha256};
+use tuf_schema::verify::Authority;
+use tuf_schema::{Gun, Role, Sha256};
 
 mod differences;
 mod error;
@@ -20,7 +21,7 @@ pub use file::{FileFault, read};
 pub use publish::{Done, publish};
 pub use sign::sign;
 
-use crate::publish::{Edit, Look, Publisher, Working};
+use crate::publish::{Edit, Look, Publisher, TooFewKeys, Working};
 
 /// Begins a session: what `edit` makes of the repository now, without a signature.
 ///
@@ -33,6 +34,9 @@ pub async fn start(publisher: &mut Publisher<'_>, edit: &dyn Edit) -> Result<Sig
     }
     let mut working = before.clone();
     edit.apply(&mut working)?;
+    for role in working.touched().iter().filter(|role| working.targets(role).is_some()) {
+        check_signable(&working.authority(role)?, publisher.gun)?;
+    }
     let root = working.touched().contains(&Role::Root).then(|| working.next_root()).transpose()?;
     let mut targets = BTreeMap::new();
     for role in working.touched().clone() {
@@ -47,6 +51,11 @@ pub async fn start(publisher: &mut Publisher<'_>, edit: &dyn Edit) -> Result<Sig
     let made_on = made_on(&before, roles);
     let targets = targets.iter().map(|(role, document)| (role.clone(), document));
     Ok(SigningSession::new(publisher.gun.clone(), made_on, root.as_ref(), targets)?)
+}
+
+/// That a role has as many keys as must sign it: else whoever signs does so for nothing.
+fn check_signable(authority: &Authority, gun: &Gun) -> Result<(), SessionError> {
+    TooFewKeys::of(authority).map_or(Ok(()), |few| Err(SessionError::TooFewKeys { gun: gun.clone(), few }))
 }
 
 /// What is published of these roles, of those above them that say who signs them, and of root.

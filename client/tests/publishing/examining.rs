@@ -124,11 +124,11 @@ async fn a_delegation_with_fewer_keys_than_must_sign_is_for_those_who_give_it_ke
         let few: Vec<_> = found
             .iter()
             .filter_map(|finding| match finding {
-                Finding::TooFewKeys { role, need, keys } => Some((role, *need, *keys, finding.needs_doing())),
+                Finding::TooFewKeys(few) => Some((&few.role, few.need, few.keys, finding.needs_doing())),
                 _ => None,
             })
             .collect();
-        assert_eq!(few, if signable { vec![] } else { vec![(&name, 2, 1, true)] });
+        assert_eq!(few, if signable { vec![] } else { vec![(&role, 2, 1, true)] });
         let others = |finding: &Finding| {
             matches!(finding, Finding::UnderSigned { role: of, .. } | Finding::Several { role: of, .. } if *of == role)
                 || matches!(finding, Finding::NeverSigned(of) if *of == name)

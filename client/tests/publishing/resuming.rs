@@ -42,7 +42,10 @@ async fn a_first_publish_that_failed_is_carried_on_with_the_very_root_that_is_ke
     let (server, owner) = (Server::new(), Person::new());
     let root = begin(&owner, &server).await;
     let published = owner.sign(&server, "1", b"one").await.unwrap();
-    assert_eq!(published, Published { initialised: true, roles: vec![Role::Targets], root: Vec::new() });
+    assert_eq!(
+        published,
+        Published { initialised: true, roles: vec![Role::Targets], root: Vec::new(), unsignable: Vec::new() }
+    );
     assert_eq!(server.posts(), [roles(&["root", "targets"])]);
     assert_eq!(server.state.lock().unwrap().current[&Role::Root], root);
     assert_eq!(owner.cache().read(&Role::Root).unwrap().unwrap(), root);

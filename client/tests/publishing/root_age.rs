@@ -57,7 +57,10 @@ async fn a_root_with_more_than_six_months_to_live_is_left_alone() {
     let time = at(&server, END - 184 * DAY);
     renew_targets(&owner, &server, time);
     let published = owner.sign(&server, "2", b"two").await.unwrap();
-    assert_eq!(published, Published { initialised: false, roles: vec![Role::Targets], root: Vec::new() });
+    assert_eq!(
+        published,
+        Published { initialised: false, roles: vec![Role::Targets], root: Vec::new(), unsignable: Vec::new() }
+    );
     assert_eq!(server.current::<Root>("root").version.number(), 1);
 }
 

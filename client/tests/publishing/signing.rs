@@ -56,7 +56,10 @@ async fn another_tag_sends_targets_only_and_keeps_the_others() {
     let (server, owner) = (Server::new(), Person::new());
     owner.sign(&server, "1", b"one").await.unwrap();
     let published = owner.sign(&server, "2", b"two").await.unwrap();
-    assert_eq!(published, Published { initialised: false, roles: vec![Role::Targets], root: Vec::new() });
+    assert_eq!(
+        published,
+        Published { initialised: false, roles: vec![Role::Targets], root: Vec::new(), unsignable: Vec::new() }
+    );
     assert_eq!(server.posts()[1], roles(&["targets"]));
     let targets: Targets = server.current("targets");
     assert_eq!(targets.version.number(), 3);

@@ -2,18 +2,19 @@
 
 use std::num::NonZeroU32;
 
-use bulla::changelist::Change;
+use bulla::changelist::{Change, DelegationEdit};
 use bulla::keys::KeyRole;
-use bulla::publish::{Changes, EditError, PublishError, Publisher};
+use bulla::publish::{Changes, EditError, PublishError, Publisher, SignTags, TooFewKeys};
 use bulla::rotate::{self, Request, RotationError};
 use bulla::signing_session::SessionError;
 use bulla::threshold::{SetThreshold, ThresholdError};
 use ring::rand::SystemRandom;
 use tuf_schema::model::{Root, Targets};
+use tuf_schema::session::SigningSession;
 use tuf_schema::{BaseRole, Role, SigningKey as _};
 
 use super::{role, root_key, set, targets_key, two_of_three};
-use crate::world::{Person, Server, add_signer, gun, is_released, roles};
+use crate::world::{Person, Server, add_signer, gun, is_released, manifest, roles, tag};
 
 #[tokio::test]
 async fn a_threshold_is_set_by_root_and_by_enough_of_the_new_keys() {
@@ -120,6 +121,46 @@ async fn a_delegation_s_threshold_counts_and_stays_when_it_gets_a_key() {
     let targets: Targets = server.current("targets");
     let given = targets.delegations.role(&name).unwrap();
     assert_eq!((given.threshold.get(), given.key_ids.len()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_delegation_that_nobody_can_sign_is_warned_of_and_no_session_of_it_begins() {
+    let (server, owner, bob) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "1", b"one").await.unwrap();
+    add_signer(&bob, &owner, &server, "bob", &[""]);
+    let key = tuf_schema::testing::secret_key().public().clone();
+    let published = owner.publish(&server, &set("targets/bob", 2, vec![key.clone()], vec![])).await.unwrap();
+    assert!(published.unsignable.is_empty(), "{:?}", published.unsignable);
+    let begins = SignTags::new([(tag("2"), manifest(b"two"))]);
+    let begun = bob.start(&server, &begins).await.unwrap();
+
+    let name = tuf_schema::DelegationName::parse("targets/bob").unwrap();
+    let edit = DelegationEdit { remove_keys: vec![key.id().clone()], ..DelegationEdit::default() };
+    let published =
+        owner.publish(&server, &Changes(vec![Change::EditDelegation { name: name.clone(), edit }])).await.unwrap();
+    let few = TooFewKeys { role: role("targets/bob"), need: 2, keys: 1 };
+    assert_eq!(published.unsignable, std::slice::from_ref(&few));
+
+    let error = bob.start(&server, &begins).await.unwrap_err();
+    let SessionError::TooFewKeys { few: told, .. } = &error else { panic!("{error}") };
+    assert_eq!(told, &few);
+    let next = format!(
+        "who signs targets gives it 1 more key, or a lower number M: bulla threshold set {} targets/bob",
+        gun()
+    );
+    assert!(error.to_string().contains(&next), "{error}");
+    // Nor is one looked at, signed or published that somebody began without asking.
+    let made_on = owner.start(&server, &Changes(vec![Change::Witness { role: Role::Targets }])).await.unwrap();
+    let made_on = made_on.made_on().clone();
+    let handed = [(few.role.clone(), begun.targets()[&few.role].claims())];
+    let handed = SigningSession::new(gun(), made_on, None, handed).unwrap();
+    let error = bob.look(&server, &handed).await.unwrap_err();
+    assert!(matches!(&error, SessionError::TooFewKeys { few: told, .. } if told == &few), "{error}");
+
+    // With the key that is missing in the same session it can be finished.
+    let grant = Change::GrantDelegation { name, threshold: None, keys: vec![key], paths: vec![] };
+    let witness = Change::Witness { role: role("targets/bob") };
+    owner.start(&server, &Changes(vec![grant, witness])).await.unwrap();
 }
 
 #[tokio::test]

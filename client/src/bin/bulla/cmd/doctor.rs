@@ -282,13 +282,9 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
             let lost = super::threshold::where_all_must_sign(role, *need, *keys).map(|lost| format!("; {lost}"));
             next + &lost.unwrap_or_default()
         }
-        Finding::TooFewKeys { role, need, keys } => {
-            let set = Command::bulla(flags, &["threshold", "set", gun.as_str(), role.as_str()]);
-            let parent = role.parent();
-            format!(
-                "{role} takes {need} signatures and has {keys} keys, so nobody can sign it, and nothing that it lists counts; \
-                 who signs {parent} gives it keys, or a lower number M: {set} M --add-key FILE"
-            )
+        Finding::TooFewKeys(few) => {
+            let set = Command::bulla(flags, &["threshold", "set", gun.as_str(), few.role.as_str()]);
+            format!("{few}, and nothing that it lists counts; {}", few.mend(&set.to_string()))
         }
         Finding::NeverSigned(role) => format!("{role} was given and never signed"),
         Finding::Staged(1) => "1 change is staged and not published".to_owned(),
@@ -330,7 +326,7 @@ fn words(finding: &Finding, gun: &Gun, flags: &Flags) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tuf_schema::DelegationName;
+    use bulla::publish::TooFewKeys;
 
     use super::*;
 
@@ -355,12 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_key_that_is_not_here_is_the_server_s_or_another_client_s() {
+        let holders = |role: &str| {
+            let keys = vec![(KeyId::from_wire("k"), false)];
+            RoleRow::of(&RoleState { role: Role::parse(role).unwrap(), version: None, ends: None, keys, threshold: 1 })
+                .holders()
+        };
+        assert_eq!(holders("timestamp"), "the trust server's");
+        assert_eq!(holders("snapshot"), "the trust server's, or another client's");
+    }
+
+    #[test]
     fn a_delegation_with_too_few_keys_is_for_those_who_sign_the_role_above_it() {
-        let role = DelegationName::parse("targets/releases/qa").unwrap();
-        let said = said(&Finding::TooFewKeys { role, need: 2, keys: 1 });
+        let role = Role::parse("targets/releases/qa").unwrap();
+        let said = said(&Finding::TooFewKeys(TooFewKeys { role, need: 3, keys: 1 }));
         assert!(said.needs_doing && said.command.is_none());
-        assert!(said.text.contains("so nobody can sign it, and nothing that it lists counts"), "{}", said.text);
-        let next = "who signs targets/releases gives it keys, or a lower number M: bulla threshold set a.test/b \
+        let what = "targets/releases/qa takes 3 signatures, more than it has keys (1), so nobody can sign it, and nothing \
+                    that it lists counts; ";
+        assert!(said.text.starts_with(what), "{}", said.text);
+        let next = "who signs targets/releases gives it 2 more keys, or a lower number M: bulla threshold set a.test/b \
                     targets/releases/qa M --add-key FILE";
         assert!(said.text.ends_with(next), "{}", said.text);
     }

@@ -54,7 +54,7 @@ impl Code {
                 SessionError::Done(_) | SessionError::Moved { .. } => Self::Conflict,
                 SessionError::NotPublished(_) => Self::NoTrustData,
                 SessionError::Fault(_) | SessionError::NothingToSign(_) => Self::Invalid,
-                SessionError::NoKey(_) | SessionError::Unsigned { .. } => Self::NoKey,
+                SessionError::NoKey(_) | SessionError::TooFewKeys { .. } | SessionError::Unsigned { .. } => Self::NoKey,
                 SessionError::Version { .. }
                 | SessionError::Lifetime { .. }
                 | SessionError::ForeignCertificate { .. }

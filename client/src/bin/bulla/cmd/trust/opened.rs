@@ -1,6 +1,7 @@
 //! A repository that a verb publishes to.
 
 use bulla::cache::Cache;
+use bulla::doctor::Command;
 use bulla::keys::Keyring;
 use bulla::publish::{PublishError, Published, Publisher, RealTime};
 use bulla::remote::{Action, HttpRemote, TrustServer};
@@ -66,6 +67,11 @@ impl Opened {
     pub(crate) fn tell(&self, published: &Published, context: &Context) {
         for notice in &published.root {
             root_notice::tell(&self.gun, notice, context);
+        }
+        for few in &published.unsignable {
+            let set = Command::bulla(&context.flags, &["threshold", "set", self.gun.as_str(), few.role.as_str()]);
+            let mend = few.mend(&set.to_string());
+            context.out.warn(&format!("{few}, and nothing that it lists counts; {mend}"));
         }
     }
 }
