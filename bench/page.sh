@@ -7,8 +7,8 @@ machine() {
   echo "Taken $1 on $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), $(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r);"
 }
 
-# commit: which Bulla was measured
-commit() { git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown; }
+# commit: which Bulla was measured.  BENCH_COMMIT names it where the programs are not of this tree
+commit() { [ -z "${BENCH_COMMIT:-}" ] || { echo "$BENCH_COMMIT"; return; }; git -C "$REPOSITORY" describe --always --dirty 2>/dev/null || echo unknown; }
 
 # write_page PART REPORT: the report between the marks of PART; the page keeps its words.  BENCH_WRITE=no leaves the page alone
 write_page() {

@@ -1,20 +1,21 @@
--- wrk script: GET timestamp.json of each repository in turn, by name.
--- From the environment: BENCH_REPOSITORIES (how many there are).
+-- wrk script: GET of each path of a list in turn.
+-- From the environment: BENCH_PATHS (a file, a path a line), BENCH_CLOSE=yes (each on a connection of its own).
 -- Ends with one line: requests a second, errors, then latencies in milliseconds.
-local repositories = tonumber(os.getenv("BENCH_REPOSITORIES"))
 local requests = {}
 local next_request = 0
 
 function init()
   local headers = { Host = wrk.headers.Host }
-  for i = 0, repositories - 1 do
-    local path = string.format("/v2/bench.test/repo-%03d/_trust/tuf/timestamp.json", i)
-    requests[i] = wrk.format("GET", path, headers)
+  if os.getenv("BENCH_CLOSE") == "yes" then
+    headers["Connection"] = "close"
+  end
+  for path in io.lines(os.getenv("BENCH_PATHS")) do
+    requests[#requests + 1] = wrk.format("GET", path, headers)
   end
 end
 
 function request()
-  next_request = (next_request + 1) % repositories
+  next_request = next_request % #requests + 1
   return requests[next_request]
 end
 

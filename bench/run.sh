@@ -1,25 +1,30 @@
 #!/bin/bash
 # The benchmark of `make bench`: the Go reference (notary-server and
-# notary-signer on PostgreSQL) and Bulla (server and signer on SQLite) in turn
-# on this machine, all with TLS and with every commit synced to disk.
+# notary-signer on PostgreSQL), Bulla (server and signer on PostgreSQL, and on
+# SQLite) and nginx with the same bytes in turn on this machine, all with TLS and
+# the databases with every commit synced to disk.
 #
 #   bench/run.sh            measures, and writes docs/performance.md
 #
-#   BENCH_SERVERS="reference bulla"   which, in this order, each round
+#   BENCH_SERVERS="reference bulla-postgresql bulla-sqlite nginx"   which, in this order, each round;
+#                                     nginx serves what the one before it served, as files
 #   BENCH_ROUNDS=3                    how often each
 #   BENCH_SECONDS=10                  length of each measurement
 #   BENCH_REPOSITORIES=64 BENCH_TAGS=100 BENCH_CLIENTS=8
-#   BENCH_UPDATES=80                  uploads prepared for each repository
+#   BENCH_UPDATES=120                 uploads prepared for each repository
 #   BENCH_WRITE=no                    print the table only
 #   BULLA_BIN_DIR                     default: the release build
 #
 # Measured in each round, each server on new databases:
-#   publish  signed uploads, prepared ahead of the clock, replayed by
-#            BENCH_CLIENTS clients on kept connections; each adds one tag to a
-#            repository of BENCH_TAGS, and snapshot and timestamp are the server's
-#   kept     GET timestamp.json by name on kept TLS connections (wrk, 8 connections)
-#   new      the same, each on a TLS connection of its own, by bulla-bench: the
-#            handshakes of wrk cost more than the servers' and would be measured
+#   publish    signed uploads, prepared ahead of the clock, replayed by
+#              BENCH_CLIENTS clients on kept connections; each adds one tag to a
+#              repository of BENCH_TAGS, and snapshot and timestamp are the server's
+#   timestamp  GET timestamp.json by name on kept TLS connections (wrk, 16 connections)
+#   targets    GET targets.json by name, likewise
+#   hash       GET targets by hash, likewise
+#   closed     GET timestamp.json, each on a TLS connection of its own (wrk, 8 at a time, "Connection: close")
+#   new        the same by bulla-bench: the handshakes of wrk cost more than the
+#              servers' and are measured with them
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPOSITORY=$(dirname "$HERE")
@@ -27,23 +32,29 @@ REPOSITORY=$(dirname "$HERE")
 . "$REPOSITORY/tests/peers/engines.sh"
 . "$REPOSITORY/tests/peers/pki.sh"
 . "$HERE/page.sh"
+. "$HERE/nginx.sh"
 bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
 rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-10}
 export BENCH_REPOSITORIES=${BENCH_REPOSITORIES:-64}
 tags=${BENCH_TAGS:-100}
 clients=${BENCH_CLIENTS:-8}
-updates=${BENCH_UPDATES:-80}
+updates=${BENCH_UPDATES:-120}
 export TRUST_LOG_LEVEL=error
 
 "$REPOSITORY/tests/install-peers.sh" >/dev/null || true
 command -v wrk >/dev/null || { echo "wrk is missing: tests/install-peers.sh names what the benchmark needs"; exit 1; }
-read -ra servers <<<"${BENCH_SERVERS:-reference bulla}"
+read -ra servers <<<"${BENCH_SERVERS:-reference bulla-postgresql bulla-sqlite nginx}"
 if ! command -v notary-server >/dev/null || ! command -v notary-signer >/dev/null; then
-  echo "the reference is not installed: Bulla is measured alone"
-  servers=(bulla)
+  echo "the reference is not installed: it is left out"
+  servers=("${servers[@]/#reference/}")
 fi
-for program in bulla-bench $([[ " ${servers[*]} " != *" bulla "* ]] || echo bulla-server bulla-signer); do
+if ! command -v nginx >/dev/null; then
+  echo "nginx is not installed: it is left out"
+  servers=("${servers[@]/#nginx/}")
+fi
+read -ra servers <<<"${servers[*]}"
+for program in bulla-bench bulla-server bulla-signer; do
   [ -x "$bin/$program" ] || { echo "$bin/$program is missing: cargo build --release first"; exit 1; }
 done
 
@@ -54,6 +65,7 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 pki_trust_server "$work/pki"
 results=$work/results
+export BENCH_FILES=$work/files
 : >"$results"
 
 # start_peer NAME: a server and its signer with empty databases; sets URL.
@@ -70,10 +82,19 @@ start_peer() {
       start_signer notary-signer "$(engine_storage signer)"
       start_server notary-server "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)"
       ;;
-    bulla)
+    bulla-postgresql)
+      engine_start postgres "$TRUST_STATE/postgres" on
+      reference_database signer
+      reference_database server
+      start_signer "$bin/bulla-signer" "$(engine_storage signer)"
+      start_server "$bin/bulla-server" "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)"
+      ;;
+    bulla-sqlite)
       start_signer "$bin/bulla-signer" "$(sqlite_storage signer)"
       start_server "$bin/bulla-server" "127.0.0.1:$port" "$(sqlite_storage server)" "$(remote_trust)"
       ;;
+    nginx) start_nginx "$port" ;;
+    *) echo "no such server: $1" >&2; exit 1 ;;
   esac
 }
 
@@ -88,11 +109,33 @@ record() {
     exit 1
   fi
   echo "$1 $2 $line $(cut -d' ' -f1 /proc/loadavg)" >>"$results"
-  printf '%-10s %-8s %9s/s  errors %s  ms min %s median %s p99 %s max %s\n' "$1" "$2" $line
+  printf '%-16s %-9s %9s/s  errors %s  ms min %s median %s p99 %s max %s\n' "$1" "$2" $line
 }
 
-kept_reads() {
-  wrk -c8 -t2 -d"${seconds}s" --latency -s "$HERE/read.lua" "$URL" 2>&1
+# paths FILE: of each repository
+paths() {
+  local number
+  for number in $(seq -f %03g 0 $((BENCH_REPOSITORIES - 1))); do echo "/v2/bench.test/repo-$number/_trust/tuf/$1"; done
+}
+
+# paths_by_hash: of the targets that the server serves now
+paths_by_hash() {
+  local path
+  while read -r path; do
+    sha256=$(curl -sSf --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 30 "$URL$path" | sha256sum | cut -d' ' -f1)
+    echo "${path%.json}.$sha256.json"
+  done < <(paths targets.json)
+}
+
+# reads LIST CONNECTIONS [HEADER]: by wrk
+reads() {
+  BENCH_PATHS=$1 wrk -c"$2" -t2 -d"${seconds}s" --latency -s "$HERE/read.lua" "$URL" 2>&1
+}
+
+# memory: what the server holds now and the most that it held, in MiB
+memory() {
+  awk -v name="$1" '/^VmRSS/ { now = $2 } /^VmHWM/ { most = $2 } END { printf "memory %s %.0f %.0f\n", name, now / 1024, most / 1024 }' \
+    "/proc/$SERVER_PID/status" >>"$work/memory"
 }
 
 started=$(date -u +%Y-%m-%dT%H:%MZ)
@@ -104,13 +147,24 @@ for round in $(seq 1 "$rounds"); do
     chmod 711 "$TRUST_STATE"
     echo "# round $round of $rounds: $server"
     start_peer "$server"
-    "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
-      --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates"
-    "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
-      --clients "$clients" --seconds "$seconds" | record "$server" publish
-    kept_reads | record "$server" kept
+    if [ "$server" != nginx ]; then
+      "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+        --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates"
+      "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+        --clients "$clients" --seconds "$seconds" | record "$server" publish
+      paths timestamp.json >"$work/timestamp"
+      paths targets.json >"$work/targets"
+      paths_by_hash >"$work/hash"
+      rm -rf "$BENCH_FILES"
+      [[ " ${servers[*]} " != *" nginx "* ]] || save_files "$work/timestamp" "$work/targets" "$work/hash"
+    fi
+    for kind in timestamp targets hash; do
+      reads "$work/$kind" 16 | record "$server" "$kind"
+    done
+    BENCH_CLOSE=yes reads "$work/timestamp" 8 | record "$server" closed
     "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
       --connections 8 --seconds "$seconds" | record "$server" new
+    [ "$server" = nginx ] || memory "$server"
     stop_children
     engine_stop
     rm -rf "$TRUST_STATE"
@@ -120,16 +174,18 @@ done
 report() {
   machine "$started"
   echo "clients on the same machine; load averages at the start: $load."
-  if [[ " ${servers[*]} " == *" bulla "* ]]; then
-    echo "Bulla $(commit) (${bin##*/} build, SQLite, \`synchronous=FULL\`);"
-  fi
+  echo "Bulla $(commit) (${bin##*/} build), on SQLite with \`synchronous=FULL\` and on PostgreSQL;"
   if [[ " ${servers[*]} " == *" reference "* ]]; then
-    echo "notary $(version_of notary) on PostgreSQL $(version_of postgresql-15), \`fsync=on\`;"
+    echo "notary $(version_of notary); PostgreSQL $(version_of postgresql-15), \`fsync=on\`;"
   fi
   echo "wrk $(version_of wrk)."
   echo "Command: \`BENCH_SERVERS='${servers[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients BENCH_UPDATES=$updates bench/run.sh\`, driver from the ${bin##*/} build."
   echo
   "$HERE/table.awk" "$results"
+  echo
+  echo "Memory of the server after its reads and the most that it held, in MiB, medians:"
+  echo
+  "$HERE/memory.awk" "$work/memory"
 }
 report >"$work/report.md"
 echo

@@ -2,7 +2,7 @@
 # Makes the table of docs/performance.md from lines of
 # SERVER MEASURE PER_SECOND ERRORS MIN MEDIAN P99 MAX LOAD
 # (latencies in milliseconds): lowest, median and highest of all rounds, and the
-# ratio of the medians where both servers were measured.
+# ratio of the medians to the reference's where it was measured.
 {
   key = $1 SUBSEP $2
   count[key]++
@@ -22,12 +22,15 @@ function median(values, key, n) {
 }
 END {
   title["publish"] = "publishes a second"
-  title["kept"] = "timestamp reads a second, kept TLS connections"
-  title["new"] = "timestamp reads a second, new TLS connections"
-  split("publish kept new", order, " ")
+  title["timestamp"] = "timestamp reads a second, kept TLS connections"
+  title["targets"] = "targets reads a second by name, kept TLS connections"
+  title["hash"] = "targets reads a second by hash, kept TLS connections"
+  title["closed"] = "timestamp reads a second, new TLS connections (`wrk`)"
+  title["new"] = "timestamp reads a second, new TLS connections (`bulla-bench`)"
+  measures = split("publish timestamp targets hash closed new", order, " ")
   print "| measure | server | min | median | max | latency, median (ms) | latency, p99 (ms) | errors | ratio of medians |"
   print "|---|---|---:|---:|---:|---:|---:|---:|---:|"
-  for (m = 1; m <= 3; m++) for (s = 1; s <= servers; s++) {
+  for (m = 1; m <= measures; m++) for (s = 1; s <= servers; s++) {
     key = server[s] SUBSEP order[m]
     n = count[key]
     if (!n) continue
