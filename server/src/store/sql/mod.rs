@@ -14,6 +14,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod together;
+mod unsettled;
 mod words;
 mod write;
 

@@ -14,7 +14,8 @@ use bulla_database::{
 };
 
 use super::rows::{number, text};
-use super::store::{Feed, SqlStore};
+use super::store::SqlStore;
+use super::unsettled::Feed;
 use super::words::Names;
 use super::{read_failed, unavailable};
 use crate::clock::Clock;

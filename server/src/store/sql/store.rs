@@ -1,9 +1,8 @@
 //! The store over any engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value, to_its_end};
@@ -15,6 +14,7 @@ use super::newest_timestamp::NewestTimestamp;
 use super::rows::{number, text, to_change, to_file_row, to_floor, to_gun, to_micros, to_stored};
 use super::statements::Statements;
 use super::together::Together;
+use super::unsettled::Feed;
 use super::words::{Names, own_name, own_text};
 use super::write::{equal_name, newest_questions, newest_row, write_deletion, write_superseded, write_update};
 use super::{read_failed, unavailable, write_failed};
@@ -32,9 +32,6 @@ const ADOPTED_AT_A_TIME: i64 = 10_000;
 /// their ids.
 const ADOPTED_AGAIN: i64 = 10_000;
 
-/// How many gaps before records from the future are remembered.
-const MAX_GAPS: usize = 1_000;
-
 /// Metadata in SQL.
 pub struct SqlStore<E: Engine> {
     clock: Arc<dyn Clock>,
@@ -47,29 +44,7 @@ pub struct SqlStore<E: Engine> {
     feed: Feed,
     /// The highest id among the files whose repositories have a row of ours.
     adopted: AtomicI64,
-    /// Since when there is seen to be a gap before a record that is dated in the future, by the record's id.
-    gaps: Mutex<BTreeMap<i64, UtcTime>>,
     pub(super) longest_file: Option<usize>,
-}
-
-/// What is known of the change feed's numbers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Feed {
-    /// How far apart they are: more than 1 on a cluster whose nodes take turns.
-    pub(super) step: i64,
-    /// For how long after the record behind it a number that is missing may belong to a writer that has not come to its
-    /// end.
-    pub(super) unsettled_seconds: i64,
-}
-
-impl Feed {
-    /// Of a database whose statements end after `statement_timeout`: the writer of the missing number may be in its last
-    /// statement and rest before its end for as long again; clocks of replicas are at most ten seconds apart. A writer
-    /// that waited longer than that between its date and its number is not covered.
-    pub(super) fn new(step: i64, statement_timeout: Duration) -> Self {
-        let timeout = i64::try_from(statement_timeout.as_secs().saturating_add(1)).unwrap_or(i64::MAX);
-        Self { step, unsettled_seconds: timeout.saturating_mul(2).saturating_add(10) }
-    }
 }
 
 /// What a transaction needs that goes on when nobody waits for it any more.
@@ -136,7 +111,6 @@ impl<E: Engine> SqlStore<E> {
             groups,
             feed,
             adopted: AtomicI64::new(0),
-            gaps: Mutex::default(),
             longest_file: None,
         }
     }
@@ -197,38 +171,6 @@ impl<E: Engine> SqlStore<E> {
         let found = equal_name(&mut session, &self.statements, gun).await?;
         transaction.rollback().await.map_err(unavailable)?;
         Ok(found)
-    }
-
-    /// The records before the first number that may yet come: numbers are given before a transaction ends, and who
-    /// reads on from the last record he saw would never meet it.
-    fn settled(&self, records: Vec<Change>, after: i64) -> Vec<Change> {
-        if E::ENGINE == EngineName::Sqlite {
-            return records;
-        }
-        let now = self.clock.now();
-        let mut last = after;
-        let settled = records.into_iter().take_while(|record| {
-            let is_gap = record.id > last.saturating_add(self.feed.step);
-            last = record.id;
-            !is_gap || self.is_settled(record, now)
-        });
-        settled.collect()
-    }
-
-    /// Whether nothing comes any more before a record behind a gap. One that is dated in the future was written by
-    /// another clock than ours, so that its age tells nothing; then this process waits from when it first saw the gap.
-    fn is_settled(&self, record: &Change, now: UtcTime) -> bool {
-        let age = |since: UtcTime| now.unix_seconds().saturating_sub(since.unix_seconds());
-        if age(record.created_at) >= 0 {
-            return age(record.created_at) > self.feed.unsettled_seconds;
-        }
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        if gaps.len() >= MAX_GAPS && !gaps.contains_key(&record.id) {
-            gaps.clear();
-        }
-        let since = gaps.entry(record.id).or_insert(now);
-        *since = (*since).min(now);
-        age(*since) > self.feed.unsettled_seconds
     }
 
     /// Gives each repository that another server stored a row of ours: at first all of them, then the newer ones.
@@ -397,8 +339,10 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         let mut changes = rows.iter().map(to_change).collect::<Result<Vec<_>, _>>()?;
         changes.sort_by_key(|change| change.id);
         Ok(match (window, &query.gun) {
-            // The records of one GUN get their numbers one after another, as its row is the lock.
-            (ChangeWindow::Forward { after, .. }, None) => self.settled(changes, after),
+            // SQLite has one writer, and the records of one GUN get their numbers one after another, as its row is the lock.
+            (ChangeWindow::Forward { after, .. }, None) if E::ENGINE != EngineName::Sqlite => {
+                self.feed.settled(changes, after, self.clock.now())
+            }
             _ => changes,
         })
     }
