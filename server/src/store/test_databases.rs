@@ -57,6 +57,11 @@ pub(crate) async fn postgres(before: Before) -> Option<TestDatabase> {
     Some(made)
 }
 
+/// An empty PostgreSQL database whose encoding has few characters; `None` when there is no server.
+pub(crate) async fn postgres_in_latin1() -> Option<TestDatabase> {
+    TestDatabase::make_with(Server::Postgres, " ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0").await
+}
+
 /// A MySQL or MariaDB database; `None` when there is no server.
 pub(crate) async fn mysql(before: Before) -> Option<TestDatabase> {
     let made = TestDatabase::make(Server::MySql).await?;
@@ -74,10 +79,14 @@ pub(crate) async fn mysql(before: Before) -> Option<TestDatabase> {
 
 impl TestDatabase {
     async fn make(server: Server) -> Option<Self> {
+        Self::make_with(server, "").await
+    }
+
+    async fn make_with(server: Server, options: &str) -> Option<Self> {
         static LAST: AtomicU32 = AtomicU32::new(0);
         address(server)?;
         let name = format!("bulla_store_{}_{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
-        on_server(server, format!("CREATE DATABASE {name}")).await;
+        on_server(server, format!("CREATE DATABASE {name}{options}")).await;
         Some(Self { server, name })
     }
 

@@ -246,6 +246,26 @@ async fn a_character_outside_the_tables_set_is_not_found_and_does_not_fit() {
     }
 }
 
+/// They are asked for in one statement, which fails as a whole.
+#[tokio::test]
+async fn a_character_that_the_database_lacks_takes_the_answer_from_no_other_reader() {
+    let Some(database) = test_databases::postgres_in_latin1().await else { return };
+    let store = database.postgres_store(test_databases::settings(), clock()).await;
+    let stored = gun("example.com/\u{e9}cole");
+    store.commit(&first_publish(stored.as_str())).await.unwrap();
+    let root = Sha256::of(b"r");
+    assert!(store.by_sha256(&stored, &Role::Root, &root).await.unwrap().is_some());
+    let names: Vec<Gun> = (0..12).flat_map(|n| [gun(&format!("example.com/\u{1f4dc}{n}")), stored.clone()]).collect();
+    let reads = names.iter().map(|gun| async {
+        let timestamp = store.latest(gun, &Role::Timestamp).await.unwrap();
+        let root = store.by_sha256(gun, &Role::Root, &root).await.unwrap();
+        (timestamp.is_some(), root.is_some())
+    });
+    for (gun, found) in names.iter().zip(futures_util::future::join_all(reads).await) {
+        assert_eq!(found, (*gun == stored, *gun == stored), "{gun}");
+    }
+}
+
 #[tokio::test]
 async fn a_fresh_mysql_table_tells_all_names_apart_but_for_trailing_blanks() {
     let Some(database) = test_databases::mysql(Before::Empty).await else { return };
