@@ -18,6 +18,9 @@ const OTHERS_WRITE: u32 = 0o002;
 /// The permission bit by which only the owner of a file, or of its directory, takes it away.
 const STICKY: u32 = 0o1000;
 
+/// The user who may do everything.
+const ROOT: u32 = 0;
+
 /// Something that is open to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
@@ -70,7 +73,11 @@ pub struct Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, owner, caller } = self;
-        write!(f, "{} belongs to user {owner}, and not to root or to user {caller}, who runs this", path.display())
+        write!(f, "{} belongs to user {owner}, and not to root", path.display())?;
+        if *caller != ROOT {
+            write!(f, " or to user {caller}")?;
+        }
+        f.write_str(", who runs this")
     }
 }
 
@@ -105,7 +112,7 @@ pub(crate) fn of_place(path: &Path) -> Option<Exposed> {
 pub(crate) fn of_another(path: &Path, metadata: &Metadata, caller: u32) -> Option<Foreign> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = metadata.uid();
-    (owner != 0 && owner != caller).then(|| Foreign { path: path.to_owned(), owner, caller })
+    (owner != ROOT && owner != caller).then(|| Foreign { path: path.to_owned(), owner, caller })
 }
 
 /// Whether a file that was opened has no name: a pipe, or one that was removed meanwhile.
@@ -133,7 +140,7 @@ pub(crate) fn is_nameless(metadata: &Metadata) -> bool {
 
 #[cfg(not(unix))]
 pub(crate) fn caller() -> u32 {
-    0
+    ROOT
 }
 
 /// A directory, if anybody but its owner may put, replace or remove files in it.
@@ -191,6 +198,13 @@ mod tests {
             of_key(&path).unwrap().to_string().ends_with("/x.key is open to others (mode 0620); it should be 0600")
         );
         assert_eq!(of_key(&home.path().join("absent")), None);
+    }
+
+    #[test]
+    fn what_is_somebody_else_s_is_told_with_who_may_own_it() {
+        let told = |caller| Foreign { path: "/p".into(), owner: 65534, caller }.to_string();
+        assert_eq!(told(1000), "/p belongs to user 65534, and not to root or to user 1000, who runs this");
+        assert_eq!(told(0), "/p belongs to user 65534, and not to root, who runs this");
     }
 
     #[test]
