@@ -78,6 +78,14 @@ pub fn share(
     Ok(Shared { key, split, files: place(&shares, directory, rng)? })
 }
 
+/// Removes a key once it was shared into `directory`.
+///
+/// # Errors
+/// [`ShareError::NotRemoved`]; the shares stay, and give the key.
+pub fn remove_shared(keys: &mut Keyring, shared: &Shared, directory: &Path) -> Result<(), ShareError> {
+    keys.remove(&shared.key).map_err(|source| ShareError::NotRemoved { directory: directory.to_owned(), source })
+}
+
 /// Stores the key that shares give under the passphrase of root keys. One that is here already stays as it is.
 ///
 /// # Errors

@@ -239,6 +239,30 @@ fn where_a_share_is_no_other_is_written() {
 }
 
 #[test]
+fn a_key_that_could_not_be_removed_is_told_with_the_shares_that_give_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut keys = keyring(&home);
+    let key = keys.create(KeyRole::Root, None, &rng()).unwrap();
+    let directory = home.path().join("s");
+    let shared = share(&keys, &key.id, quorum(3, 2), &directory, &rng()).unwrap();
+    // Where keys lie is no directory for a while: this stops root, too, unlike modes.
+    let (private, away) = (home.path().join("trust/private"), home.path().join("away"));
+    fs::rename(&private, &away).unwrap();
+    fs::write(&private, "").unwrap();
+    let refused = remove_shared(&mut keys, &shared, &directory).unwrap_err();
+    let words = format!("the shares in {} give the key, which is still here, too", directory.display());
+    assert_eq!(refused.to_string(), words);
+    assert!(matches!(&refused, ShareError::NotRemoved { source: KeyringError::File(_), .. }), "{refused:?}");
+    fs::remove_file(&private).unwrap();
+    fs::rename(&away, &private).unwrap();
+    assert_eq!(keyring(&home).find(&key.id).unwrap().path(), key.path());
+    prove(&shared.files.iter().map(|file| Share::read(file).unwrap()).collect::<Vec<_>>(), &shared.files, &directory)
+        .unwrap();
+    remove_shared(&mut keys, &shared, &directory).unwrap();
+    assert!(!key.path().exists());
+}
+
+#[test]
 fn only_root_keys_are_shared() {
     let home = tempfile::tempdir().unwrap();
     let trust = TrustDirectory::new(home.path().join("trust"));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bulla::shares::{Quorum, ShareError, share};
+use bulla::shares::{Quorum, remove_shared, share};
 use clap::Args;
 use serde::Serialize;
 
@@ -80,8 +80,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliE
     let mut keys = context.keyring()?;
     let shared = share(&keys, &id, quorum, &arguments.dir, &context.rng).map_err(KeyError::from)?;
     if arguments.remove {
-        let not_removed = |source| ShareError::NotRemoved { directory: arguments.dir.clone(), source };
-        keys.remove(&shared.key).map_err(not_removed).map_err(KeyError::from)?;
+        remove_shared(&mut keys, &shared, &arguments.dir).map_err(KeyError::from)?;
     }
     let row = |(file, number)| ShareRow { number, file };
     context.out.show(&Outcome {
