@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use tuf_schema::{BaseRole, Gun, KeyId, Role, UtcTime};
@@ -146,7 +147,8 @@ fn settings(trust: &TrustDirectory, left_out: &mut Vec<LeftOut>) -> Result<Vec<P
     let (mut found, mut pinned) = (Vec::new(), Vec::new());
     for place in [Place::OwnFile, Place::Policy] {
         let path = place.path(trust);
-        if !path.exists() {
+        // A link that leads nowhere is there, and cannot be read.
+        if path.symlink_metadata().is_err_and(|e| e.kind() == ErrorKind::NotFound) {
             continue;
         }
         let content = read_bounded(&path, MAX_FILE_BYTES)?.unwrap_or_default();

@@ -170,6 +170,22 @@ fn a_key_of_a_token_is_refused_by_its_id_and_else_left_out_with_a_word() {
 }
 
 #[test]
+fn settings_that_are_a_link_to_nowhere_are_not_left_out_without_a_word() {
+    for name in ["bulla.json", "policy.toml"] {
+        let machine = Machine::new();
+        let private = machine.trust().private();
+        fs::create_dir_all(&private).unwrap();
+        fs::write(private.join("1.key"), KEY).unwrap();
+        let collect = || Bundle::collect(&machine.keys(), &machine.trust(), &Selection::default(), now());
+        assert!(collect().unwrap().left_out.is_empty());
+        let path = machine.trust().as_path().join(name);
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        let refused = collect().unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("cannot read {}", path.display())), "{refused}");
+    }
+}
+
+#[test]
 fn the_copy_of_a_key_is_restored_though_a_token_has_the_key_too() {
     let machine = Machine::new();
     let secret = secret_key();

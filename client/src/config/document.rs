@@ -14,7 +14,8 @@ const MAX_BYTES: usize = 1 << 20;
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ConfigError> {
     match std::fs::read(path) {
         Ok(bytes) => parse(&bytes, path).map(Some),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // A link that leads nowhere is no absent file: what is pinned there would not hold, and nobody would notice.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => Ok(None),
         Err(e) => Err(ConfigError::Unreadable { path: path.to_owned(), why: e.to_string() }),
     }
 }
@@ -42,6 +43,18 @@ mod tests {
         assert!(parse::<Value>(text(MAX_BYTES).as_bytes(), Path::new("f")).is_ok());
         let error = parse::<Value>(text(MAX_BYTES + 1).as_bytes(), Path::new("f")).unwrap_err();
         assert_eq!(error.to_string(), "the configuration f cannot be used: it has more than 1048576 bytes");
+    }
+
+    #[test]
+    fn a_configuration_that_is_a_link_to_nowhere_is_no_absent_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bulla.json");
+        assert_eq!(read::<Value>(&path).unwrap(), None);
+        std::os::unix::fs::symlink("pins.json", &path).unwrap();
+        let error = read::<Value>(&path).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot read the configuration {}: ", path.display())), "{error}");
+        std::fs::write(directory.path().join("pins.json"), "{}").unwrap();
+        assert!(read::<Value>(&path).unwrap().is_some());
     }
 
     #[test]
