@@ -54,12 +54,14 @@ impl Policy {
 fn check_way(path: &Path, metadata: &Metadata, caller: u32) -> Result<(), PolicyError> {
     let unreadable = |e: io::Error| PolicyError::Unreadable { path: path.to_owned(), why: e.to_string() };
     for step in steps(path) {
-        let place = place(&step);
-        if let Some(foreign) = exposure::of_another(&place, &place.metadata().map_err(unreadable)?, caller) {
-            return Err(PolicyError::ForeignPlace(foreign));
-        }
-        if let Some(exposed) = exposure::of_place(&place) {
-            return Err(PolicyError::OpenPlace(exposed));
+        for place in places(&step) {
+            if let Some(foreign) = exposure::of_another(&place, &place.symlink_metadata().map_err(unreadable)?, caller)
+            {
+                return Err(PolicyError::ForeignPlace(foreign));
+            }
+            if let Some(exposed) = exposure::of_place(&place) {
+                return Err(PolicyError::OpenPlace(exposed));
+            }
         }
         match step.symlink_metadata() {
             Ok(link) => {
@@ -76,9 +78,17 @@ fn check_way(path: &Path, metadata: &Metadata, caller: u32) -> Result<(), Policy
 }
 
 /// The path, and each one on which links lead to the file: whoever owns one of them, or can replace it, chooses the file.
-fn steps(path: &Path) -> impl Iterator<Item = PathBuf> {
+fn steps(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let next = |path: &PathBuf| std::fs::read_link(path).ok().map(|target| place(path).join(target));
     std::iter::successors(Some(path.to_owned()), next).take(MAX_LINKS)
+}
+
+/// The directory that a path names; if that is a link, each one that leads there, and where it lies.
+fn places(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    steps(&place(path)).flat_map(|way| {
+        let lies = way.is_symlink().then(|| place(&way));
+        [Some(way), lies].into_iter().flatten()
+    })
 }
 
 /// The directory that a path names.
@@ -159,6 +169,25 @@ mod tests {
         set(&shared, 0o777);
         let refused = Policy::named_by(owner, &first).unwrap_err();
         assert!(matches!(refused, PolicyError::OpenPlace(_)), "the way leads through there: {refused}");
+    }
+
+    #[test]
+    fn a_directory_that_is_a_link_of_somebody_else_leads_to_no_policy() {
+        let home = tempfile::tempdir().unwrap();
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).unwrap();
+        if link.symlink_metadata().unwrap().uid() == 0 {
+            std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        }
+        let (owner, path) = (link.symlink_metadata().unwrap().uid(), link.join("passwd"));
+        assert!(matches!(Policy::named_by(owner, &path), Err(PolicyError::Malformed { .. })));
+        // Root's directory and file, and a link that leads to any other tomorrow.
+        let refused = Policy::named_by(0, &path).unwrap_err().to_string();
+        let expected = format!("the directory of the policy, {} belongs to user {owner}, ", link.display());
+        assert!(refused.starts_with(&expected), "{refused}");
+        set(home.path(), 0o777);
+        let refused = Policy::named_by(owner, &path).unwrap_err();
+        assert!(matches!(&refused, PolicyError::OpenPlace(place) if place.path() == home.path()), "{refused}");
     }
 
     #[cfg(target_os = "linux")]
