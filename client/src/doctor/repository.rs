@@ -12,7 +12,7 @@ use crate::changelist::{Changelist, ChangelistError};
 use crate::config::Flags;
 use crate::keys::KeyRole;
 use crate::paths::TrustDirectory;
-use crate::publish::{PublishError, Publisher, TooFewKeys, Working};
+use crate::publish::{PublishError, Publisher, TooFewKeys, Working, keys_that_count};
 use crate::renew::{self, By, Item};
 use crate::trust::UpdateError;
 
@@ -272,7 +272,7 @@ fn of_threshold(state: &RoleState, working: &Working) -> Option<Finding> {
 fn state(working: &Working, role: Role) -> Option<RoleState> {
     let authority = working.authority(&role).ok()?;
     let here = |key| working.keys().held(&role, key).is_some();
-    let keys = authority.keys().map(|(_, key)| (key.canonical_id(), here(key))).collect();
+    let keys = keys_that_count(&authority).map(|key| (key.canonical_id(), here(key))).collect();
     let (version, ends) = match &role {
         Role::Root => (Some(working.root().version), Some(working.root().expires)),
         Role::Snapshot => (None, working.snapshot().map(|snapshot| snapshot.expires)),

@@ -9,7 +9,7 @@ use tuf_schema::verify::{PinMismatch, SignatureError, StaleError};
 use tuf_schema::{Gun, KeyId, Role};
 
 use super::attempts::MAX_ATTEMPTS;
-use super::{EditError, Shortage};
+use super::{EditError, Shortage, TooFewKeys};
 use crate::cache::FileError;
 use crate::keys::KeyringError;
 use crate::lock::LockError;
@@ -115,6 +115,14 @@ pub enum PublishError {
     /// Fewer keys of a role are here than must sign.
     #[error(transparent)]
     Threshold(#[from] Box<Shortage>),
+    /// A role has fewer keys whose signatures count than must sign, so nobody can sign it.
+    #[error("{few}; {}", few.mend(&format!("bulla threshold set {gun} {}", few.role)))]
+    TooFewKeys {
+        /// The repository.
+        gun: Gun,
+        /// The role, and how many are missing.
+        few: TooFewKeys,
+    },
     /// A signature could not be made.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -36,7 +36,7 @@ impl KeysAtHand {
 
     /// Those keys of a role that are here, each with its private key.
     pub fn held_of<'a>(&'a self, authority: &'a Authority) -> impl Iterator<Item = (&'a PublicKey, &'a StoredKey)> {
-        authority.keys().filter_map(|(_, key)| self.held(authority.role(), key).map(|stored| (key, stored)))
+        keys_that_count(authority).filter_map(|key| self.held(authority.role(), key).map(|stored| (key, stored)))
     }
 
     /// Whether a role is signed here or elsewhere.
@@ -70,7 +70,7 @@ impl KeysAtHand {
     /// That no key may sign: they are not here, or they are for something else.
     #[must_use]
     pub fn none_for(&self, authority: &Authority) -> PublishError {
-        let ids: Vec<_> = authority.keys().map(|(_, key)| key.canonical_id()).collect();
+        let ids: Vec<_> = keys_that_count(authority).map(PublicKey::canonical_id).collect();
         match self.stored.iter().find(|stored| ids.contains(&stored.id)) {
             Some(other) => PublishError::KeyOfOther {
                 key: other.id.clone(),
@@ -80,4 +80,10 @@ impl KeysAtHand {
             None => PublishError::NoKey(ids),
         }
     }
+}
+
+/// The keys of a role whose signatures count. One that is listed under an id that is not its own signs for nothing, nor
+/// does one that cannot be understood.
+pub(crate) fn keys_that_count(authority: &Authority) -> impl Iterator<Item = &PublicKey> {
+    authority.keys().filter(|(id, key)| *id == key.id() && key.material().is_some()).map(|(_, key)| key)
 }

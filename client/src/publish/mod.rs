@@ -31,6 +31,7 @@ pub use edit::{Edit, EditError};
 pub use error::PublishError;
 pub use initialise::{Begun, InitialiseError, RootOf};
 pub use keys_at_hand::KeysAtHand;
+pub(crate) use keys_at_hand::keys_that_count;
 pub use root_age::{RENEWED_BEFORE_SECONDS, RootNotice};
 pub use shortage::{Shortage, TooFewKeys};
 pub use staged::StagedError;

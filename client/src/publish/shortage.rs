@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use tuf_schema::verify::Authority;
-use tuf_schema::{Gun, KeyId, Role};
+use tuf_schema::{Gun, KeyId, PublicKey, Role};
 
 use super::Working;
+use super::keys_at_hand::keys_that_count;
 
 /// Fewer keys of a role are here than must sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Shortage {
     /// What is missing here for `authority`.
     pub(super) fn of(authority: &Authority, working: &Working) -> Self {
         let here: BTreeSet<_> = working.keys().held_of(authority).map(|(_, stored)| stored.id.clone()).collect();
-        let all = authority.keys().map(|(_, key)| key.canonical_id());
+        let all = keys_that_count(authority).map(PublicKey::canonical_id);
         Self {
             gun: working.gun().clone(),
             role: authority.role().clone(),
@@ -61,7 +62,7 @@ pub struct TooFewKeys {
     pub role: Role,
     /// How many keys must sign.
     pub need: u32,
-    /// How many different keys it has.
+    /// How many different keys it has whose signatures count.
     pub keys: usize,
 }
 
@@ -69,7 +70,7 @@ impl TooFewKeys {
     /// What is missing of the keys of `authority`, if anything is.
     #[must_use]
     pub fn of(authority: &Authority) -> Option<Self> {
-        let keys = authority.keys().map(|(_, key)| key.canonical_id()).collect::<BTreeSet<_>>().len();
+        let keys = keys_that_count(authority).map(PublicKey::canonical_id).collect::<BTreeSet<_>>().len();
         let few = Self { role: authority.role().clone(), need: authority.threshold(), keys };
         (few.missing() > 0).then_some(few)
     }

@@ -9,7 +9,7 @@ use tuf_schema::verify::{Authority, SignatureError, Verified};
 use tuf_schema::{BaseRole, Dialect, Draft, Envelope, PublicKey, Role, SigningKey as _, Unverified};
 
 use super::working::Origin;
-use super::{PublishError, Publisher, Shortage, Working};
+use super::{PublishError, Publisher, Shortage, TooFewKeys, Working};
 use crate::keys::StoredKey;
 use crate::remote::Part;
 
@@ -119,6 +119,9 @@ impl Publisher<'_> {
         let mut role = Role::Root;
         for authority in authorities {
             role = authority.role().clone();
+            if let Some(few) = TooFewKeys::of(authority) {
+                return Err(PublishError::TooFewKeys { gun: self.gun.clone(), few });
+            }
             let ours: Vec<_> = working.keys.held_of(authority).collect();
             if ours.is_empty() {
                 return Err(working.keys.none_for(authority));

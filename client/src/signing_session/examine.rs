@@ -7,11 +7,11 @@ use tuf_schema::model::{Root, Targets};
 use tuf_schema::session::{MadeOn, SigningSession};
 use tuf_schema::verify::Authority;
 use tuf_schema::version::Version;
-use tuf_schema::{BaseRole, KeyId, Role, Unverified, UtcTime};
+use tuf_schema::{BaseRole, KeyId, PublicKey, Role, Unverified, UtcTime};
 
 use super::differences::{Difference, in_root, in_targets};
 use super::{SessionError, check_signable, made_on};
-use crate::publish::{Look, Publisher, ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS, Working};
+use crate::publish::{Look, Publisher, ROOT_LIFETIME_SECONDS, TARGETS_LIFETIME_SECONDS, Working, keys_that_count};
 
 /// How much the clocks of those who sign may differ, in seconds: the dates are those of whoever began.
 const MOST_SKEW_SECONDS: i64 = 24 * 60 * 60;
@@ -209,7 +209,7 @@ fn standings_of<M>(document: &Unverified<M>, next: &Working) -> Result<Vec<Stand
     let standing = |(side, authority): (Side, Authority)| {
         let signed: Vec<_> = document.signers(&authority).into_iter().collect();
         let held: BTreeSet<_> = next.keys().held_of(&authority).map(|(_, stored)| &stored.id).collect();
-        let all: BTreeSet<_> = authority.keys().map(|(_, key)| key.canonical_id()).collect();
+        let all: BTreeSet<_> = keys_that_count(&authority).map(PublicKey::canonical_id).collect();
         let unsigned: Vec<_> = all.into_iter().filter(|id| !signed.contains(id)).collect();
         let here = unsigned.iter().filter(|id| held.contains(id)).cloned().collect();
         Standing { role: authority.role().clone(), side, need: authority.threshold(), signed, unsigned, here }

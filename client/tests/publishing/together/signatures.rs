@@ -1,15 +1,16 @@
 //! Signatures of several people: which count, and that a session is published with enough of them.
 
-use bulla::publish::{PublishError, Publisher};
+use bulla::changelist::Change;
+use bulla::publish::{Changes, PublishError, Publisher, TooFewKeys};
 use bulla::remote::RemoteError;
 use bulla::rotate::{self, Request};
 use bulla::signing_session::{SessionError, Side};
 use ring::rand::SystemRandom;
-use tuf_schema::model::{Root, Snapshot};
-use tuf_schema::{Role, SigningKey as _};
+use tuf_schema::model::{Root, Snapshot, Targets};
+use tuf_schema::{KeyId, Role, SigningKey as _};
 
-use super::{one_tag, root_key, set, targets_key, two_of_three};
-use crate::world::{Person, Server, gun, is_released, roles};
+use super::{one_tag, role, root_key, set, targets_key, two_of_three};
+use crate::world::{Person, Server, add_signer, gun, is_released, roles};
 
 #[tokio::test]
 async fn nothing_is_published_until_as_many_have_signed_as_must() {
@@ -134,4 +135,40 @@ async fn who_is_quicker_between_look_and_publish_is_told() {
     let error = a.send(&server, &session).await.unwrap_err();
     assert!(matches!(error, SessionError::Publish(PublishError::Remote(RemoteError::VersionConflict))), "{error}");
     a.send(&server, &session).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_under_an_id_that_is_not_its_own_signs_nothing() {
+    let (server, owner, alice) = (Server::new(), Person::new(), Person::new());
+    owner.sign(&server, "0", b"zero").await.unwrap();
+    add_signer(&alice, &owner, &server, "alice", &[""]);
+    let mut targets: Targets = server.current("targets");
+    let (id, other) = (targets.delegations.roles[0].key_ids[0].clone(), KeyId::from_wire("x"));
+    let key = targets.delegations.keys.remove(&id).unwrap();
+    targets.delegations.keys.insert(other.clone(), key);
+    for given in &mut targets.delegations.roles {
+        given.key_ids = vec![other.clone()];
+    }
+    targets.version = targets.version.next().unwrap();
+    server.replace_targets(&owner, &targets);
+    let witness = Changes(vec![Change::Witness { role: role("targets/alice") }]);
+    let none = TooFewKeys { role: role("targets/alice"), need: 1, keys: 0 };
+
+    let error = alice.publish(&server, &witness).await.unwrap_err();
+    assert!(matches!(&error, PublishError::TooFewKeys { few, .. } if *few == none), "{error}");
+    let next = format!("gives it 1 more key, or a lower number M: bulla threshold set {} targets/alice M", gun());
+    assert!(error.to_string().contains(&next), "{error}");
+    let error = alice.start(&server, &witness).await.unwrap_err();
+    assert!(matches!(&error, SessionError::TooFewKeys { few, .. } if *few == none), "{error}");
+
+    // Beside another key, too, it is none of those that are looked for.
+    let key = tuf_schema::testing::secret_key().public().clone();
+    targets.delegations.keys.insert(key.id().clone(), key.clone());
+    targets.delegations.roles[0].key_ids.push(key.id().clone());
+    targets.version = targets.version.next().unwrap();
+    server.replace_targets(&owner, &targets);
+    let posts = server.posts().len();
+    let error = alice.publish(&server, &witness).await.unwrap_err();
+    assert!(matches!(&error, PublishError::NoKey(keys) if keys == &[key.id().clone()]), "{error}");
+    assert_eq!(server.posts().len(), posts);
 }

@@ -19,7 +19,10 @@ impl Code {
             PublishError::Edit(e) => Self::of_edit(e),
             PublishError::Lock(e) => Self::of_lock(e),
             PublishError::Keyring(e) => Self::of_keyring(e),
-            PublishError::NoKey(_) | PublishError::KeyOfOther { .. } | PublishError::Threshold(_) => Self::NoKey,
+            PublishError::NoKey(_)
+            | PublishError::KeyOfOther { .. }
+            | PublishError::Threshold(_)
+            | PublishError::TooFewKeys { .. } => Self::NoKey,
             PublishError::NotKept(_) => Self::File,
             PublishError::ForeignRoot(_)
             | PublishError::RootFirstSeen
