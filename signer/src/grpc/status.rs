@@ -131,6 +131,7 @@ fn token_code(error: &TokenError) -> Code {
         | TokenError::PinRefused { .. }
         | TokenError::Ambiguous { .. }
         | TokenError::SeveralObjects { .. }
+        | TokenError::AlwaysAsks { .. }
         | TokenError::SecretKeys { .. }
         | TokenError::UnfitSecretKey { .. } => Code::FailedPrecondition,
         TokenError::Module { .. }

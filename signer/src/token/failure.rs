@@ -110,6 +110,17 @@ pub(crate) enum TokenError {
         /// The object's `CKA_ID` in hexadecimal.
         id: String,
     },
+    /// The token wants its PIN for each signature of the object.
+    #[error(
+        "token {token} wants its PIN at every signature of object {id} (CKA_ALWAYS_AUTHENTICATE), which is not supported: \
+         have the token take it once for all, and make another key"
+    )]
+    AlwaysAsks {
+        /// The token's name in the configuration.
+        token: TokenName,
+        /// The object's `CKA_ID` in hexadecimal.
+        id: String,
+    },
     /// What the token made is not what it was asked for.
     #[error("token {token} made a key that cannot be kept: {fact}")]
     Unfit {
@@ -171,6 +182,8 @@ pub(super) enum Trouble {
     SeveralObjects { id: String, found: usize },
     /// The object of this id is of another kind than it should be.
     OtherKind(String),
+    /// The token wants its PIN for each signature of the object of this id.
+    AlwaysAsks(String),
     /// What was made is not what was asked for.
     Unfit(&'static str),
     /// Not one secret key has this label.
@@ -206,6 +219,7 @@ impl TokenError {
             | Self::NoObject { .. }
             | Self::SeveralObjects { .. }
             | Self::OtherKind { .. }
+            | Self::AlwaysAsks { .. }
             | Self::Unfit { .. }
             | Self::SecretKeys { .. }
             | Self::UnfitSecretKey { .. }
@@ -233,6 +247,7 @@ impl Trouble {
             | Self::PinRefused(_)
             | Self::SeveralObjects { .. }
             | Self::OtherKind(_)
+            | Self::AlwaysAsks(_)
             | Self::Unfit(_)
             | Self::SecretKeys { .. }
             | Self::UnfitSecretKey { .. } => Remedy::None,

@@ -1,4 +1,5 @@
-//! Of what kind a token says that a private half is. That is asked before it is had to sign.
+//! What a token says of a private half: of what kind it is, and whether logging in once is enough for it. That is asked
+//! before it is had to sign.
 
 use cryptoki::error::Error;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectHandle};
@@ -14,6 +15,13 @@ pub(super) const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 pub(super) fn is_of_kind(session: &Session, private: ObjectHandle, shape: KeyShape) -> Result<bool, Error> {
     let told = session.get_attributes(private, &[AttributeType::KeyType, AttributeType::EcParams])?;
     Ok(fits(&told, shape))
+}
+
+/// Whether a private half signs only after its PIN was given for that very signature. It answers as if the login were lost,
+/// which no other session mends.
+pub(super) fn always_asks(session: &Session, private: ObjectHandle) -> Result<bool, Error> {
+    let told = session.get_attributes(private, &[AttributeType::AlwaysAuthenticate])?;
+    Ok(told.contains(&Attribute::AlwaysAuthenticate(true)))
 }
 
 fn fits(told: &[Attribute], shape: KeyShape) -> bool {

@@ -15,7 +15,7 @@ use tuf_schema::key::KeyShape;
 use zeroize::Zeroizing;
 
 use super::failure::{Remedy, TokenError, Trouble};
-use super::kind::is_of_kind;
+use super::kind::{always_asks, is_of_kind};
 use super::module::{Inside, Module};
 use super::{ObjectId, TokenSettings};
 use crate::clock::Clock;
@@ -114,6 +114,7 @@ impl Shared {
             Trouble::NoObject(id) => TokenError::NoObject { token, id },
             Trouble::SeveralObjects { id, found } => TokenError::SeveralObjects { token, id, found },
             Trouble::OtherKind(id) => TokenError::OtherKind { token, id },
+            Trouble::AlwaysAsks(id) => TokenError::AlwaysAsks { token, id },
             Trouble::Unfit(fact) => TokenError::Unfit { token, fact },
             Trouble::SecretKeys { label, found } => TokenError::SecretKeys { token, label, found },
             Trouble::UnfitSecretKey { label } => TokenError::UnfitSecretKey { token, label },
@@ -257,6 +258,9 @@ impl Open {
         };
         if !is_of_kind(&self.session, handle, shape)? {
             return Err(Trouble::OtherKind(id.to_string()));
+        }
+        if always_asks(&self.session, handle)? {
+            return Err(Trouble::AlwaysAsks(id.to_string()));
         }
         if self.handles.len() >= MAX_HANDLES {
             self.handles.clear();

@@ -121,6 +121,39 @@ async fn of_two_objects_with_one_id_none_is_guessed_at_and_none_destroyed() {
 }
 
 #[tokio::test]
+async fn a_key_that_wants_its_pin_at_every_signature_is_named_and_ends_nobody_s_session() {
+    use cryptoki::mechanism::Mechanism;
+    use cryptoki::object::Attribute;
+    let Some(scratch) = ScratchToken::new("always") else { return };
+    let (token, asking) = (scratch.token(), id());
+    let shape = KeyShape::Ecdsa(Curve::P256);
+    let other = token.make(shape, id(), "one login".to_owned()).await.unwrap();
+    let of_asking = asking.clone();
+    token
+        .ask(move |open| {
+            let both = [Attribute::Token(true), Attribute::Id(of_asking.bytes().to_vec())];
+            let public = [both.as_slice(), &[Attribute::EcParams(kind::P256.to_vec())]].concat();
+            let private = [both.as_slice(), &[Attribute::Sign(true), Attribute::AlwaysAuthenticate(true)]].concat();
+            Ok(open.session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).map(|_| ())?)
+        })
+        .await
+        .unwrap();
+    let listed = token.list().await.unwrap().into_iter().find(|listed| listed.id == asking).unwrap();
+    let public = listed.public.unwrap();
+    assert_ne!(public, other);
+    let before = logins(&token);
+    for refusal in [
+        token.prove(asking.clone(), public.clone()).await.map(|_| ()),
+        signs(&token, &asking, &public).await.map(|_| ()),
+    ] {
+        let refusal = refusal.unwrap_err();
+        assert!(matches!(&refusal, TokenError::AlwaysAsks { id, .. } if *id == asking.to_string()), "{refusal:?}");
+        assert!(!refusal.may_pass());
+    }
+    assert_eq!(logins(&token), before, "the module was begun anew for it");
+}
+
+#[tokio::test]
 async fn what_another_process_destroyed_is_gone_too() {
     let Some(scratch) = ScratchToken::new("destroyed_elsewhere") else { return };
     let (token, key) = (scratch.token(), id());
