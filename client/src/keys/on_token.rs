@@ -70,7 +70,7 @@ impl Keyring {
         kept
     }
 
-    /// Takes a key in that is on a token already, by its object's id.
+    /// Takes a key in that is on a token already, by its object's id. One that was taken in before keeps its role.
     ///
     /// # Errors
     /// [`KeyringError`], also when it does not sign.
@@ -85,7 +85,10 @@ impl Keyring {
         let object = TokenObject { token: self.tokens.meant(token)?, id };
         let public = self.tokens.public_half(&object)?;
         match self.find(public.id()) {
-            Ok(key) if key.token() == Some(&object) => Ok(Kept { stays: true, key, public }),
+            Ok(key) if key.token() == Some(&object) => {
+                let stays = self.open_proved(&object, public.clone())?.stays()?;
+                Ok(Kept { key, public, stays })
+            }
             Ok(key) => Err(KeyringError::HereAlready { path: key.path, key: key.id }),
             Err(KeyringError::Unknown(_)) => self.keep(object, public, role, gun, rng),
             Err(e) => Err(e),
@@ -162,6 +165,13 @@ impl Keyring {
         TokenKey::open(&mut self.tokens, object, stub.public, &self.passphrases)
     }
 
+    /// Opens a key of a token, and has it sign.
+    fn open_proved(&mut self, object: &TokenObject, public: PublicKey) -> Result<TokenKey, KeyringError> {
+        let key = TokenKey::open(&mut self.tokens, object, public, &self.passphrases)?;
+        key.prove(CANARY)?;
+        Ok(key)
+    }
+
     /// Has the key sign, and writes down where it is.
     fn keep(
         &mut self,
@@ -175,8 +185,7 @@ impl Keyring {
             let fact = "nobody reads root certificates of keys of its kind; a root key is on P-256 or P-384, or RSA";
             return Err(TokenError::Unfit { token: object.token, object: object.id, fact }.into());
         }
-        let key = TokenKey::open(&mut self.tokens, &object, public.clone(), &self.passphrases)?;
-        key.prove(CANARY)?;
+        let key = self.open_proved(&object, public.clone())?;
         let stays = key.stays()?;
         let stub = Stub { role: role.clone(), gun: gun.cloned(), object: object.clone(), public: public.clone() };
         let path = self.directory.token_stub(public.id());

@@ -12,7 +12,7 @@ use super::error::TokenError;
 use super::session::{Tokens, refused};
 
 /// Object identifiers in DER, as `CKA_EC_PARAMS` has them (RFC 5480).
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+pub(super) const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 /// `edwards25519` as a PrintableString (PKCS #11 3.0, 2.3.10), which SoftHSM and most tokens take.
 const EDWARDS25519: &[u8] = b"\x13\x0cedwards25519";

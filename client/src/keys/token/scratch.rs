@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cryptoki::session::Session;
 use tuf_schema::sign::Passphrase;
 
-use super::Module;
+use super::{Module, TokenObject, Tokens};
 use crate::config::process_variable;
+use crate::keys::passphrase::Sources;
 use crate::keys::{Keyring, Passphrases, Prompt};
 use crate::paths::TrustDirectory;
 
@@ -66,9 +68,25 @@ impl ScratchToken {
     /// The keys of the trust directory for somebody who types this PIN, and what is asked.
     pub(in crate::keys) fn keyring(&self, pin: &'static str) -> (Keyring, Typist) {
         let typist = Typist(pin, Arc::default());
-        let passphrases = Passphrases::new(crate::keys::passphrase::Sources::default(), Box::new(typist.clone()));
+        let passphrases = Passphrases::new(Sources::default(), Box::new(typist.clone()));
         let directory = TrustDirectory::new(self.home.path().to_owned());
         (Keyring::new(directory, passphrases).with_module(Some(Module::OfEnvironment(self.module.clone()))), typist)
+    }
+
+    /// An object on it by the hexadecimal digits of its id, whether it is there or not.
+    pub(in crate::keys) fn place(&self, id: &str) -> TokenObject {
+        let token = self.tokens().meant(Some(&self.label)).unwrap();
+        TokenObject { token, id: id.parse().unwrap() }
+    }
+
+    /// A session in which objects are made and destroyed.
+    pub(in crate::keys) fn writing(&self) -> Session {
+        let passphrases = Passphrases::new(Sources::default(), Box::new(Typist(PIN, Arc::default())));
+        self.tokens().writing(&self.place("00").token, &passphrases).unwrap()
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens::of_module(Some(Module::OfEnvironment(self.module.clone())))
     }
 
     /// Takes the token away under whoever uses it.

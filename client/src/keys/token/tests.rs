@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, ObjectClass};
+use cryptoki::session::Session;
 use ring::rand::SystemRandom;
 use tuf_schema::key::x509::{Expiry, leaf_for};
 use tuf_schema::key::{Curve, KeyShape};
@@ -10,7 +13,7 @@ use tuf_schema::{Gun, SigningKey as _, UtcTime};
 
 use super::scratch::{PIN, ScratchToken};
 use super::*;
-use crate::keys::{HeldKey, Kept, KeyRole, Keyring, KeyringError, Passphrases};
+use crate::keys::{HeldKey, Kept, KeyRole, Keyring, KeyringError};
 
 const P256: KeyShape = KeyShape::Ecdsa(Curve::P256);
 const SHAPES: [KeyShape; 4] = [P256, KeyShape::Ecdsa(Curve::P384), KeyShape::Ed25519, KeyShape::Rsa { bits: 2048 }];
@@ -29,6 +32,23 @@ fn token_error(error: KeyringError) -> TokenError {
 
 fn object(kept: &Kept) -> ObjectId {
     kept.key.token().unwrap().id.clone()
+}
+
+/// Makes two keys, and has the file of the first name the object of the other.
+fn two_of_which_the_first_is_told_to_be_the_other(scratch: &ScratchToken) -> (Kept, Kept) {
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (one, other) = (made(&mut keys, scratch, P256, "alice"), made(&mut keys, scratch, P256, "bob"));
+    let text = fs::read_to_string(one.key.path()).unwrap();
+    fs::write(one.key.path(), text.replace(&object(&one).to_string(), &object(&other).to_string())).unwrap();
+    (one, other)
+}
+
+/// Makes a key pair on P-256 as somebody else's tool would: its private half is what it is told to be.
+fn pair(session: &Session, place: &TokenObject, of_private: &[Attribute]) {
+    let both = [Attribute::Token(true), Attribute::Id(place.id.bytes().to_vec())];
+    let public = [both.as_slice(), &[Attribute::EcParams(keys::P256.to_vec()), Attribute::Private(false)]].concat();
+    let private = [both.as_slice(), of_private, &[Attribute::Sign(true)]].concat();
+    session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).unwrap();
 }
 
 #[test]
@@ -133,12 +153,39 @@ fn a_destroyed_key_is_gone_from_token_and_directory_and_a_removed_one_stays_on_t
 }
 
 #[test]
+fn a_key_that_is_taken_in_again_signs_again_and_is_not_said_to_stay_where_it_does_not() {
+    let Some(scratch) = ScratchToken::new("again") else { return };
+    let (session, place) = (scratch.writing(), scratch.place("0b"));
+    pair(&session, &place, &[Attribute::Sensitive(false), Attribute::Extractable(true)]);
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (role, rng) = (|| KeyRole::parse("alice"), SystemRandom::new());
+    let label = Some(scratch.label.as_str());
+    let first = keys.take_from_token(label, place.id.clone(), role(), None, &rng).unwrap();
+    assert!(!first.stays);
+    assert_eq!(keys.take_from_token(label, place.id.clone(), role(), None, &rng).unwrap(), first);
+    let private = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)]).unwrap();
+    private.into_iter().for_each(|half| session.destroy_object(half).unwrap());
+    let refused = keys.take_from_token(label, place.id, role(), None, &rng).unwrap_err();
+    assert!(matches!(token_error(refused), TokenError::NoObject { .. }));
+}
+
+#[test]
+fn a_key_that_wants_its_pin_at_every_signature_is_refused_where_it_is_taken_in() {
+    let Some(scratch) = ScratchToken::new("always") else { return };
+    let place = scratch.place("02");
+    pair(&scratch.writing(), &place, &[Attribute::AlwaysAuthenticate(true)]);
+    let (mut keys, _) = scratch.keyring(PIN);
+    let (role, rng) = (KeyRole::parse("alice"), SystemRandom::new());
+    let refused = token_error(keys.take_from_token(Some(&scratch.label), place.id, role, None, &rng).unwrap_err());
+    let is_it = |fact: &str| fact.starts_with("the token asks for its PIN at every signature");
+    assert!(matches!(&refused, TokenError::Unfit { fact, .. } if is_it(fact)), "{refused}");
+    assert_eq!(keys.list().unwrap(), []);
+}
+
+#[test]
 fn what_the_object_of_another_key_signs_is_not_used() {
     let Some(scratch) = ScratchToken::new("swapped") else { return };
-    let (mut keys, _) = scratch.keyring(PIN);
-    let (one, other) = (made(&mut keys, &scratch, P256, "alice"), made(&mut keys, &scratch, P256, "bob"));
-    let text = fs::read_to_string(one.key.path()).unwrap();
-    fs::write(one.key.path(), text.replace(&object(&one).to_string(), &object(&other).to_string())).unwrap();
+    let (one, _) = two_of_which_the_first_is_told_to_be_the_other(&scratch);
     let (mut keys, _) = scratch.keyring(PIN);
     let key = keys.find(&one.key.id).unwrap();
     let held = keys.open(&key).unwrap();
@@ -169,10 +216,7 @@ fn a_key_of_another_kind_than_its_file_says_is_not_asked_to_sign() {
 #[test]
 fn a_key_is_destroyed_only_where_it_signs_once_more() {
     let Some(scratch) = ScratchToken::new("other") else { return };
-    let (mut keys, _) = scratch.keyring(PIN);
-    let (one, other) = (made(&mut keys, &scratch, P256, "alice"), made(&mut keys, &scratch, P256, "bob"));
-    let text = fs::read_to_string(one.key.path()).unwrap();
-    fs::write(one.key.path(), text.replace(&object(&one).to_string(), &object(&other).to_string())).unwrap();
+    let (one, other) = two_of_which_the_first_is_told_to_be_the_other(&scratch);
     let (mut keys, _) = scratch.keyring(PIN);
     let key = keys.find(&one.key.id).unwrap();
     assert!(matches!(token_error(keys.destroy(&key).unwrap_err()), TokenError::OtherKey { .. }));
@@ -187,9 +231,7 @@ fn of_two_keys_with_one_id_none_is_guessed_at_and_none_destroyed() {
     let (mut keys, _) = scratch.keyring(PIN);
     let kept = made(&mut keys, &scratch, P256, "alice");
     let place = kept.key.token().unwrap();
-    let passphrases = Passphrases::new(crate::keys::passphrase::Sources::default(), Box::new(scratch.keyring(PIN).1));
-    let mut tokens = Tokens::of_module(Some(Module::OfEnvironment(scratch.module.clone())));
-    let twin = make(&tokens.writing(&place.token, &passphrases).unwrap(), place, P256, "twin").unwrap();
+    let twin = make(&scratch.writing(), place, P256, "twin").unwrap();
     let objects = || scratch.keyring(PIN).0.tokens().unwrap().into_iter().find(|token| token.name == place.token);
     let several = |error: KeyringError| match token_error(error) {
         TokenError::Unfit { fact, .. } => assert!(fact.starts_with("several "), "{fact}"),
@@ -198,7 +240,7 @@ fn of_two_keys_with_one_id_none_is_guessed_at_and_none_destroyed() {
     let (mut keys, _) = scratch.keyring(PIN);
     several(keys.open(&kept.key).unwrap_err());
     several(keys.destroy(&kept.key).unwrap_err());
-    let refused = destroy(&tokens.writing(&place.token, &passphrases).unwrap(), place).unwrap_err();
+    let refused = destroy(&scratch.writing(), place).unwrap_err();
     several(refused.into());
     keys.remove(&kept.key).unwrap();
     let (role, rng) = (KeyRole::parse("alice"), SystemRandom::new());
