@@ -1,13 +1,10 @@
 //! `bulla key token generate`: a new key on a token.
 
-use std::path::PathBuf;
-
 use bulla::keys::KeyRole;
 use clap::{Args, ValueEnum};
-use tuf_schema::Gun;
 use tuf_schema::key::{Curve, KeyShape};
 
-use super::KeyError;
+use super::{KeyError, Use};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -31,30 +28,20 @@ pub(crate) struct Arguments {
     /// Algorithm
     #[arg(value_enum, ignore_case = true, default_value_t)]
     algorithm: Algorithm,
-    /// What the key is for: root, targets, snapshot, or the name of a signer
-    #[arg(short, long)]
-    role: KeyRole,
-    /// Repository of a targets or snapshot key
-    #[arg(short, long, value_parser = super::super::gun)]
-    gun: Option<Gun>,
-    /// Label or serial number of the token [default: the only one]
-    #[arg(long, value_name = "LABEL")]
-    token: Option<String>,
-    /// Write the public key into this new file, for whoever is to name the key
-    #[arg(long, value_name = "FILE")]
-    public: Option<PathBuf>,
+    #[command(flatten)]
+    meant: Use,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CliError> {
-    let Arguments { algorithm, role, gun, token, public } = arguments;
+    let Arguments { algorithm, meant } = arguments;
+    let Use { role, token, .. } = meant;
     if *role == KeyRole::Root && *algorithm == Algorithm::Ed25519 {
         return Err(KeyError::NoRootKind(tuf_schema::sign::SecretKind::Ed25519).into());
     }
-    let gun = super::repository(role, gun.as_ref())?;
-    super::expect_writable(public.as_deref())?;
+    let gun = meant.expected()?;
     let mut keys = context.keyring()?;
     let made = keys.create_on_token(token.as_deref(), algorithm.shape(), role.clone(), gun, &context.rng);
-    super::tell(&made.map_err(KeyError::from)?, "Generated new", public.as_deref(), context)
+    meant.tell(&made.map_err(KeyError::from)?, "Generated new", context)
 }
 
 impl Algorithm {
