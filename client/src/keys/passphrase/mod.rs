@@ -150,7 +150,12 @@ impl Passphrases {
             return Ok(log_in(self.text(source, &what)?));
         }
         let nobody = |_, source| PassphraseError::NoPin { token: token.clone(), source };
-        Ok(log_in(&self.ask(&what, &format!("Enter PIN of {token}: "), nobody)?))
+        let typed = self.ask(&what, &format!("Enter PIN of {token}: "), nobody)?;
+        if typed.is_empty() {
+            // Somebody who thinks better of it spends no try.
+            return Err(at(&what, Place::Terminal, Fault::Empty));
+        }
+        Ok(log_in(&typed))
     }
 
     /// Says what somebody should look at.
@@ -387,6 +392,15 @@ mod tests {
         let tried = passphrases.pin(&token(), false, |pin| pin.expose().to_vec()).unwrap();
         assert_eq!(tried, b"1234");
         assert_eq!(typist.0.lock().unwrap().1, ["Enter PIN of the token \"safe\" (serial number 17): "]);
+    }
+
+    #[test]
+    fn an_empty_line_is_no_pin_and_spends_no_try() {
+        let (passphrases, _) = typing(&[""]);
+        let refused = passphrases.pin(&token(), true, |_| panic!("the PIN is tried")).unwrap_err();
+        let PassphraseError::Source { place: Place::Terminal, source: Fault::Empty, .. } = refused else {
+            panic!("{refused}")
+        };
     }
 
     #[test]
