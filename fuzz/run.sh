@@ -64,12 +64,15 @@ seeds() {
     key_shares)
       block() { printf -- '-----BEGIN BULLA KEY SHARE-----\nkey: %064d\nnumber: 1\nrole: root\n%bshares: 3\nsplit: %032d\nthreshold: 2\nversion: 1\n\nAQEB\n-----END BULLA KEY SHARE-----\n' 0 "$1" 0; }
       block "sha256: $(block '' | sha256sum | cut -d' ' -f1)\n" >"$2/1" ;;
+    update_answers)
+      printf '{"files":[{"role":"root","version":2,"sha256":"%064d","length":2,"sent":2},{"role":"timestamp","version":1,"sha256":"%064d","length":1,"sent":1}]}\nrrt' 0 0 >"$2/1"
+      printf '{"files":[{"role":"timestamp","version":1,"sha256":"%064d","length":1,"sent":1},{"role":"targets/a","version":1,"sha256":"%064d","length":9,"sent":1,"base":"%064d"}]}\ntd' 0 0 1 >"$2/2" ;;
     signer_requests)
       while IFS= read -r file; do n=$((n + 1)); tr a-f A-F <<<"$file" | basenc -d --base16 -i >"$2/$n"; done \
         < <(jq -r '.[].request_hex' "$fixtures/grpc/captures.json" | grep .) ;;
   esac
 }
-all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects signing_sessions key_shares)
+all=(strict_json documents public_keys secret_keys sealed_keys to_be_signed signer_requests client_certificates signer_backups vault_answers audit_lines audit_heads token_objects signing_sessions key_shares update_answers)
 if [ -n "${FUZZ_RUNS:-}" ]; then bound=(-runs="$FUZZ_RUNS"); else bound=(-max_total_time="$seconds"); fi
 
 # one TARGET

@@ -18,6 +18,7 @@ pub mod signature;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod update_answer;
 pub mod verify;
 pub mod version;
 
