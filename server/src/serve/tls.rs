@@ -72,9 +72,15 @@ fn server_config(files: &TlsFiles, contents: &[Vec<u8>]) -> Result<ServerConfig,
     let key = private_key(KEY, &files.key, content(1))?;
     let mut config = builder.with_single_cert(chain, key).map_err(StartError::Tls)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // docker opens a connection for each request and resumes none (measured): tickets would be made for nobody.
-    config.send_tls13_tickets = 0;
+    // Proxies resume sessions, which saves them and us a signature for each connection; docker does not (measured), so one
+    // ticket is enough. Nothing is kept here: a ticket is sealed under keys that change every six hours and end with these
+    // files. A resumed session sees no certificate of the client, which may have expired since.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    if files.client_ca.is_none() {
+        config.ticketer = ring::Ticketer::new().map_err(StartError::Tls)?;
+        config.send_tls13_tickets = 1;
+    }
     Ok(config)
 }
 

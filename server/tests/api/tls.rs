@@ -1,4 +1,4 @@
-//! TLS: the versions spoken, and client certificates where they are demanded.
+//! TLS: the versions spoken, client certificates where they are demanded, and who resumes a session.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -44,28 +44,51 @@ async fn server(authority: &Authority, client_ca: Option<&Authority>) -> Server 
     Server::start_with(json!({"server": section}), &files).await
 }
 
-async fn ping(
-    server: &Server,
+fn config(
     authority: &Authority,
     version: &'static SupportedProtocolVersion,
     client: Option<&Leaf>,
-) -> std::io::Result<Answer> {
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots);
-    let config = match client {
+    Arc::new(match client {
         None => builder.with_no_client_auth(),
         Some(leaf) => {
             let chain = vec![CertificateDer::from(leaf.certificate.der().to_vec())];
             builder.with_client_auth_cert(chain, PrivateKeyDer::try_from(leaf.key.serialize_der()).unwrap()).unwrap()
         }
-    };
+    })
+}
+
+/// How two connections of one client come about.
+async fn handshakes(server: &Server, config: &Arc<ClientConfig>) -> [Option<HandshakeKind>; 2] {
+    let mut kinds = [None, None];
+    for kind in &mut kinds {
+        let stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap();
+        *kind = stream.get_ref().1.handshake_kind();
+        // tickets come behind the handshake
+        let answer = exchange(stream, b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        assert_eq!(answer.status, 200);
+    }
+    kinds
+}
+
+async fn ping(
+    server: &Server,
+    authority: &Authority,
+    version: &'static SupportedProtocolVersion,
+    client: Option<&Leaf>,
+) -> std::io::Result<Answer> {
+    let config = config(authority, version, client);
     let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let mut stream = TlsConnector::from(config).connect(name, stream).await?;
     // with TLS 1.3 a refused certificate shows at the first read
     tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n").await?;
     tokio::io::AsyncWriteExt::flush(&mut stream).await?;
@@ -110,6 +133,27 @@ async fn where_client_certificates_are_demanded_one_of_that_ca_is_needed() {
         assert!(ping(&server, &authority, version, Some(&foreign)).await.is_err(), "{version:?} with a foreign one");
         let good = leaf(&client_ca);
         assert_eq!(ping(&server, &authority, version, Some(&good)).await.unwrap().status, 200, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_a_client_that_kept_its_ticket() {
+    let authority = authority();
+    let server = server(&authority, None).await;
+    for version in [&TLS12, &TLS13] {
+        let kinds = handshakes(&server, &config(&authority, version, None)).await;
+        assert_eq!(kinds, [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)], "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_client_certificates_are_demanded_each_connection_shows_one() {
+    let (client_ca, authority) = (authority(), authority());
+    let server = server(&authority, Some(&client_ca)).await;
+    let leaf = leaf(&client_ca);
+    for version in [&TLS12, &TLS13] {
+        let kinds = handshakes(&server, &config(&authority, version, Some(&leaf))).await;
+        assert_eq!(kinds, [Some(HandshakeKind::Full), Some(HandshakeKind::Full)], "{version:?}");
     }
 }
 
