@@ -47,6 +47,8 @@ pub(crate) struct Part {
     pub(crate) content: Content,
     pub(crate) signers: Vec<KeyName>,
     pub(crate) edits: Vec<Edit>,
+    /// Edits that leave no place for others, so that they come last.
+    pub(crate) last_edits: Vec<Edit>,
     pub(crate) tampers: Vec<Tamper>,
     pub(crate) marks: Vec<Mark>,
 }
@@ -116,8 +118,8 @@ fn named_role(part: &Part) -> String {
 
 impl Part {
     pub(crate) fn new(role: &str, content: Content, signers: Vec<KeyName>) -> Self {
-        let (edits, tampers, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { role: role.to_owned(), head: head(role), content, signers, edits, tampers, marks }
+        let (edits, last_edits, tampers, marks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { role: role.to_owned(), head: head(role), content, signers, edits, last_edits, tampers, marks }
     }
 }
 
@@ -136,6 +138,12 @@ impl Draft {
     pub(crate) fn edit(&mut self, change: impl Fn(&mut Value) + Send + Sync + 'static) {
         let subject = self.subject.clone();
         self.edit_of(&subject, change);
+    }
+
+    /// Changes the subject's document after all others that change it: to what has no members that they could change.
+    pub(crate) fn edit_last(&mut self, change: impl Fn(&mut Value) + Send + Sync + 'static) {
+        let subject = self.subject.clone();
+        self.part(&subject).map(|part| part.last_edits.push(Arc::new(change))).unwrap_or_default();
     }
 
     pub(crate) fn edit_of(&mut self, role: &str, change: impl Fn(&mut Value) + Send + Sync + 'static) {
@@ -225,7 +233,7 @@ impl Draft {
                 json!({"_type": "Timestamp", "expires": expires, "meta": meta, "version": version})
             }
         };
-        for edit in &part.edits {
+        for edit in part.edits.iter().chain(&part.last_edits) {
             edit(&mut body);
         }
         // What has no canonical form is signed as it is; nobody gets so far as to check that.

@@ -102,7 +102,7 @@ pub(super) const BREAKS: &[Break] = &[
         },
     },
     root("root: keys null", |d, _| d.edit(|v| v["keys"] = Value::Null)),
-    root("root: keys is a list", |d, _| d.edit(|v| v["keys"] = json!([]))),
+    root("root: keys is a list", |d, _| d.edit_last(|v| v["keys"] = json!([]))),
     root("root: roles null", |d, _| d.edit(|v| v["roles"] = Value::Null)),
     root("root: no roles", |d, _| d.edit(|v| without(v, "roles"))),
     root("root: an unknown kind of key", |d, _| {

@@ -56,7 +56,7 @@ pub(super) const BREAKS: &[Break] = &[
         d.edit(|v| without(&mut v["meta"]["targets"]["hashes"], "sha256"));
     }),
     snapshot("snapshot: meta null", |d, _| d.edit(|v| v["meta"] = Value::Null)),
-    snapshot("snapshot: meta is a list", |d, _| d.edit(|v| v["meta"] = json!([]))),
+    snapshot("snapshot: meta is a list", |d, _| d.edit_last(|v| v["meta"] = json!([]))),
     snapshot("snapshot: no meta", |d, _| d.edit(|v| without(v, "meta"))),
     snapshot("snapshot: expired", |d, _| d.edit(|v| v["expires"] = EXPIRED.into())),
     snapshot("snapshot: version 0", |d, _| d.edit(|v| v["version"] = json!(0))),

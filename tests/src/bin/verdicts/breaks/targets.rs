@@ -41,7 +41,7 @@ pub(super) const BREAKS: &[Break] = &[
     targets("targets: expired", |d, _| d.edit(|v| v["expires"] = EXPIRED.into())),
     targets("targets: no targets member", |d, _| d.edit(|v| without(v, "targets"))),
     targets("targets: targets null", |d, _| d.edit(|v| v["targets"] = Value::Null)),
-    targets("targets: targets is a list", |d, _| d.edit(|v| v["targets"] = json!([]))),
+    targets("targets: targets is a list", |d, _| d.edit_last(|v| v["targets"] = json!([]))),
     targets("targets: a target is null", |d, _| d.edit(|v| v["targets"]["odd"] = Value::Null)),
     targets("targets: a target without hashes", |d, _| {
         d.edit(|v| v["targets"]["odd"] = json!({"hashes": {}, "length": 1}))
