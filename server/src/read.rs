@@ -73,7 +73,7 @@ impl Reader {
             },
             Role::Snapshot => self.fresh_head(gun).await?.and_then(|head| head.snapshot),
             Role::Root | Role::Targets | Role::Delegation(_) => match self.listed(gun, role).await? {
-                Some(sha256) => self.store.by_sha256(gun, role, &sha256).await?,
+                Some(sha256) => self.store.listed(gun, role, &sha256).await?,
                 None => None,
             },
         };
@@ -123,7 +123,7 @@ impl Reader {
         if let Some(links) = self.links.remembered_snapshot(&sha256) {
             return Ok(links.roles.get(role).copied());
         }
-        let Some(snapshot) = self.store.by_sha256(gun, &Role::Snapshot, &sha256).await? else { return Ok(None) };
+        let Some(snapshot) = self.store.listed(gun, &Role::Snapshot, &sha256).await? else { return Ok(None) };
         Ok(self.links.snapshot(&snapshot)?.roles.get(role).copied())
     }
 
@@ -131,7 +131,7 @@ impl Reader {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
         let snapshot = match link.snapshot {
-            Some(sha256) => self.store.by_sha256(gun, &Role::Snapshot, &sha256).await?,
+            Some(sha256) => self.store.listed(gun, &Role::Snapshot, &sha256).await?,
             None => None,
         };
         let snapshot_expires = match &snapshot {

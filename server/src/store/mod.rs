@@ -43,6 +43,13 @@ pub trait MetadataStore: Send + Sync {
     /// The file of a role with this digest; never a file of another GUN or role.
     async fn by_sha256(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError>;
 
+    /// The same for whoever was led to it by the newest timestamp, which he asked for just now: it may be answered from
+    /// memory. Whoever stored that timestamp held all that it leads to against the stored files, and a deletion takes it
+    /// away with them.
+    async fn listed(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
+        self.by_sha256(gun, role, sha256).await
+    }
+
     /// Writes every file of `update` and its change record, or nothing. A publish counts as a use of the GUN; the
     /// timestamp of a renewal is remembered as one.
     ///

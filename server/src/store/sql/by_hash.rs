@@ -1,5 +1,6 @@
 //! Files by their hashes. Bytes of a hash never change, so they are remembered; that a repository has them is asked of the
-//! database each time, as it may have been deleted, here or by another server.
+//! database each time, as it may have been deleted, here or by another server. Only who comes from the newest timestamp knows
+//! that already.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,7 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::rows::{from_micros, number, to_version, wrong};
 use super::together::{Question, Together};
-use super::words::{is, is_sha256};
+use super::words::{NEWEST_OF_A_DIGEST, is, is_sha256};
 use crate::bounded::BoundedMap;
 use crate::store::{StoreError, Stored};
 
@@ -22,15 +23,22 @@ const LARGEST_BYTES: usize = 2 << 20;
 /// What an entry takes beside the bytes of the file.
 const ENTRY_BYTES: usize = 256;
 
+/// How many places are remembered: with the longest names 4 MiB.
+const REMEMBERED_PLACES: usize = 4096;
+
+/// A file as one repository has it.
+type Place = (Gun, Role, Sha256);
+
 /// Remembered files, and the question whether they are still there.
 pub(super) struct ByHash<E: Engine> {
     remembered: Mutex<BoundedMap<Sha256, Bytes>>,
+    places: Mutex<BoundedMap<Place, (Version, UtcTime)>>,
     there: Together<E, There>,
 }
 
 /// Does this GUN have a file of this role and digest?
 #[derive(PartialEq)]
-struct There {
+pub(super) struct There {
     gun: Gun,
     role: Role,
     sha256: String,
@@ -44,7 +52,7 @@ impl Question for There {
     fn statement<E: Engine>(number: usize, first: usize) -> String {
         format!(
             "SELECT {number} AS number, version, created_at FROM tuf_files WHERE {} AND {} AND {} \
-             AND deleted_at IS NULL ORDER BY version DESC LIMIT 1",
+             AND deleted_at IS NULL {NEWEST_OF_A_DIGEST}",
             is::<E>("gun", first),
             is::<E>("role", first + 1),
             is_sha256::<E>(first + 2)
@@ -62,7 +70,11 @@ impl Question for There {
 
 impl<E: Engine> ByHash<E> {
     pub(super) fn new(database: Database<E>) -> Self {
-        Self { remembered: Mutex::new(BoundedMap::new(REMEMBERED_BYTES)), there: Together::new(database) }
+        Self {
+            remembered: Mutex::new(BoundedMap::new(REMEMBERED_BYTES)),
+            places: Mutex::new(BoundedMap::new(REMEMBERED_PLACES)),
+            there: Together::new(database),
+        }
     }
 
     /// The bytes with this digest, if they are remembered.
@@ -80,15 +92,32 @@ impl<E: Engine> ByHash<E> {
     ) -> Result<Option<Stored>, StoreError> {
         let question = There { gun: gun.clone(), role: role.clone(), sha256: sha256.to_hex() };
         let there = self.there.ask(question).await?;
+        there.iter().for_each(|found| self.note(gun, role, sha256, *found));
         Ok(there.map(|(version, created_at)| Stored { version, sha256, bytes, created_at }))
     }
 
+    /// The file as this GUN and role had it when it was last asked for; it may have been deleted since.
+    pub(super) fn found_before(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Option<Stored> {
+        let place = (gun.clone(), role.clone(), *sha256);
+        let (version, created_at) = *self.places().get(&place)?;
+        Some(Stored { version, sha256: *sha256, bytes: self.bytes(sha256)?, created_at })
+    }
+
     /// Remembers a file that was read. What is not what its digest says is not: it would be served to other repositories.
-    pub(super) fn remember(&self, stored: &Stored) {
+    pub(super) fn remember(&self, gun: &Gun, role: &Role, stored: &Stored) {
         if stored.bytes.len() <= LARGEST_BYTES && Sha256::of(&stored.bytes) == stored.sha256 {
             let weight = stored.bytes.len().saturating_add(ENTRY_BYTES);
             self.remembered().insert_weighing(stored.sha256, stored.bytes.clone(), weight);
+            self.note(gun, role, stored.sha256, (stored.version, stored.created_at));
         }
+    }
+
+    fn note(&self, gun: &Gun, role: &Role, sha256: Sha256, found: (Version, UtcTime)) {
+        self.places().insert((gun.clone(), role.clone(), sha256), found);
+    }
+
+    fn places(&self) -> MutexGuard<'_, BoundedMap<Place, (Version, UtcTime)>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remembered(&self) -> MutexGuard<'_, BoundedMap<Sha256, Bytes>> {

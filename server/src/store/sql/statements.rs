@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bulla_database::{Engine, EngineName, Statement};
 
 use super::words::{
-    Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun, same_own_gun,
+    NEWEST_OF_A_DIGEST, Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun,
+    same_own_gun,
 };
 
 /// The most roles that one statement asks for.
@@ -85,10 +86,7 @@ impl<E: Engine> Statements<E> {
             latest: Statement::new(&format!("SELECT {FILE} {live} ORDER BY version DESC LIMIT 1")),
             newest: Statement::new(&newest::<E>()),
             by_version: Statement::new(&format!("SELECT {FILE} {live} AND version = $3")),
-            by_sha256: Statement::new(&format!(
-                "SELECT {FILE} {live} AND {} ORDER BY version DESC LIMIT 1",
-                is_sha256::<E>(3)
-            )),
+            by_sha256: Statement::new(&format!("SELECT {FILE} {live} AND {} {NEWEST_OF_A_DIGEST}", is_sha256::<E>(3))),
             newest_of: (0..=MAX_ROLES.ilog2())
                 .map(|power| 1_usize << power)
                 .map(|count| (count, Arc::new(Statement::new(&newest_of::<E>(count)))))

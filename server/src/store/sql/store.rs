@@ -36,7 +36,7 @@ const ADOPTED_AGAIN: i64 = 10_000;
 pub struct SqlStore<E: Engine> {
     clock: Arc<dyn Clock>,
     pub(super) database: Database<E>,
-    statements: Arc<Statements<E>>,
+    pub(super) statements: Arc<Statements<E>>,
     /// On the engine with one writer.
     groups: Option<GroupCommit>,
     timestamps: Together<E, NewestTimestamp>,
@@ -289,8 +289,15 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         let digits = sha256.to_hex();
         let values = [Value::Text(gun.as_str()), Value::Text(role.as_str()), Value::Text(&digits)];
         let stored = self.file(gun, &self.statements.by_sha256, &values).await?;
-        stored.iter().for_each(|stored| self.by_hash.remember(stored));
+        stored.iter().for_each(|stored| self.by_hash.remember(gun, role, stored));
         Ok(stored)
+    }
+
+    async fn listed(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<Option<Stored>, StoreError> {
+        match self.by_hash.found_before(gun, role, sha256) {
+            Some(stored) => Ok(Some(stored)),
+            None => self.by_sha256(gun, role, sha256).await,
+        }
     }
 
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {

@@ -65,6 +65,10 @@ pub(super) fn is_sha256<E: Engine>(place: usize) -> String {
     }
 }
 
+/// The newest of the rows of one digest, mostly the only one. Of a bare `version` SQLite would go by the index of versions,
+/// and read them all, each behind its file.
+pub(super) const NEWEST_OF_A_DIGEST: &str = "ORDER BY +version DESC LIMIT 1";
+
 /// That a row `t` of `tuf_files` is of the GUN of a row `r` of our own tables, by the index of `t`.
 pub(super) fn same_gun<E: Engine>(names: &Names) -> String {
     match E::ENGINE {

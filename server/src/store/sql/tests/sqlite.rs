@@ -4,11 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla_database::{Statement, Value};
-use tuf_schema::{Gun, Role, Sha256};
+use bulla_database::{Sqlite, Statement, Value};
+use tuf_schema::{Gun, Role, Sha256, Version};
 
 use crate::clock::SystemClock;
 use crate::store::sql::SqliteStore;
+use crate::store::sql::by_hash::There;
+use crate::store::sql::together::Question as _;
 use crate::store::{MetadataStore, StoreError};
 
 async fn store(directory: &tempfile::TempDir) -> SqliteStore {
@@ -55,6 +57,24 @@ async fn the_file_and_its_side_files_belong_to_their_owner_alone() {
     }
 }
 
+/// A repository of many versions is read by hash as fast as one of few.
+#[tokio::test]
+async fn a_digest_is_looked_up_by_its_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    let file = format!("{:?}", store.statements.by_sha256);
+    let there = There::statement::<Sqlite>(1, 1);
+    for text in [file, there] {
+        let statement = Statement::new(&format!("EXPLAIN QUERY PLAN {text}"));
+        let rows = store.database.fetch(&statement, &["a.test/b", "root", "00"].map(Value::Text)).await.unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.text(3).unwrap().unwrap()).collect();
+        assert!(
+            plan.iter().any(|step| step.contains("tuf_files_sha256_idx (sha256=? AND gun=? AND role=?)")),
+            "{plan:?}"
+        );
+    }
+}
+
 /// What is remembered by its hash is for every repository, so it must be what the hash says.
 #[tokio::test]
 async fn bytes_that_are_not_of_their_hash_are_served_to_no_other_repository() {
@@ -72,6 +92,26 @@ async fn bytes_that_are_not_of_their_hash_are_served_to_no_other_repository() {
     for name in ["wrong", "right", "right"] {
         let stored = store.by_sha256(&Gun::parse(name).unwrap(), &Role::Targets, &sha256).await.unwrap().unwrap();
         assert_eq!(stored.bytes, name);
+    }
+}
+
+/// Who asks by hash may be told of a deletion by nothing else; who asks for what is newest was told before.
+#[tokio::test]
+async fn a_file_by_hash_is_asked_for_each_time_and_what_the_newest_timestamp_leads_to_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    let (gun, sha256) = (Gun::parse("a.test/b").unwrap(), Sha256::of(b"targets"));
+    let row = "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
+               VALUES (0, 0, 'a.test/b', 'targets', 1, $1, $2)";
+    let values = [Value::Text(&sha256.to_hex()), Value::Bytes(b"targets")];
+    store.database.execute(&Statement::new(row), &values).await.unwrap();
+    let stored = store.listed(&gun, &Role::Targets, &sha256).await.unwrap();
+    assert_eq!(stored.as_ref().map(|stored| stored.version), Some(Version::FIRST));
+    store.database.execute(&Statement::new("DELETE FROM tuf_files"), &[]).await.unwrap();
+    assert_eq!(store.listed(&gun, &Role::Targets, &sha256).await.unwrap(), stored);
+    assert_eq!(store.by_sha256(&gun, &Role::Targets, &sha256).await.unwrap(), None);
+    for (gun, role) in [("a.test/b", Role::Root), ("a.test/c", Role::Targets)] {
+        assert_eq!(store.listed(&Gun::parse(gun).unwrap(), &role, &sha256).await.unwrap(), None, "{gun} {role}");
     }
 }
 
