@@ -86,6 +86,15 @@ impl Cache {
         }
     }
 
+    /// How many bytes the cached document of `role` has, if there is one.
+    #[must_use]
+    pub fn length(&self, role: &Role) -> Option<u64> {
+        if lies_in_another(role) {
+            return None;
+        }
+        fs::metadata(self.directory.metadata(&self.gun, role)).ok().map(|file| file.len())
+    }
+
     /// Whether a root was kept here before this run: one that it saw for the first time was chosen by the server.
     ///
     /// # Errors

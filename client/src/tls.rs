@@ -19,7 +19,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What every path to trust metadata has in it, and no other: no part of a repository's name begins so.
-const METADATA_PATH: &str = "/_trust/tuf/";
+const METADATA_PATH: &str = "/_trust/";
 
 /// What is in every path to a manifest of a registry, which may lead to where its bytes lie, at another server.
 const MANIFEST_PATH: &str = "/manifests/";

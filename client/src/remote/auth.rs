@@ -66,8 +66,7 @@ impl Challenge {
     /// None of another server than the one that was `asked`: whoever a redirect leads to must not name the place where
     /// credentials are shown.
     pub(crate) fn of(response: &Response, asked: &str) -> Option<Self> {
-        let same_origin = Url::parse(asked).is_ok_and(|asked| asked.origin() == response.url().origin());
-        if response.status() != reqwest::StatusCode::UNAUTHORIZED || !same_origin {
+        if response.status() != reqwest::StatusCode::UNAUTHORIZED || !is_of(response, asked) {
             return None;
         }
         let headers = response.headers().get_all(WWW_AUTHENTICATE);
@@ -115,6 +114,11 @@ impl Challenge {
             }
         }
     }
+}
+
+/// Whether an answer is of the server that was asked, and not of another that a redirect led to.
+pub(super) fn is_of(response: &Response, asked: &str) -> bool {
+    Url::parse(asked).is_ok_and(|asked| asked.origin() == response.url().origin())
 }
 
 /// Splits `a="b",c=d`; a quoted value may hold commas and escaped quotes.

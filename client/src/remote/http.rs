@@ -1,5 +1,6 @@
 //! The trust server over https, as the reference's client speaks to it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -7,10 +8,12 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::multipart::{Form, Part as FormPart};
 use reqwest::{Client, Method, RequestBuilder, Response};
+use tuf_schema::update_answer::Held;
 use tuf_schema::verify::chain::DocumentName;
 use tuf_schema::verify::limits::{MAX_ERROR_BYTES, MAX_KEY_BYTES};
 use tuf_schema::{BaseRole, Gun, KeyType, PublicKey, Role};
 
+use super::at_once;
 use super::auth::{Action, Challenge};
 use super::failure::classify;
 use super::patience::Patience;
@@ -22,13 +25,15 @@ const UPLOAD_FIELD: &str = "files";
 
 /// A trust server over https, for one repository.
 pub struct HttpRemote {
-    client: Client,
-    server: TrustServer,
-    gun: Gun,
+    pub(super) client: Client,
+    pub(super) server: TrustServer,
+    pub(super) gun: Gun,
     credentials: Credentials,
     action: Action,
     /// What is shown with each request.
     authorization: Mutex<Option<HeaderValue>>,
+    /// Whether it says that it answers updates in one, and has not failed to yet.
+    answers_at_once: AtomicBool,
 }
 
 impl HttpRemote {
@@ -44,9 +49,11 @@ impl HttpRemote {
         action: Action,
     ) -> Result<Self, RemoteError> {
         let (server, gun, authorization) = (server.clone(), gun.clone(), Mutex::default());
-        let remote = Self { client, server, gun, credentials, action, authorization };
+        let answers_at_once = AtomicBool::new(false);
+        let mut remote = Self { client, server, gun, credentials, action, authorization, answers_at_once };
         let asked = format!("{}/v2/", remote.server);
         let ping = remote.client.get(&asked).send().await.map_err(|e| classify(remote.server.authority(), &e))?;
+        *remote.answers_at_once.get_mut() = at_once::is_offered(&ping, &asked);
         if let Some(challenge) = Challenge::of(&ping, &asked) {
             remote.answer(&challenge).await?;
         }
@@ -60,7 +67,7 @@ impl HttpRemote {
         Ok(())
     }
 
-    fn shown(&self) -> MutexGuard<'_, Option<HeaderValue>> {
+    pub(super) fn shown(&self) -> MutexGuard<'_, Option<HeaderValue>> {
         self.authorization.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,6 +160,18 @@ impl Remote for HttpRemote {
             status => Err(refusal(status)),
         }
     }
+
+    fn answers_at_once(&self) -> bool {
+        self.answers_at_once.load(Ordering::Relaxed)
+    }
+
+    async fn lacking(&self, held: &Held, cap: u64) -> Option<Bytes> {
+        let answer = self.ask_at_once(held, cap).await;
+        if answer.is_none() {
+            self.answers_at_once.store(false, Ordering::Relaxed);
+        }
+        answer
+    }
 }
 
 /// Reads a body that must not be longer than `cap`.
@@ -214,14 +233,18 @@ fn parse_key(body: &[u8]) -> Result<PublicKey, RemoteError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::testing::{self, Scripted};
     use crate::tls::Scheme;
     use crate::tls::tests_support::client_of;
 
     /// The repository `a.test/b` of `server`, with what is shown to it.
-    fn remote(server: &Scripted, credentials: Credentials, shown: Option<&'static str>) -> HttpRemote {
+    pub(in crate::remote) fn remote(
+        server: &Scripted,
+        credentials: Credentials,
+        shown: Option<&'static str>,
+    ) -> HttpRemote {
         HttpRemote {
             client: client_of(Scheme::PlainOnLoopback),
             server: TrustServer::of_test(&format!("http://{}", server.address)),
@@ -229,6 +252,7 @@ mod tests {
             credentials,
             action: Action::Admin,
             authorization: Mutex::new(shown.map(HeaderValue::from_static)),
+            answers_at_once: AtomicBool::new(false),
         }
     }
 
@@ -291,9 +315,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_publish_that_a_busy_server_did_not_take_is_sent_again_as_it_was() {
-        let busy = std::sync::atomic::AtomicBool::new(true);
+        let busy = AtomicBool::new(true);
         let server = Scripted::start(move |_| {
-            let first = busy.swap(false, std::sync::atomic::Ordering::Relaxed);
+            let first = busy.swap(false, Ordering::Relaxed);
             if first {
                 testing::answer("503 Service Unavailable", &[("Retry-After", "0")], "")
             } else {

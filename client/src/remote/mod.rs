@@ -4,10 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::Url;
+use tuf_schema::update_answer::Held;
 use tuf_schema::verify::chain::DocumentName;
 use tuf_schema::{BaseRole, PublicKey, Role};
 
+mod at_once;
 pub(crate) mod auth;
 pub(crate) mod failure;
 pub(crate) mod http;
@@ -113,6 +116,17 @@ pub trait Remote: Send + Sync {
     /// Deletes everything that the server has of the repository; that it has nothing is no failure. Needs
     /// [`Action::Admin`].
     async fn delete_all(&self) -> Result<(), RemoteError>;
+
+    /// Whether the server says that it answers an update [in one](Self::lacking), and has not failed to yet.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
+    /// All that a reader lacks who holds so much, in the form of [`tuf_schema::update_answer`] and of at most `cap` bytes;
+    /// `None` when no such answer came. Nothing of it is to be believed for having come.
+    async fn lacking(&self, _held: &Held, _cap: u64) -> Option<Bytes> {
+        None
+    }
 }
 
 impl TrustServer {

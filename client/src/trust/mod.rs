@@ -3,6 +3,7 @@
 mod allowance;
 mod anchors;
 pub mod collection;
+mod offers;
 mod report;
 mod update;
 

@@ -11,6 +11,7 @@ use tuf_schema::verify::{Authority, StaleError, Verified};
 use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
 
 use super::allowance::Allowance;
+use super::offers::Offers;
 use crate::cache::{Cache, FileError};
 use crate::remote::{Remote, RemoteError};
 
@@ -195,7 +196,8 @@ async fn drive_within(
     }
 }
 
-/// Drives the chain, and one from the beginning each time when another process may have been quicker.
+/// Drives the chain, and one from the beginning each time when another process may have been quicker, or when what the
+/// server offered at once led nowhere: then each document is asked for by its name.
 async fn drive_undisturbed(
     gun: &Gun,
     chain: &mut Chain,
@@ -206,17 +208,28 @@ async fn drive_undisturbed(
 ) -> Result<(), UpdateError> {
     let remote = match remote {
         Ok(remote) => remote,
-        down @ Err(_) => return drive(gun, chain, down, cache, offline).await,
+        down @ Err(_) => return drive(gun, chain, down, cache, offline, &mut Offers::none()).await,
     };
+    let mut offers = Offers::to_be_asked_for();
+    let mut outcome = drive(gun, chain, Ok(remote), cache, offline, &mut offers).await;
+    if offers.were_used() && outcome.as_ref().is_err_and(may_be_misled) {
+        *chain = begin();
+        outcome = drive(gun, chain, Ok(remote), cache, offline, &mut Offers::none()).await;
+    }
     for _ in 0..REREADS {
-        let outcome = drive(gun, chain, Ok(remote), cache, offline).await;
         if !outcome.as_ref().is_err_and(may_be_overtaken) {
-            return outcome;
+            break;
         }
         tokio::time::sleep(REREAD_PAUSE).await;
         *chain = begin();
+        outcome = drive(gun, chain, Ok(remote), cache, offline, &mut Offers::none()).await;
     }
-    drive(gun, chain, Ok(remote), cache, offline).await
+    outcome
+}
+
+/// Whether it may be due to what the server offered at once: to anything but nobody's answering.
+fn may_be_misled(error: &UpdateError) -> bool {
+    !matches!(error, UpdateError::Remote(RemoteError::Unreachable { .. } | RemoteError::Busy { .. }))
 }
 
 /// Whether what is cached may have become newer than the timestamp that was fetched, because another process fetched a
@@ -233,22 +246,36 @@ async fn drive(
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
     offline: Offline,
+    offers: &mut Offers,
 ) -> Result<(), UpdateError> {
     let (remote, mut down) = match remote {
         Ok(remote) => (Some(remote), None),
         Err(reason) => (None, Some(reason)),
     };
     let mut allowance = Allowance::default();
+    // What the cache gave last: before a role is fetched, what is cached of it is asked for.
+    let mut kept: Option<(Role, Bytes)> = None;
     while let Some(request) = chain.request() {
         let answer = match (&request, remote) {
             (Request::Cached(Role::Root), _) => found(settled_root(gun, cache).await?),
-            (Request::Cached(role), _) => found(cache.read(role)?),
+            (Request::Cached(role), _) => {
+                let bytes = cache.read(role)?.map(Bytes::from);
+                kept = bytes.clone().map(|bytes| (role.clone(), bytes));
+                bytes.map_or(Answer::Absent, Answer::Bytes)
+            }
             (Request::Fetch { .. }, None) => Answer::Unreachable,
             (Request::Fetch { name, cap }, Some(remote)) => {
-                match remote.fetch(name, allowance.cap(&name.role, *cap)).await {
+                let most = allowance.cap(&name.role, *cap);
+                offers.ask(remote, cache, chain.root().map(|root| root.model().version)).await;
+                let of_role = kept.as_ref().filter(|(role, _)| *role == name.role).map(|(_, bytes)| bytes);
+                let fetched = match offers.take(name, most, of_role) {
+                    Some(bytes) => Ok(Some(bytes)),
+                    None => remote.fetch(name, most).await.map(|bytes| bytes.map(Bytes::from)),
+                };
+                match fetched {
                     Ok(bytes) => {
                         allowance.spend(bytes.as_deref().unwrap_or_default());
-                        found(bytes)
+                        bytes.map_or(Answer::Absent, Answer::Bytes)
                     }
                     Err(reason @ RemoteError::Unreachable { .. }) => {
                         down = Some(reason);

@@ -328,12 +328,19 @@ pub(crate) fn delegate(public: &PublicKey, owner: &Person, server: &Server, name
 
 /// Every file of a person's cache, by name.
 pub(crate) fn cached(person: &Person) -> BTreeMap<PathBuf, Vec<u8>> {
-    let directory = person.directory().repository_metadata(&gun());
-    let read = |entry: std::io::Result<std::fs::DirEntry>| {
-        let path = entry.unwrap().path();
-        (path.clone(), std::fs::read(path).unwrap())
-    };
-    std::fs::read_dir(directory).map(|entries| entries.map(read).collect()).unwrap_or_default()
+    let mut directories = vec![person.directory().repository_metadata(&gun())];
+    let mut files = BTreeMap::new();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                files.insert(path.clone(), std::fs::read(path).unwrap());
+            }
+        }
+    }
+    files
 }
 
 pub(crate) fn roles(names: &[&str]) -> BTreeSet<String> {

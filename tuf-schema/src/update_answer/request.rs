@@ -8,8 +8,8 @@ use crate::version::Version;
 
 /// The most documents that a request may name.
 pub const MAX_HELD: usize = 200;
-/// The longest query that is written, in bytes. Proxies refuse request lines of 8 KiB (nginx); who holds more says a part
-/// of it, and is sent the rest.
+/// The longest query that is written, in bytes. Proxies refuse request lines of 8 KiB (nginx); who holds more [has to ask
+/// otherwise](Held::fits_a_query), or says a part of it and is sent the rest.
 pub const MAX_QUERY_BYTES: usize = 7000;
 
 /// What a client holds of a repository.
@@ -74,16 +74,27 @@ impl Held {
     /// characters may stand in a query as they are (RFC 3986, 3.4).
     #[must_use]
     pub fn to_query(&self) -> String {
+        self.query().0
+    }
+
+    /// Whether the query says all of it: who holds what it could not say would be sent that anew.
+    #[must_use]
+    pub fn fits_a_query(&self) -> bool {
+        self.query().1 == self.documents.len()
+    }
+
+    /// The query, and how many documents it names.
+    fn query(&self) -> (String, usize) {
         let mut query = self.root.map(|version| format!("root={version}")).unwrap_or_default();
-        for (role, sha256) in self.documents.iter().take(MAX_HELD) {
+        for (said, (role, sha256)) in self.documents.iter().enumerate() {
             let and = if query.is_empty() { "" } else { "&" };
             let pair = format!("{and}have={role}:{sha256}");
-            if query.len().saturating_add(pair.len()) > MAX_QUERY_BYTES {
-                break;
+            if said >= MAX_HELD || query.len().saturating_add(pair.len()) > MAX_QUERY_BYTES {
+                return (query, said);
             }
             query.push_str(&pair);
         }
-        query
+        (query, self.documents.len())
     }
 }
 
@@ -163,6 +174,7 @@ mod tests {
         let read = parse(&query).unwrap();
         assert!(read.documents.contains_key(&Role::Targets) && read.documents.contains_key(&Role::Snapshot));
         assert!(read.documents.iter().all(|(role, sha256)| held.documents[role] == *sha256));
+        assert!(read.fits_a_query() && !held.fits_a_query());
     }
 
     proptest! {
