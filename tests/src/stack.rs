@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use certs_dev::DevelopmentPki;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,6 +114,15 @@ impl Stack {
         let mut command = Command::new(binary("bulla-server")?);
         command.arg("-config").arg(self.folder.path().join("server.json")).args(arguments).kill_on_drop(true);
         Ok(command.output().await?)
+    }
+
+    /// What the signer tells of its keys, as JSON.
+    pub async fn signer_keys(&self) -> anyhow::Result<Vec<u8>> {
+        let mut command = Command::new(binary("bulla-signer")?);
+        command.arg("-config").arg(self.folder.path().join("signer.json")).kill_on_drop(true);
+        let output = command.args(["keys", "list", "--output", "json"]).output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
     }
 
     /// The server's base URL; plain HTTP, so that a story can send what no HTTP library would.

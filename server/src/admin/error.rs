@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bulla_database::Failure;
 use tuf_schema::Gun;
 
+use super::SignerKeysError;
 use crate::StartError;
 use crate::store::StoreError;
 use crate::store::sql::CopyError;
@@ -21,6 +22,15 @@ pub enum AdminError {
     /// Nothing is stored of the repository that was asked for.
     #[error("nothing is stored of {0}")]
     NoRepository(Gun),
+    /// The list of the signer's keys cannot be used.
+    #[error("the list of the signer's keys {path}", path = .path.display())]
+    SignerKeys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SignerKeysError,
+    },
     /// What the configuration names cannot be used.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -83,6 +83,10 @@ pub(crate) enum Trouble {
     OtherKey(KeyId),
     /// The signer answers with an error when it is asked for the keys.
     SignerFailed(String),
+    /// The signer signed a timestamp after the newest that is stored.
+    LaterSigned { signed: UtcTime, stored: UtcTime },
+    /// The signer signed timestamps, and nothing is stored of the repository.
+    NotStored { signed: UtcTime },
     /// It is past its date.
     Expired(UtcTime),
     /// The reference would write it differently, and list that instead.
@@ -112,6 +116,8 @@ pub(crate) enum Next {
     SignerBackup,
     /// The operator of the signer.
     MendSigner,
+    /// A newer backup, or another publish.
+    NewerBackup,
     /// Nobody: the server does it when it is time.
     Nothing,
     /// Nobody, as long as the reference does not come back.
@@ -146,6 +152,8 @@ impl Trouble {
             | Self::KeyNotHeld(_)
             | Self::TooFewKeys
             | Self::SignerFailed(_)
+            | Self::LaterSigned { .. }
+            | Self::NotStored { .. }
             | Self::OtherKey(_) => Weight::Finding,
         }
     }
@@ -176,6 +184,8 @@ impl Trouble {
             Self::TooFewKeys => "too_few_keys",
             Self::OtherKey(_) => "other_key",
             Self::SignerFailed(_) => "signer_failed",
+            Self::LaterSigned { .. } => "later_signed",
+            Self::NotStored { .. } => "not_stored",
             Self::Expired(_) => "expired",
             Self::OtherEncoding => "other_encoding",
         }
@@ -206,6 +216,9 @@ impl Trouble {
             Self::TooFewKeys => "as many keys in root as must sign".to_owned(),
             Self::OtherKey(key) => format!("at the signer the key that root lists as {key}"),
             Self::SignerFailed(_) => "an answer of the signer about its keys".to_owned(),
+            Self::LaterSigned { signed, .. } | Self::NotStored { signed } => {
+                format!("the timestamp that the signer signed at {signed}")
+            }
             Self::Expired(_) => "a date to come".to_owned(),
             Self::OtherEncoding => "the reference's own encoding".to_owned(),
         }
@@ -221,7 +234,9 @@ impl Trouble {
             Self::VersionColumn { column, .. } => format!("{column}"),
             Self::NoDocument(error) => error.to_string(),
             Self::NoMeaning(error) => error.to_string(),
-            Self::NoRoot | Self::NoFile | Self::RootGap { .. } | Self::KeyNotHeld(_) => "none".to_owned(),
+            Self::NoRoot | Self::NoFile | Self::RootGap { .. } | Self::KeyNotHeld(_) | Self::NotStored { .. } => {
+                "none".to_owned()
+            }
             Self::FirstRoot(error) => error.to_string(),
             Self::BrokenRootChain { reason, .. } => reason.to_string(),
             Self::NotSigned(error) | Self::PassedOver(error) => error.to_string(),
@@ -233,6 +248,7 @@ impl Trouble {
             Self::NotListed { listed, .. } | Self::OlderListed { listed } => {
                 format!("version {listed} is listed, which is older")
             }
+            Self::LaterSigned { stored, .. } => format!("one of {stored} as the newest"),
             Self::SnapshotKeyNotHeld(_) => "none: the key is the publisher's, or the signer lost it".to_owned(),
             Self::TooFewKeys => "fewer".to_owned(),
             Self::OtherKey(_) => "another one under this id".to_owned(),
@@ -271,6 +287,10 @@ impl fmt::Display for Next {
                  `notary key rotate GUN ROLE -r`"
             }
             Self::MendSigner => "look into the signer's log",
+            Self::NewerBackup => {
+                "if this database was put back from a backup, what was published since is lost: put back a newer one, or \
+                 publishers publish it again; if not, a publish failed after it was signed, which is no harm"
+            }
             Self::Nothing => "none: the server signs it anew when it is read",
             Self::BeforeGoingBack => "the publisher publishes the role again, before you go back to the reference",
         })

@@ -6,6 +6,7 @@ mod error;
 mod files;
 mod finding;
 mod keys;
+mod lost;
 mod missing;
 mod open;
 mod report;
@@ -14,5 +15,6 @@ mod verify;
 
 pub use copy::copy;
 pub use error::AdminError;
+pub use lost::SignerKeysError;
 pub(crate) use missing::tell_missing;
 pub use verify::{Verdict, VerifyRequest, verify};

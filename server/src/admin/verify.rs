@@ -1,6 +1,7 @@
 //! `admin verify`: whether everything that is stored can be read and believed.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tuf_schema::{Gun, Role, Sha256};
@@ -10,6 +11,7 @@ use super::error::AdminError;
 use super::files::check_row;
 use super::finding::{Finding, Next, Trouble, Weight};
 use super::keys::held_keys;
+use super::lost::LastSigned;
 use super::open;
 use super::report::Report;
 use super::roots::RootChain;
@@ -39,6 +41,8 @@ pub struct VerifyRequest {
     pub gun: Option<Gun>,
     /// Sign snapshot and timestamp anew where that mends a repository.
     pub repair: bool,
+    /// What the signer printed of its keys: whatever it signed after the newest that is stored is lost.
+    pub signer_keys: Option<PathBuf>,
     /// Print JSON, one object a line.
     pub json: bool,
 }
@@ -64,11 +68,16 @@ pub async fn verify(
     clock: Arc<dyn Clock>,
     output: &mut (dyn Write + Send),
 ) -> Result<Verdict, AdminError> {
+    let last_signed = match &request.signer_keys {
+        Some(path) => LastSigned::read(path).map_err(|source| AdminError::SignerKeys { path: path.clone(), source })?,
+        None => LastSigned::default(),
+    };
     let store = open::existing(&config.storage, &clock).await?;
     let signer = open::signer(&config.trust)?;
     let mut verifier =
         Verifier { store, signer, clock, roots: TrustedRoots::new(), report: Report::new(output, request.json) };
     verifier.find_signer().await?;
+    verifier.lost(&last_signed, request.gun.as_ref()).await?;
     match &request.gun {
         Some(gun) if !verifier.repository(gun, request.repair).await? => {
             return Err(AdminError::NoRepository(gun.clone()));
@@ -111,6 +120,7 @@ impl Examined {
             | Next::Remove
             | Next::SignerBackup
             | Next::MendSigner
+            | Next::NewerBackup
             | Next::Nothing
             | Next::BeforeGoingBack => false,
         })
@@ -148,6 +158,16 @@ impl Verifier<'_> {
         Ok(self
             .report
             .say("signer", &format_args!("{error}: from here on it is not asked whether it holds the keys"))?)
+    }
+
+    /// Tells what the signer signed and the store lacks.
+    async fn lost(&mut self, last_signed: &LastSigned, only: Option<&Gun>) -> Result<(), AdminError> {
+        for gun in last_signed.guns().filter(|gun| only.is_none_or(|only| only == *gun)) {
+            if let Some(finding) = last_signed.missing(&*self.store, gun).await? {
+                self.report.finding(&finding)?;
+            }
+        }
+        Ok(())
     }
 
     async fn all(&mut self, repair: bool) -> Result<(), AdminError> {

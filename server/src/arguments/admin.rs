@@ -26,6 +26,10 @@ pub(crate) enum AdminVerb {
         /// Signs snapshot and timestamp anew where that mends a repository; deletes nothing
         #[arg(long)]
         repair: bool,
+        /// What `bulla-signer -config FILE keys list --output json` printed: tells what the signer signed and this
+        /// database lacks, as after it was put back from a backup
+        #[arg(long, value_name = "FILE")]
+        signer_keys: Option<PathBuf>,
         /// How lines are written: text or json
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
         output: String,
@@ -55,8 +59,8 @@ pub(crate) fn run(verb: AdminVerb, config: &Config) -> anyhow::Result<ExitCode> 
 async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock);
     match verb {
-        AdminVerb::Verify { gun, repair, output: format } => {
-            let request = VerifyRequest { gun, repair, json: format == "json" };
+        AdminVerb::Verify { gun, repair, signer_keys, output: format } => {
+            let request = VerifyRequest { gun, repair, signer_keys, json: format == "json" };
             Ok(match admin::verify(config, &request, clock, output).await? {
                 Verdict::Whole => ExitCode::SUCCESS,
                 Verdict::Findings => ExitCode::from(FINDINGS),
