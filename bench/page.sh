@@ -1,4 +1,4 @@
-# What both benchmarks write into docs/performance.md.  Sourced.
+# What the benchmarks write into docs/performance.md, and the pictures of it.  Sourced.
 
 version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo unknown; }
 
@@ -21,4 +21,5 @@ write_page() {
   ' "$page" >"$2.page"
   cat "$2.page" >"$page"
   echo "written to docs/performance.md"
+  "$REPOSITORY/bench/plot.py" "$page" "$1"
 }
