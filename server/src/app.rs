@@ -8,6 +8,7 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 
 use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
+use crate::catch_up::CatchUp;
 use crate::clock::Clock;
 use crate::config::{
     CacheAges, Config, Database, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig,
@@ -100,6 +101,7 @@ pub enum StartError {
 pub(crate) struct App {
     pub(crate) publisher: Publisher,
     pub(crate) reader: Reader,
+    pub(crate) catch_up: CatchUp,
     pub(crate) keys: RoleKeys,
     pub(crate) store: Arc<dyn MetadataStore>,
     pub(crate) signer: Arc<dyn RoleSigner>,
@@ -174,6 +176,7 @@ impl App {
                 Arc::new(SystemRandom::new()),
             ),
             reader: Reader::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock)),
+            catch_up: CatchUp::new(&limits),
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
             signer,

@@ -4,6 +4,7 @@ pub mod admin;
 mod app;
 pub mod auth;
 mod bounded;
+mod catch_up;
 pub mod chain;
 pub mod chance;
 pub mod check;

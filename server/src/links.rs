@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tuf_schema::model::{Snapshot, Timestamp};
-use tuf_schema::{Role, Sha256, UtcTime};
+use tuf_schema::model::{FileMeta, Snapshot, Timestamp};
+use tuf_schema::{Role, Sha256, UtcTime, Version};
 
 use crate::bounded::BoundedMap;
 use crate::publish::MAX_SNAPSHOT_ROLES;
 use crate::publish::load::unverified;
 use crate::store::{StoreError, Stored};
 
-/// How many timestamps are remembered.
+/// How many timestamps are remembered, and of how many roots the versions.
 const REMEMBERED: usize = 4096;
 
 /// What the remembered snapshots may take, in bytes: some twenty thousand of the usual size, or the twenty largest.
@@ -24,6 +24,14 @@ const ENTRY_BYTES: usize = 256;
 pub(crate) struct Links {
     timestamps: Mutex<BoundedMap<Sha256, TimestampLink>>,
     snapshots: Mutex<BoundedMap<Sha256, Arc<SnapshotLinks>>>,
+    root_versions: Mutex<BoundedMap<Sha256, Version>>,
+}
+
+/// The digest and the length that are listed for a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) sha256: Sha256,
+    pub(crate) length: u64,
 }
 
 /// What a timestamp says.
@@ -31,20 +39,24 @@ pub(crate) struct Links {
 pub(crate) struct TimestampLink {
     pub(crate) expires: UtcTime,
     /// The snapshot; `None` when it is named without the digest by which it could be found.
-    pub(crate) snapshot: Option<Sha256>,
+    pub(crate) snapshot: Option<Listed>,
 }
 
 /// What a snapshot says.
 #[derive(Debug)]
 pub(crate) struct SnapshotLinks {
     pub(crate) expires: UtcTime,
-    pub(crate) roles: BTreeMap<Role, Sha256>,
+    pub(crate) roles: BTreeMap<Role, Listed>,
 }
 
 impl Links {
     pub(crate) fn new() -> Self {
         let snapshots = BoundedMap::new(REMEMBERED_BYTES);
-        Self { timestamps: Mutex::new(BoundedMap::new(REMEMBERED)), snapshots: Mutex::new(snapshots) }
+        Self {
+            timestamps: Mutex::new(BoundedMap::new(REMEMBERED)),
+            snapshots: Mutex::new(snapshots),
+            root_versions: Mutex::new(BoundedMap::new(REMEMBERED)),
+        }
     }
 
     /// The link of a stored timestamp.
@@ -55,7 +67,7 @@ impl Links {
         }
         let document = unverified::<Timestamp>(&Role::Timestamp, stored)?;
         let model = document.claims();
-        let link = TimestampLink { expires: model.expires, snapshot: model.snapshot.digests.sha256() };
+        let link = TimestampLink { expires: model.expires, snapshot: Listed::of(&model.snapshot) };
         remembered().insert(stored.sha256, link);
         Ok(link)
     }
@@ -72,7 +84,7 @@ impl Links {
         }
         let document = unverified::<Snapshot>(&Role::Snapshot, stored)?;
         let model = document.claims();
-        let roles = model.meta.iter().filter_map(|(role, file)| Some((role.clone(), file.digests.sha256()?))).collect();
+        let roles = model.meta.iter().filter_map(|(role, file)| Some((role.clone(), Listed::of(file)?))).collect();
         let links = Arc::new(SnapshotLinks { expires: model.expires, roles });
         // Only one stored before there was a limit is larger; it is parsed at each read.
         if links.roles.len() > MAX_SNAPSHOT_ROLES {
@@ -84,13 +96,28 @@ impl Links {
         remembered.insert_weighing(stored.sha256, links.clone(), bytes);
         Ok(links)
     }
+
+    /// The version of the root with this digest, if it is remembered.
+    pub(crate) fn remembered_root(&self, sha256: &Sha256) -> Option<Version> {
+        self.root_versions.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).copied()
+    }
+
+    /// Remembers which version a root has.
+    pub(crate) fn remember_root(&self, stored: &Stored) {
+        self.root_versions.lock().unwrap_or_else(PoisonError::into_inner).insert(stored.sha256, stored.version);
+    }
+}
+
+impl Listed {
+    /// `None` without the digest by which a document could be found.
+    fn of(file: &FileMeta) -> Option<Self> {
+        Some(Self { sha256: file.digests.sha256()?, length: file.length })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use tuf_schema::Version;
-    use tuf_schema::model::FileMeta;
     use tuf_schema::testing::{secret_key, signed};
 
     use super::*;

@@ -7,10 +7,12 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 use crate::auth::{Access, Pull};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::links::{Links, TimestampLink};
+use crate::links::{Links, Listed, TimestampLink};
 use crate::renew::{Renewed, Renewer};
 use crate::signer::RoleSigner;
 use crate::store::{MetadataStore, StoreError, Stored};
+
+pub(crate) mod state;
 
 pub use crate::renew::{RenewError, RenewalSettings, Repaired};
 
@@ -119,19 +121,19 @@ impl Reader {
     /// The digest that the current snapshot lists for a role.
     async fn listed(&self, gun: &Gun, role: &Role) -> Result<Option<Sha256>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
-        let Some(sha256) = self.links.timestamp(&timestamp)?.snapshot else { return Ok(None) };
+        let Some(Listed { sha256, .. }) = self.links.timestamp(&timestamp)?.snapshot else { return Ok(None) };
         if let Some(links) = self.links.remembered_snapshot(&sha256) {
-            return Ok(links.roles.get(role).copied());
+            return Ok(links.roles.get(role).map(|listed| listed.sha256));
         }
         let Some(snapshot) = self.store.listed(gun, &Role::Snapshot, &sha256).await? else { return Ok(None) };
-        Ok(self.links.snapshot(&snapshot)?.roles.get(role).copied())
+        Ok(self.links.snapshot(&snapshot)?.roles.get(role).map(|listed| listed.sha256))
     }
 
     async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
         let snapshot = match link.snapshot {
-            Some(sha256) => self.store.listed(gun, &Role::Snapshot, &sha256).await?,
+            Some(listed) => self.store.listed(gun, &Role::Snapshot, &listed.sha256).await?,
             None => None,
         };
         let snapshot_expires = match &snapshot {
@@ -156,7 +158,7 @@ impl Reader {
     async fn fresh_timestamp(&self, gun: &Gun) -> Result<Option<Stored>, StoreError> {
         let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
         let link = self.links.timestamp(&timestamp)?;
-        let snapshot = link.snapshot.and_then(|sha256| self.links.remembered_snapshot(&sha256));
+        let snapshot = link.snapshot.and_then(|listed| self.links.remembered_snapshot(&listed.sha256));
         let is_fresh = snapshot.is_some_and(|snapshot| self.is_fresh(link, Some(snapshot.expires)));
         Ok(is_fresh.then_some(timestamp))
     }

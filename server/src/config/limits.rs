@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tuf_schema::update_answer::MAX_DELTA_DOCUMENT_BYTES;
+
 use super::document::Document;
 use super::error::ConfigError;
 use super::key::Key;
@@ -15,6 +17,10 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("limits.upload_memory_bytes", "268435456"),
     Key::new("limits.large_uploads", "2"),
     Key::new("limits.answer_memory_bytes", "268435456"),
+    Key::new("limits.update_bytes", "67108864"),
+    Key::new("limits.deltas", "2"),
+    Key::new("limits.delta_bytes", "33554432"),
+    Key::new("limits.delta_memory_bytes", "16777216"),
     Key::new("limits.memory_share_percent", "50"),
     Key::new("limits.parts", "1000"),
     Key::new("limits.token_bytes", "65536"),
@@ -47,6 +53,15 @@ pub struct Limits {
     /// `answer_memory_bytes`: what all answers may hold together while clients read them, those of 64 KiB and less left
     /// out; who comes later gets 503. Default 256 MiB, and never less than the largest document.
     pub answer_memory_bytes: usize,
+    /// `update_bytes`: the largest answer that brings a client all that it does not hold; what has no room in it is asked
+    /// for as always. Default 64 MiB.
+    pub update_bytes: usize,
+    /// `deltas`: how many deltas are made at once; 0 makes none. Who gets no turn is sent the whole document. Default 2.
+    pub deltas: usize,
+    /// `delta_bytes`: the largest document that a delta is made of, or made against. Default 32 MiB.
+    pub delta_bytes: usize,
+    /// `delta_memory_bytes`: what deltas that were made may take, to be sent to others. Default 16 MiB.
+    pub delta_memory_bytes: usize,
     /// `memory_share_percent`: how much of the memory for uploads one repository may hold and one subject, and of that
     /// for answers one subject; never less than one of the largest size. Default 50.
     pub memory_share_percent: usize,
@@ -84,6 +99,10 @@ impl Default for Limits {
             upload_memory_bytes: 256 << 20,
             large_uploads: 2,
             answer_memory_bytes: 256 << 20,
+            update_bytes: 64 << 20,
+            deltas: 2,
+            delta_bytes: 32 << 20,
+            delta_memory_bytes: 16 << 20,
             memory_share_percent: 50,
             parts: 1000,
             token_bytes: 64 << 10,
@@ -126,6 +145,15 @@ impl Limits {
                 1024 * 1024 * MEBIBYTE,
             )?
             .max(document_bytes),
+            update_bytes: size("limits.update_bytes", default.update_bytes, 0, 1024 * MEBIBYTE)?,
+            deltas: size("limits.deltas", default.deltas, 0, 1000)?,
+            delta_bytes: size("limits.delta_bytes", default.delta_bytes, 1024, MAX_DELTA_DOCUMENT_BYTES)?,
+            delta_memory_bytes: size(
+                "limits.delta_memory_bytes",
+                default.delta_memory_bytes,
+                64 << 10,
+                1024 * MEBIBYTE,
+            )?,
             memory_share_percent: size("limits.memory_share_percent", default.memory_share_percent, 1, 100)?,
             parts: size("limits.parts", default.parts, 1, 100_000)?,
             token_bytes: size("limits.token_bytes", default.token_bytes, 1024, MEBIBYTE)?,

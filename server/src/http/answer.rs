@@ -1,11 +1,10 @@
 //! Answers that are no errors: bodies and headers as the reference sends them.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, PRAGMA};
 use hyper::{Response, StatusCode};
 
-use super::Answer;
+use super::{Answer, AnswerBody};
 use crate::store::Stored;
 
 /// The reference lets its library guess; clients do not look at it.
@@ -22,12 +21,12 @@ pub(super) enum CacheClass {
 
 /// Done, and nothing to say.
 pub(super) fn empty() -> Answer {
-    Response::new(Full::default())
+    Response::new(AnswerBody::default())
 }
 
 /// A short text or JSON document.
 pub(super) fn text(body: Bytes) -> Answer {
-    with_header(Response::new(Full::new(body)), CONTENT_TYPE, TEXT)
+    with_header(Response::new(body.into()), CONTENT_TYPE, TEXT)
 }
 
 /// A document of ours in JSON, under the type that the reference sends.
@@ -44,13 +43,13 @@ pub(super) fn to_json(document: &impl serde::Serialize) -> Bytes {
 /// The state of health as JSON.
 pub(super) fn health(status: StatusCode, body: Bytes) -> Answer {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
-    with_status(status, with_header(Response::new(Full::new(body)), CONTENT_TYPE, json))
+    with_status(status, with_header(Response::new(body.into()), CONTENT_TYPE, json))
 }
 
 /// Numbers in Prometheus' text format.
 pub(super) fn metrics(body: String) -> Answer {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    with_header(Response::new(Full::new(body.into())), CONTENT_TYPE, kind)
+    with_header(Response::new(Bytes::from(body).into()), CONTENT_TYPE, kind)
 }
 
 /// A stored file: its bytes untouched, and how long they may be kept.

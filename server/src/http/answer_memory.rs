@@ -26,11 +26,16 @@ pub(crate) struct AnswerMemory {
     address_bytes: usize,
 }
 
-/// The bytes of an answer and the memory they are charged.
-struct Held {
-    bytes: Bytes,
+/// Memory that an answer is charged; given back when dropped.
+pub(super) struct Charge {
     _units: OwnedSemaphorePermit,
     _share: Share<Client>,
+}
+
+/// Bytes of an answer and the memory that the answer is charged.
+struct Held {
+    bytes: Bytes,
+    _charge: Arc<Charge>,
 }
 
 impl AnswerMemory {
@@ -46,18 +51,45 @@ impl AnswerMemory {
 
     /// The same bytes, which hold their memory until the last copy of them is dropped.
     pub(super) fn hold(&self, client: Client, bytes: Bytes) -> Result<Bytes, ApiError> {
-        if bytes.len() <= SMALL_ANSWER_BYTES {
-            return Ok(bytes);
+        let charge = self.charge(client, bytes.len())?;
+        Ok(Held::all([bytes], charge).next().unwrap_or_default())
+    }
+
+    /// The same for the parts of one answer, which hold the memory of all of them until the last is dropped.
+    pub(super) fn hold_all(&self, client: Client, parts: Vec<Bytes>) -> Result<Vec<Bytes>, ApiError> {
+        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let charge = self.charge(client, bytes)?;
+        Ok(Held::all(parts, charge).collect())
+    }
+
+    /// The memory for so many bytes; `None` for a small answer, which needs none.
+    pub(super) fn charge(&self, client: Client, bytes: usize) -> Result<Option<Charge>, ApiError> {
+        if bytes <= SMALL_ANSWER_BYTES {
+            return Ok(None);
         }
-        let most = match client {
+        let mut share = self.of_clients.share(client, self.most_bytes(client));
+        share.grow(bytes).map_err(|ShareUsed| ApiError::answers_of_client())?;
+        let units = u32::try_from(bytes / UNIT_BYTES).map_err(|_| ApiError::answers())?;
+        let units = Arc::clone(&self.units).try_acquire_many_owned(units).map_err(|_| ApiError::answers())?;
+        Ok(Some(Charge { _units: units, _share: share }))
+    }
+
+    /// What all answers to a client may hold together.
+    pub(super) fn most_bytes(&self, client: Client) -> usize {
+        match client {
             Client::Subject(_) => self.share_bytes,
             Client::Address(_) => self.address_bytes,
-        };
-        let mut share = self.of_clients.share(client, most);
-        share.grow(bytes.len()).map_err(|ShareUsed| ApiError::answers_of_client())?;
-        let units = u32::try_from(bytes.len() / UNIT_BYTES).map_err(|_| ApiError::answers())?;
-        let units = Arc::clone(&self.units).try_acquire_many_owned(units).map_err(|_| ApiError::answers())?;
-        Ok(Bytes::from_owner(Held { bytes, _units: units, _share: share }))
+        }
+    }
+}
+
+impl Held {
+    fn all(parts: impl IntoIterator<Item = Bytes>, charge: Option<Charge>) -> impl Iterator<Item = Bytes> {
+        let charge = charge.map(Arc::new);
+        parts.into_iter().map(move |bytes| match &charge {
+            Some(charge) => Bytes::from_owner(Self { bytes, _charge: Arc::clone(charge) }),
+            None => bytes,
+        })
     }
 }
 
@@ -106,6 +138,20 @@ mod tests {
         assert_eq!(code(hold(1)), Err("TOOMANYREQUESTS"));
         assert_eq!(code(hold(2)), Ok(()));
         drop(held);
+    }
+
+    #[test]
+    fn the_parts_of_an_answer_count_together_and_until_the_last_is_sent() {
+        let memory = memory(1);
+        let client = Client::of_name("alice");
+        let small = || vec![Bytes::from(vec![b'x'; MEBIBYTE / 20]); 20];
+        let mut parts = memory.hold_all(client, small()).unwrap();
+        assert_eq!(parts, small());
+        assert_eq!(code(memory.hold_all(client, small()).map(|_| Bytes::new())), Err("TOOMANYREQUESTS"));
+        parts.truncate(1);
+        assert_eq!(code(memory.hold_all(client, small()).map(|_| Bytes::new())), Err("TOOMANYREQUESTS"));
+        drop(parts);
+        assert!(memory.hold_all(client, small()).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod answer_body;
 mod answer_memory;
 mod changefeed;
 mod delete;
@@ -17,6 +18,7 @@ mod replay;
 #[cfg(test)]
 mod replicas;
 mod router;
+mod update;
 mod upload;
 
 use std::net::IpAddr;
@@ -24,11 +26,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::header::EXPECT;
 use hyper::{Method, Request, Response};
 use tracing::{error, info};
 
+pub(crate) use answer_body::AnswerBody;
 pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use health::Health;
 pub(crate) use publish::LargeUploads;
@@ -39,7 +42,7 @@ use error::ApiError;
 use router::{Operation, Route};
 
 /// An answer, its body in memory.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<AnswerBody>;
 
 /// Answers one request from the address `peer`, counts it and writes its line in the log.
 pub(crate) async fn respond<B>(app: &App, peer: IpAddr, request: Request<B>) -> Answer
@@ -50,6 +53,7 @@ where
     let (head, mut body) = request.into_parts();
     let route = Route::of(&head.method, head.uri.path(), head.uri.query());
     let operation = route.operation();
+    let is_ping = route == Route::Ping;
     let line =
         RequestLine { id: app.next_request_id(), method: head.method.clone(), operation, subject: route.subject() };
     let request_bytes = body.size_hint().lower();
@@ -58,7 +62,7 @@ where
         if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
     let work = tokio::time::timeout(longest, router::serve(app, peer, route, &head, &mut body));
     let outcome = work.await.unwrap_or_else(|_| Err(ApiError::out_of_time()));
-    let (answer, failure) = match outcome {
+    let (mut answer, failure) = match outcome {
         Ok(answer) => (answer, None),
         Err(error) => {
             let failure = (error.code, error.reason.clone());
@@ -67,6 +71,9 @@ where
     };
     if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
         discard(body, app.limits.document_bytes, app.limits.request);
+    }
+    if is_ping {
+        update::announce(&mut answer);
     }
     let status = answer.status();
     let duration = app.clock.uptime().saturating_sub(started);

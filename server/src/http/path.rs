@@ -1,6 +1,6 @@
 //! What a URL's path asks for. A pure function: no method, no rights, no repository is looked at.
 //!
-//! The grammar is the reference's (its route patterns); a GUN is taken greedily and may hold slashes and colons.
+//! The grammar is the reference's (its route patterns), and one resource more; a GUN is taken greedily and may hold slashes and colons.
 
 use tuf_schema::{Role, Sha256, Version};
 
@@ -45,6 +45,8 @@ pub(super) enum Resource {
     Key(ServerRole),
     /// `changefeed`.
     Changes,
+    /// `update`: what is current, in one answer; ours.
+    Update,
 }
 
 /// A role in a path. The route takes more names than an upload: those are never found.
@@ -91,8 +93,10 @@ impl TrustPath {
 
 impl Resource {
     fn parse(tail: &str) -> Option<Self> {
-        if tail == "changefeed" {
-            return Some(Self::Changes);
+        match tail {
+            "changefeed" => return Some(Self::Changes),
+            "update" => return Some(Self::Update),
+            _ => {}
         }
         let file = tail.strip_prefix("tuf/")?;
         match file {
@@ -226,6 +230,7 @@ mod tests {
         assert_eq!(of("tuf/snapshot.key"), Some(Resource::Key(ServerRole::Snapshot)));
         assert_eq!(of("tuf/timestamp.key"), Some(Resource::Key(ServerRole::Timestamp)));
         assert_eq!(of("changefeed"), Some(Resource::Changes));
+        assert_eq!(of("update"), Some(Resource::Update));
     }
 
     #[test]
@@ -259,6 +264,8 @@ mod tests {
             "tuf/root.abc.json",
             "",
             "changefeed/",
+            "update/",
+            "tuf/update",
             "tuf/Root.json",
         ] {
             assert_eq!(of(tail), None, "{tail}");

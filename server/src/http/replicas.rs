@@ -9,6 +9,7 @@ use hyper::{Method, Request};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use tuf_schema::testing::Publisher;
+use tuf_schema::update_answer::{UpdateFile, UpdateIndex};
 use tuf_schema::{Gun, KeyType, PublicKey, Sha256};
 
 use super::{Health, respond};
@@ -40,9 +41,13 @@ impl Replica {
     }
 
     async fn send(&self, method: Method, file: &str, body: Vec<u8>) -> (u16, Bytes) {
+        self.request(method, &format!("tuf/{file}"), body).await
+    }
+
+    async fn request(&self, method: Method, resource: &str, body: Vec<u8>) -> (u16, Bytes) {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/v2/{GUN}/_trust/tuf/{file}"))
+            .uri(format!("/v2/{GUN}/_trust/{resource}"))
             .header("content-type", "multipart/form-data; boundary=b")
             .body(Full::from(body))
             .unwrap();
@@ -53,6 +58,14 @@ impl Replica {
 
     async fn get(&self, file: &str) -> (u16, Bytes) {
         self.send(Method::GET, file, Vec::new()).await
+    }
+
+    /// What an update brings a client that holds the first root and these targets.
+    async fn update(&self, targets: &[u8]) -> Vec<(UpdateFile, Bytes)> {
+        let resource = format!("update?root=1&have=targets:{}", Sha256::of(targets));
+        let (status, answer) = self.request(Method::GET, &resource, Vec::new()).await;
+        assert_eq!(status, 200);
+        UpdateIndex::take_apart(&answer).unwrap()
     }
 
     async fn publish(&self, parts: &[(&str, Bytes)]) -> u16 {
@@ -75,16 +88,56 @@ impl Replica {
     }
 }
 
-#[tokio::test]
-async fn what_one_replica_acknowledged_the_other_serves_at_once_and_what_it_deleted_is_gone() {
+/// Two replicas, and a publisher of a repository that is there with so many tags.
+async fn two_replicas(tags: usize) -> (Arc<TestClock>, Replica, Replica, Publisher) {
     let clock = TestClock::at("2026-11-21T21:05:00Z");
     let store: Arc<dyn MetadataStore> = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
     let signer: Arc<dyn RoleSigner> = Arc::new(LocalSigner::new(Arc::new(SystemRandom::new())));
     let (a, b) = (Replica::on(&store, &signer, &clock), Replica::on(&store, &signer, &clock));
     let (snapshot, timestamp) = (a.key("snapshot").await, b.key("timestamp").await);
     let mut publisher = Publisher::new(&Gun::parse(GUN).unwrap(), &snapshot, &timestamp, clock.now());
+    (0..tags).for_each(|number| publisher.tag(&format!("first-{number}"), b"content"));
     let parts = [("root", publisher.root_bytes()), ("targets", publisher.targets_bytes())];
     assert_eq!(a.publish(&parts).await, 200);
+    (clock, a, b, publisher)
+}
+
+#[tokio::test]
+async fn what_one_replica_acknowledged_is_in_the_next_update_of_the_other() {
+    let (_clock, a, b, mut publisher) = two_replicas(300).await;
+    let mut before = a.get("targets.json").await.1;
+    for round in 0..10 {
+        let (writer, reader) = if round % 2 == 0 { (&b, &a) } else { (&a, &b) };
+        assert_eq!(reader.update(&before).await.len(), 2, "nothing but timestamp and snapshot");
+        publisher.tag(&format!("tag-{round}"), b"content");
+        publisher.next_targets();
+        let targets = publisher.targets_bytes();
+        assert_eq!(writer.publish(&[("targets", targets.clone())]).await, 200);
+        let update = reader.update(&before).await;
+        let [(timestamp, _), (snapshot, _), (file, delta)] = update.as_slice() else { panic!("{update:?}") };
+        for (file, name) in [(timestamp, "timestamp"), (snapshot, "snapshot"), (file, "targets")] {
+            assert_eq!(file.sha256, Sha256::of(&writer.get(&format!("{name}.json")).await.1), "round {round}");
+        }
+        assert_eq!((file.base, file.sent), (Some(Sha256::of(&before)), delta.len() as u64));
+        before = targets;
+    }
+    assert_eq!(a.send(Method::DELETE, "", Vec::new()).await.0, 200);
+    assert_eq!(b.request(Method::GET, "update", Vec::new()).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_timestamp_of_an_update_is_signed_anew_once_it_is_expired() {
+    let (clock, a, _b, _publisher) = two_replicas(0).await;
+    let stored = a.get("timestamp.json").await.1;
+    clock.advance_days(15);
+    let update = a.update(b"").await;
+    assert_ne!(update[0].1, stored);
+    assert_eq!(update[0].1, a.get("timestamp.json").await.1);
+}
+
+#[tokio::test]
+async fn what_one_replica_acknowledged_the_other_serves_at_once_and_what_it_deleted_is_gone() {
+    let (_clock, a, b, mut publisher) = two_replicas(0).await;
     let mut by_hash = Vec::new();
     for round in 0..20 {
         let (writer, reader) = if round % 2 == 0 { (&b, &a) } else { (&a, &b) };

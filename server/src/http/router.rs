@@ -8,6 +8,7 @@
 //! | GET role, by name, version or hash | GetRole, GetRoleByVersion, GetRoleByHash | pull |
 //! | GET key | GetKey | push |
 //! | POST key | RotateKey | admin |
+//! | GET update | GetUpdate | pull |
 //! | GET changes of a repository | Changefeed | pull |
 //! | GET changes of all | Changefeed | catalog |
 //! | GET health, metrics | – | none |
@@ -24,18 +25,19 @@ use tuf_schema::Role;
 
 use super::error::ApiError;
 use super::path::{self, AskedRole, AskedVersion, Resource, TrustPath};
-use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish};
+use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, update};
 use crate::app::App;
 use crate::keys::ServerRole;
 use tuf_schema::Sha256;
 
-/// The operations that metrics and log tell apart; the names are the reference's.
+/// The operations that metrics and log tell apart; the names are the reference's, but for `GetUpdate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     UpdateTuf,
     GetRole,
     GetRoleByVersion,
     GetRoleByHash,
+    GetUpdate,
     GetKey,
     RotateKey,
     DeleteTuf,
@@ -73,6 +75,9 @@ pub(super) enum Route {
         role: AskedRole,
         sha256: Option<Sha256>,
     },
+    Update {
+        name: String,
+    },
     PublicKey {
         name: String,
         role: ServerRole,
@@ -93,6 +98,7 @@ impl Operation {
             Self::GetRole => "GetRole",
             Self::GetRoleByVersion => "GetRoleByVersion",
             Self::GetRoleByHash => "GetRoleByHash",
+            Self::GetUpdate => "GetUpdate",
             Self::GetKey => "GetKey",
             Self::RotateKey => "RotateKey",
             Self::DeleteTuf => "DeleteTUF",
@@ -121,6 +127,7 @@ impl Route {
                 ("GET", Resource::Current(role)) => Self::Current { name, role },
                 ("GET", Resource::ByVersion(version, role)) => Self::ByVersion { name, version, role },
                 ("GET", Resource::ByHash(role, sha256)) => Self::ByHash { name, role, sha256 },
+                ("GET", Resource::Update) => Self::Update { name },
                 ("GET", Resource::Key(role)) => Self::PublicKey { name, role },
                 ("POST", Resource::Key(role)) => Self::RotateKey { name, role },
                 ("GET", Resource::Changes) => Self::Changes { name },
@@ -142,6 +149,7 @@ impl Route {
             Self::Current { .. } => Some(Operation::GetRole),
             Self::ByVersion { .. } => Some(Operation::GetRoleByVersion),
             Self::ByHash { .. } => Some(Operation::GetRoleByHash),
+            Self::Update { .. } => Some(Operation::GetUpdate),
             Self::PublicKey { .. } => Some(Operation::GetKey),
             Self::RotateKey { .. } => Some(Operation::RotateKey),
         }
@@ -154,7 +162,9 @@ impl Route {
             AskedRole::NeverStored => String::new(),
         };
         match self {
-            Self::Publish { name } | Self::Delete { name } | Self::Changes { name } => (name.clone(), String::new()),
+            Self::Publish { name } | Self::Delete { name } | Self::Changes { name } | Self::Update { name } => {
+                (name.clone(), String::new())
+            }
             Self::Current { name, role } | Self::ByVersion { name, role, .. } | Self::ByHash { name, role, .. } => {
                 (name.clone(), asked(role))
             }
@@ -212,6 +222,10 @@ where
             let (access, client) = caller.reader(&name)?;
             fetch::by_hash(app, access, client, role, sha256).await
         }
+        Route::Update { name } => {
+            let (access, client) = caller.reader(&name)?;
+            update::update(app, access, client, query).await
+        }
         Route::PublicKey { name, role } => {
             let access = caller.access(&name)?;
             let client = caller.client(access.subject());
@@ -255,6 +269,12 @@ mod tests {
         assert!(matches!(route("GET", key), Route::PublicKey { role: ServerRole::Timestamp, .. }));
         assert!(matches!(route("POST", key), Route::RotateKey { role: ServerRole::Timestamp, .. }));
         assert_eq!(route("POST", "/v2/"), Route::NotFound);
+        let update = "/v2/a/b/_trust/update";
+        assert_eq!(route("GET", update), Route::Update { name: "a/b".into() });
+        for method in ["HEAD", "POST", "PUT", "DELETE"] {
+            assert_eq!(route(method, update), Route::NotFound, "{method}");
+        }
+        assert_eq!(route("PATCH", update), Route::MethodNotAllowed);
     }
 
     #[test]

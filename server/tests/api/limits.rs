@@ -9,12 +9,12 @@ use crate::server::{Answer, BOUNDARY, Server, multipart};
 
 const GUN: &str = "example.com/app";
 
-fn get(path: &str) -> Vec<u8> {
+pub(crate) fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 #[track_caller]
-fn assert_too_many(answer: &Answer, detail: &str, wait_seconds: &str) {
+pub(crate) fn assert_too_many(answer: &Answer, detail: &str, wait_seconds: &str) {
     answer.assert_refused(429, "TOOMANYREQUESTS");
     assert_eq!(answer.json()["errors"][0]["message"], "too many requests");
     assert_eq!(answer.detail(), detail);

@@ -11,4 +11,5 @@ mod rotation;
 mod server;
 mod tls;
 mod tokens;
+mod updates;
 mod uploads;

@@ -116,6 +116,7 @@ async fn each_route_wants_its_right_and_no_other() {
         ("GET", format!("{tuf}1.root.json"), 404, &[&["pull"], &["*"]]),
         ("GET", format!("{tuf}root.{hash}.json"), 404, &[&["pull"], &["*"]]),
         ("GET", format!("/v2/{GUN}/_trust/changefeed?records=1"), 200, &[&["pull"], &["*"]]),
+        ("GET", format!("/v2/{GUN}/_trust/update"), 404, &[&["pull"], &["*"]]),
         ("GET", format!("{tuf}timestamp.key"), 200, &[&["push", "pull"], &["*"]]),
         ("POST", format!("{tuf}timestamp.key"), 200, &[&["*"]]),
         ("POST", tuf.clone(), 400, &[&["pull", "push"], &["*"]]),

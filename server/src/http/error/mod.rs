@@ -8,11 +8,11 @@ mod causes;
 mod code;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use tuf_schema::gun::GunError;
+use tuf_schema::update_answer::{HeldFault, IndexFault};
 
+use super::{Answer, AnswerBody};
 use body::Detail;
 pub(super) use code::ErrorCode;
 
@@ -95,6 +95,16 @@ impl ApiError {
         Self::new(ErrorCode::InvalidParameters, Detail::Empty, "change_id is no number")
     }
 
+    /// What a client says that it holds cannot be understood.
+    pub(super) fn invalid_held(fault: &HeldFault) -> Self {
+        Self::new(ErrorCode::InvalidParameters, Detail::Text(fault.to_string()), fault.to_string())
+    }
+
+    /// Documents that no answer can bring together.
+    pub(super) fn unlisted(fault: &IndexFault) -> Self {
+        Self::unknown(fault.to_string())
+    }
+
     /// The request took longer than it may.
     pub(super) fn out_of_time() -> Self {
         Self::unavailable("time", "the request was not done in time")
@@ -112,8 +122,8 @@ impl ApiError {
     }
 
     /// The answer that tells the client.
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body()));
+    pub(super) fn into_response(self) -> Answer {
+        let mut response = Answer::new(AnswerBody::from(self.body()));
         *response.status_mut() = self.code.status();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, json);

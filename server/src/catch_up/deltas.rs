@@ -1,0 +1,370 @@
+//! Deltas: what must be added to a document that a client holds, to have the one that is current.
+//!
+//! Whoever may pull may ask for one, and to make one takes much more than to send one. So it is made once and remembered;
+//! a few are made at a time and one of each repository; both documents have a largest size, and are in memory only while
+//! it is made. Who gets no turn within a moment is sent the whole document.
+//!
+//! A base is looked up under the repository and the role that it is to be a base of: bytes of others get into no delta.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tuf_schema::update_answer::MAX_WINDOW_LOG;
+use tuf_schema::{Gun, Role, Sha256, Version};
+use zstd::zstd_safe::{CCtx, CParameter};
+
+use super::plan::Wanted;
+use super::read;
+use crate::auth::{Access, Pull};
+use crate::bounded::BoundedMap;
+use crate::config::Limits;
+use crate::gun_turns::{GunTurns, Turn};
+use crate::read::Reader;
+use crate::store::{StoreError, Stored};
+
+/// Documents below this size are sent whole: they are in the first flight of a connection as they are.
+const SMALLEST_BYTES: u64 = 16 << 10;
+
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The part of a document that a delta may be as large as: the half of it would not be worth the work.
+const WORTH: usize = 4;
+
+/// What an entry takes beside its delta, and the names in it, in bytes.
+const ENTRY_BYTES: usize = 256;
+
+/// zstd's own default; what is found far away is not found better with more.
+const LEVEL: i32 = 3;
+
+/// Makes deltas and remembers them.
+pub(crate) struct Deltas {
+    made: Arc<Mutex<BoundedMap<Pair, Option<Delta>>>>,
+    turns: GunTurns,
+    slots: Arc<Semaphore>,
+    /// `limits.delta_bytes`.
+    largest: u64,
+    /// `limits.delta_memory_bytes`.
+    memory_bytes: usize,
+    /// How long a turn is waited for.
+    patience: Duration,
+}
+
+/// Two documents of one role of one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Pair {
+    gun: Gun,
+    role: Role,
+    base: Sha256,
+    file: Sha256,
+}
+
+/// What is sent in place of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Delta {
+    /// The version of the document.
+    pub(super) version: Version,
+    pub(super) bytes: Bytes,
+}
+
+/// What there is for two documents.
+pub(super) enum Made {
+    /// This.
+    Delta(Delta),
+    /// Nothing that is worth sending, or worth making.
+    Useless,
+    /// No turn to make it.
+    Busy,
+}
+
+/// The right to make a delta now.
+struct Place {
+    _turn: Turn,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Deltas {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let slots = limits.deltas.min(Semaphore::MAX_PERMITS);
+        Self {
+            made: Arc::new(Mutex::new(BoundedMap::new(limits.delta_memory_bytes))),
+            turns: GunTurns::default(),
+            slots: Arc::new(Semaphore::new(slots)),
+            largest: if slots == 0 { 0 } else { limits.delta_bytes as u64 },
+            memory_bytes: limits.delta_memory_bytes,
+            patience: PATIENCE,
+        }
+    }
+
+    /// The delta of a document against `base`; one that must be made needs a turn.
+    pub(super) async fn delta(
+        &self,
+        reader: &Reader,
+        access: &Access<Pull>,
+        (wanted, base): (&Wanted, Sha256),
+        has_turn: bool,
+    ) -> Result<Made, StoreError> {
+        let (role, listed) = (&wanted.role, wanted.listed);
+        if !self.suits(listed.length) {
+            return Ok(Made::Useless);
+        }
+        let pair = Pair { gun: access.gun().clone(), role: role.clone(), base, file: listed.sha256 };
+        if let Some(made) = self.remembered(&pair) {
+            return Ok(made);
+        }
+        let place = if has_turn { self.place(&pair.gun).await } else { None };
+        let Some(place) = place else { return Ok(Made::Busy) };
+        // by the one whose turn it was before, perhaps
+        if let Some(made) = self.remembered(&pair) {
+            return Ok(made);
+        }
+        let base = reader.by_sha256(access, role, &base).await?;
+        let Some(base) = base.filter(|base| base.bytes.len() as u64 <= self.largest) else { return Ok(Made::Useless) };
+        let Some(file) = read(reader, access, role, listed).await? else { return Ok(Made::Useless) };
+        Ok(self.make(pair, base, file, place).await)
+    }
+
+    /// Whether a document of this size may be sent as a delta.
+    fn suits(&self, length: u64) -> bool {
+        (SMALLEST_BYTES..=self.largest).contains(&length)
+    }
+
+    fn remembered(&self, pair: &Pair) -> Option<Made> {
+        remembered(&self.made).get(pair).cloned().map(Made::of)
+    }
+
+    /// Waits for a place, and not for long.
+    async fn place(&self, gun: &Gun) -> Option<Place> {
+        let place = async {
+            let turn = self.turns.take(gun).await;
+            let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+            Some(Place { _turn: turn, _slot: slot })
+        };
+        timeout(self.patience, place).await.ok().flatten()
+    }
+
+    /// Makes and remembers one, also if nobody waits for it any more: the place is taken until it is done.
+    async fn make(&self, pair: Pair, base: Stored, file: Stored, place: Place) -> Made {
+        let most = (file.bytes.len() / WORTH).min(self.memory_bytes / WORTH);
+        let made = Arc::clone(&self.made);
+        let work = move || {
+            let delta = patch(&base.bytes, &file.bytes, most);
+            let delta = delta.map(|bytes| Delta { version: file.version, bytes });
+            let names = pair.gun.as_str().len().saturating_add(pair.role.as_str().len());
+            let weight = delta.as_ref().map_or(0, |delta| delta.bytes.len()).saturating_add(names);
+            remembered(&made).insert_weighing(pair, delta.clone(), weight.saturating_add(ENTRY_BYTES));
+            drop(place);
+            delta
+        };
+        Made::of(tokio::task::spawn_blocking(work).await.ok().flatten())
+    }
+}
+
+impl Made {
+    fn of(delta: Option<Delta>) -> Self {
+        delta.map_or(Self::Useless, Self::Delta)
+    }
+}
+
+fn remembered(made: &Mutex<BoundedMap<Pair, Option<Delta>>>) -> MutexGuard<'_, BoundedMap<Pair, Option<Delta>>> {
+    made.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One zstd frame of at most so many bytes, which is `file` to whoever has `base`.
+fn patch(base: &[u8], file: &[u8], most: usize) -> Option<Bytes> {
+    let mut context = context(base, file.len())?;
+    // in one call, for which nothing is copied; it fails when there is more than `most`
+    let mut delta = Vec::with_capacity(most);
+    context.compress2(&mut delta, file).ok()?;
+    delta.shrink_to_fit();
+    Some(delta.into())
+}
+
+/// What compresses a file of so many bytes against `base`.
+fn context(base: &[u8], file_bytes: usize) -> Option<CCtx<'_>> {
+    let mut context = CCtx::try_create()?;
+    let window = window_log(base.len().saturating_add(file_bytes))?;
+    for parameter in [
+        CParameter::CompressionLevel(LEVEL),
+        CParameter::WindowLog(window),
+        CParameter::EnableLongDistanceMatching(true),
+    ] {
+        context.set_parameter(parameter).ok()?;
+    }
+    context.ref_prefix(base).ok()?;
+    Some(context)
+}
+
+/// The window that reaches from the end of a file to the beginning of its base.
+fn window_log(bytes: usize) -> Option<u32> {
+    const SMALLEST: u32 = 10;
+    let log = bytes.checked_next_power_of_two()?.ilog2().max(SMALLEST);
+    (log <= MAX_WINDOW_LOG).then_some(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
+    use tuf_schema::UtcTime;
+    use tuf_schema::update_answer::MAX_DELTA_DOCUMENT_BYTES;
+    use zstd::zstd_safe::DCtx;
+
+    use super::*;
+
+    fn deltas(change: impl FnOnce(&mut Limits)) -> Deltas {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Deltas::new(&limits)
+    }
+
+    fn gun(name: &str) -> Gun {
+        Gun::parse(name).unwrap()
+    }
+
+    /// So many lines of which no two are the same.
+    fn lines(count: u32) -> Vec<u8> {
+        (0..count).flat_map(|n| format!("{}\n", Sha256::of(&n.to_be_bytes())).into_bytes()).collect()
+    }
+
+    fn stored(bytes: Vec<u8>) -> Stored {
+        let created_at = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
+        Stored { version: Version::FIRST, sha256: Sha256::of(&bytes), bytes: bytes.into(), created_at }
+    }
+
+    fn pair(base: &Stored, file: &Stored) -> Pair {
+        Pair { gun: gun("g"), role: Role::Targets, base: base.sha256, file: file.sha256 }
+    }
+
+    fn applied(base: &[u8], delta: &[u8], length: usize) -> Vec<u8> {
+        let mut file = Vec::with_capacity(length);
+        let mut context = DCtx::create();
+        context.ref_prefix(base).unwrap();
+        context.decompress(&mut file, delta).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_delta_of_one_changed_line_is_small_wherever_the_line_is() {
+        let base = lines(20_000);
+        for at in [0, base.len() / 2, base.len() - 65] {
+            let mut file = base.clone();
+            file[at] ^= 1;
+            file.splice(at..at, *b"one line more");
+            let delta = patch(&base, &file, file.len() / WORTH).unwrap();
+            assert!(delta.len() < 1000, "{}", delta.len());
+            assert_eq!(applied(&base, &delta, file.len()), file);
+        }
+    }
+
+    #[test]
+    fn a_delta_that_saves_too_little_is_none() {
+        let (base, file) = (lines(1000), lines(2000));
+        let delta = patch(&base, &file, file.len()).unwrap();
+        assert_eq!(applied(&base, &delta, file.len()), file);
+        assert!(patch(&base, &file, delta.len() - 1).is_none());
+    }
+
+    #[test]
+    fn beside_the_largest_documents_a_delta_takes_at_most_12_mebibytes() {
+        let largest = vec![b'x'; usize::try_from(MAX_DELTA_DOCUMENT_BYTES).unwrap()];
+        let mut context = context(&largest, largest.len()).unwrap();
+        let mut delta = Vec::with_capacity(1 << 20);
+        context.compress2(&mut delta, &largest).unwrap();
+        assert!(context.sizeof() <= 12 << 20, "{}", context.sizeof());
+    }
+
+    #[test]
+    fn the_window_covers_both_documents_and_no_decoder_is_asked_for_more_than_it_takes() {
+        assert_eq!(window_log(0), Some(10));
+        assert_eq!(window_log((1 << 20) + 1), Some(21));
+        let largest = usize::try_from(MAX_DELTA_DOCUMENT_BYTES).unwrap();
+        assert_eq!(window_log(2 * largest), Some(MAX_WINDOW_LOG));
+        assert_eq!(window_log(2 * largest + 1), None);
+    }
+
+    #[test]
+    fn documents_within_the_limit_suit_and_one_byte_more_does_not() {
+        let deltas = deltas(|limits| limits.delta_bytes = 1 << 20);
+        for (length, suits) in [(16 << 10, true), ((16 << 10) - 1, false), (1 << 20, true), ((1 << 20) + 1, false)] {
+            assert_eq!(deltas.suits(length), suits, "{length}");
+        }
+        assert!(!self::deltas(|limits| limits.deltas = 0).suits(1 << 20));
+    }
+
+    #[tokio::test]
+    async fn a_repository_has_one_turn_and_all_have_so_many() {
+        let deltas = deltas(|limits| limits.deltas = 2);
+        let (g, h, i) = (gun("g"), gun("h"), gun("i"));
+        let first = deltas.place(&g).await.unwrap();
+        let mut same = Box::pin(deltas.place(&g));
+        assert!((&mut same).now_or_never().is_none(), "its repository has its turn");
+        let second = deltas.place(&h).now_or_never().flatten().unwrap();
+        let mut third = Box::pin(deltas.place(&i));
+        assert!((&mut third).now_or_never().is_none(), "both places are taken");
+        drop(second);
+        assert!((&mut third).now_or_never().flatten().is_some());
+        drop(first);
+        assert!((&mut same).now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_does_not_come_within_a_moment_is_given_up() {
+        let deltas = Deltas { patience: Duration::ZERO, ..deltas(|limits| limits.deltas = 1) };
+        let held = deltas.place(&gun("g")).await.unwrap();
+        assert!(deltas.place(&gun("g")).await.is_none());
+        assert!(deltas.place(&gun("h")).await.is_none());
+        drop(held);
+        assert!(deltas.place(&gun("h")).await.is_some(), "who gave up holds nothing");
+    }
+
+    #[tokio::test]
+    async fn what_was_made_is_remembered_under_its_repository_role_base_and_file() {
+        let deltas = deltas(|_| {});
+        let (base, mut file) = (lines(1000), lines(1000));
+        file[500] ^= 1;
+        let (base, file) = (stored(base), stored(file));
+        let place = deltas.place(&gun("g")).await.unwrap();
+        let made = deltas.make(pair(&base, &file), base.clone(), file.clone(), place).await;
+        let Made::Delta(delta) = made else { panic!("it is worth it") };
+        assert!(matches!(deltas.remembered(&pair(&base, &file)), Some(Made::Delta(known)) if known == delta));
+        for other in [
+            Pair { gun: gun("h"), ..pair(&base, &file) },
+            Pair { role: Role::Snapshot, ..pair(&base, &file) },
+            pair(&file, &file),
+            pair(&base, &base),
+        ] {
+            assert!(deltas.remembered(&other).is_none(), "{other:?}");
+        }
+        assert!(deltas.place(&gun("g")).now_or_never().flatten().is_some(), "the turn is over");
+    }
+
+    #[tokio::test]
+    async fn that_a_delta_is_not_worth_it_is_remembered_too_and_what_is_remembered_has_an_end() {
+        let deltas = deltas(|limits| limits.delta_memory_bytes = 64 << 10);
+        let base = stored(lines(10));
+        let files: Vec<Stored> = (0..300).map(|number| stored(lines(300 + number))).collect();
+        for file in &files {
+            let place = deltas.place(&gun("g")).await.unwrap();
+            let made = deltas.make(pair(&base, file), base.clone(), file.clone(), place).await;
+            assert!(matches!(made, Made::Useless));
+        }
+        let known = files.iter().filter(|file| deltas.remembered(&pair(&base, file)).is_some()).count();
+        assert_eq!(known, (64 << 10) / (ENTRY_BYTES + "g".len() + "targets".len()), "the last of them");
+        assert!(deltas.remembered(&pair(&base, &files[299])).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_has_the_base_has_the_document(base in prop::collection::vec(any::<u8>(), 0..2000), cut in 0_usize..2000, more in prop::collection::vec(any::<u8>(), 0..300)) {
+            let cut = cut.min(base.len());
+            let file = [&base[cut..], &more, &base[..cut]].concat();
+            if let Some(delta) = patch(&base, &file, file.len() + 1000) {
+                prop_assert_eq!(applied(&base, &delta, file.len()), file);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What brings a client up to date in one answer: every document of one state that it does not hold, as it is stored or
+//! as a delta against the one that the client holds.
+//!
+//! Whatever is left out, for want of room or because something is not stored, the client asks for as always. So nothing
+//! here is an error but a database that does not answer.
+
+mod deltas;
+mod plan;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tuf_schema::Role;
+use tuf_schema::update_answer::{Held, UpdateFile};
+use tuf_schema::verify::limits::MAX_ROOT_STEPS;
+
+use crate::auth::{Access, Pull};
+use crate::config::Limits;
+use crate::links::Listed;
+use crate::read::Reader;
+use crate::read::state::State;
+use crate::store::{StoreError, Stored};
+use deltas::{Delta, Deltas, Made};
+use plan::Wanted;
+
+pub(crate) use plan::Plan;
+
+/// How many documents of one answer are read at once; what asks the database at once shares statements.
+const READS_AT_ONCE: usize = 16;
+
+/// Answers clients that say what they hold.
+pub(crate) struct CatchUp {
+    deltas: Deltas,
+    /// `limits.update_bytes`.
+    most_bytes: usize,
+}
+
+/// One document of an answer, and what is sent for it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) file: UpdateFile,
+    pub(crate) bytes: Bytes,
+}
+
+impl CatchUp {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { deltas: Deltas::new(limits), most_bytes: limits.update_bytes }
+    }
+
+    /// What of `state` an answer of at most so many bytes is to bring a client that holds `held`, with the deltas that
+    /// there are or can be made now.
+    pub(crate) async fn plan(
+        &self,
+        reader: &Reader,
+        access: &Access<Pull>,
+        (state, held): (State, &Held),
+        most_bytes: usize,
+    ) -> Result<Plan, StoreError> {
+        let mut plan = Plan::new(state, held, self.most_bytes.min(most_bytes));
+        let mut has_turn = true;
+        for wanted in &mut plan.files {
+            let Some(base) = wanted.base else { continue };
+            match self.deltas.delta(reader, access, (wanted, base), has_turn).await? {
+                Made::Delta(delta) => wanted.delta = Some(delta),
+                Made::Useless => {}
+                Made::Busy => has_turn = false,
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The documents of `plan`, in the order in which they are sent.
+    pub(crate) async fn parts(
+        &self,
+        reader: &Reader,
+        access: &Access<Pull>,
+        plan: Plan,
+    ) -> Result<Vec<Part>, StoreError> {
+        let mut parts = match plan.roots {
+            Some(roots) => read_roots(reader, access, &roots).await?,
+            None => Vec::new(),
+        };
+        parts.push(Part::whole(Role::Timestamp, plan.timestamp));
+        let reads = plan.files.into_iter().map(|wanted| part(reader, access, wanted));
+        let others: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
+        parts.extend(others.into_iter().flatten());
+        Ok(parts)
+    }
+}
+
+async fn part(reader: &Reader, access: &Access<Pull>, wanted: Wanted) -> Result<Option<Part>, StoreError> {
+    let Wanted { role, listed, base, delta } = wanted;
+    let Some(Delta { version, bytes }) = delta else {
+        let stored = read(reader, access, &role, listed).await?;
+        return Ok(stored.map(|stored| Part::whole(role, stored)));
+    };
+    let Listed { sha256, length } = listed;
+    let file = UpdateFile { role, version, sha256, length, sent: bytes.len() as u64, base };
+    Ok(Some(Part { file, bytes }))
+}
+
+impl Part {
+    fn whole(role: Role, stored: Stored) -> Self {
+        let Stored { version, sha256, bytes, .. } = stored;
+        let length = bytes.len() as u64;
+        Self { file: UpdateFile { role, version, sha256, length, sent: length, base: None }, bytes }
+    }
+}
+
+/// A document that a snapshot lists, with the length that is listed for it; no reader would take another one.
+async fn read(
+    reader: &Reader,
+    access: &Access<Pull>,
+    role: &Role,
+    listed: Listed,
+) -> Result<Option<Stored>, StoreError> {
+    let stored = reader.file_of_state(access, role, listed).await?;
+    Ok(stored.filter(|stored| stored.bytes.len() as u64 == listed.length))
+}
+
+/// The roots that lead from the one that is held to the current one. A chain that is too long, or has a gap, is sent up to
+/// there.
+async fn read_roots(reader: &Reader, access: &Access<Pull>, roots: &plan::Roots) -> Result<Vec<Part>, StoreError> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut room = roots.room;
+    let mut next = roots.first;
+    while let Some(version) = next.filter(|version| *version < roots.current && parts.len() < MAX_ROOT_STEPS - 1) {
+        let Some(stored) = reader.by_version(access, &Role::Root, version).await? else { return Ok(parts) };
+        let Some(left) = room.checked_sub(stored.bytes.len()) else { return Ok(parts) };
+        room = left;
+        parts.push(Part::whole(Role::Root, stored));
+        next = version.next();
+    }
+    if next == Some(roots.current) {
+        let current = read(reader, access, &Role::Root, roots.listed).await?;
+        parts.extend(current.map(|stored| Part::whole(Role::Root, stored)));
+    }
+    Ok(parts)
+}
