@@ -70,6 +70,7 @@ bench: export BULLA_BIN_DIR := $(target)/release
 bench: toolchain ## Bulla beside the reference; writes docs/performance.md
 	@cargo build --workspace --locked --bins --release
 	@bench/run.sh
+	@bench/publish.sh
 	@bench/signer.sh
 	@bench/client.sh
 

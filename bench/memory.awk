@@ -12,7 +12,7 @@ function median(values, key, n,   i, j, swap, list) {
   return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
 }
 END {
-  print "| server | after reads | most |"
+  print "| server | after | most |"
   print "|---|---:|---:|"
   for (s = 1; s <= servers; s++) printf "| %s | %.0f | %.0f |\n", server[s], median(now, server[s], count[server[s]]), median(most, server[s], count[server[s]])
 }

@@ -25,6 +25,9 @@
 #   closed     GET timestamp.json, each on a TLS connection of its own (wrk, 8 at a time, "Connection: close")
 #   new        the same by bulla-bench: the handshakes of wrk cost more than the
 #              servers' and are measured with them
+#   cold       whole pull checks without a cache, by bulla-bench, each request on a connection
+#              of its own, as docker does: /v2/, root, timestamp, snapshot and targets
+#   warm       likewise with a cache: /v2/ and timestamp; both but of nginx
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPOSITORY=$(dirname "$HERE")
@@ -33,6 +36,7 @@ REPOSITORY=$(dirname "$HERE")
 . "$REPOSITORY/tests/peers/pki.sh"
 . "$HERE/page.sh"
 . "$HERE/nginx.sh"
+. "$HERE/servers.sh"
 bin=${BULLA_BIN_DIR:-$REPOSITORY/target/release}
 rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -44,19 +48,8 @@ export TRUST_LOG_LEVEL=error
 
 "$REPOSITORY/tests/install-peers.sh" >/dev/null || true
 command -v wrk >/dev/null || { echo "wrk is missing: tests/install-peers.sh names what the benchmark needs"; exit 1; }
-read -ra servers <<<"${BENCH_SERVERS:-reference bulla-postgresql bulla-sqlite nginx}"
-if ! command -v notary-server >/dev/null || ! command -v notary-signer >/dev/null; then
-  echo "the reference is not installed: it is left out"
-  servers=("${servers[@]/#reference/}")
-fi
-if ! command -v nginx >/dev/null; then
-  echo "nginx is not installed: it is left out"
-  servers=("${servers[@]/#nginx/}")
-fi
-read -ra servers <<<"${servers[*]}"
-for program in bulla-bench bulla-server bulla-signer; do
-  [ -x "$bin/$program" ] || { echo "$bin/$program is missing: cargo build --release first"; exit 1; }
-done
+choose_servers "reference bulla-postgresql bulla-sqlite nginx"
+needs bulla-bench bulla-server bulla-signer
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-bench.XXXXXX")
 chmod 711 "$work"
@@ -67,50 +60,6 @@ pki_trust_server "$work/pki"
 results=$work/results
 export BENCH_FILES=$work/files
 : >"$results"
-
-# start_peer NAME: a server and its signer with empty databases; sets URL.
-start_peer() {
-  local port
-  port=$(free_port)
-  URL=https://localhost:$port
-  SIGNER_PORT=
-  case $1 in
-    reference)
-      engine_start postgres "$TRUST_STATE/postgres" on
-      reference_database signer
-      reference_database server
-      start_signer notary-signer "$(engine_storage signer)"
-      start_server notary-server "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)"
-      ;;
-    bulla-postgresql)
-      engine_start postgres "$TRUST_STATE/postgres" on
-      reference_database signer
-      reference_database server
-      start_signer "$bin/bulla-signer" "$(engine_storage signer)"
-      start_server "$bin/bulla-server" "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)"
-      ;;
-    bulla-sqlite)
-      start_signer "$bin/bulla-signer" "$(sqlite_storage signer)"
-      start_server "$bin/bulla-server" "127.0.0.1:$port" "$(sqlite_storage server)" "$(remote_trust)"
-      ;;
-    nginx) start_nginx "$port" ;;
-    *) echo "no such server: $1" >&2; exit 1 ;;
-  esac
-}
-
-# record NAME MEASURE: takes the RESULT line from standard input, shows the rest on failure
-record() {
-  local output line
-  output=$(cat)
-  line=$(sed -n 's/^RESULT //p' <<<"$output")
-  if [ -z "$line" ]; then
-    echo "no result for $2 of $1:" >&2
-    echo "$output" >&2
-    exit 1
-  fi
-  echo "$1 $2 $line $(cut -d' ' -f1 /proc/loadavg)" >>"$results"
-  printf '%-16s %-9s %9s/s  errors %s  ms min %s median %s p99 %s max %s\n' "$1" "$2" $line
-}
 
 # paths FILE: of each repository
 paths() {
@@ -132,12 +81,6 @@ reads() {
   BENCH_PATHS=$1 wrk -c"$2" -t2 -d"${seconds}s" --latency -s "$HERE/read.lua" "$URL" 2>&1
 }
 
-# memory: what the server holds now and the most that it held, in MiB
-memory() {
-  awk -v name="$1" '/^VmRSS/ { now = $2 } /^VmHWM/ { most = $2 } END { printf "memory %s %.0f %.0f\n", name, now / 1024, most / 1024 }' \
-    "/proc/$SERVER_PID/status" >>"$work/memory"
-}
-
 started=$(date -u +%Y-%m-%dT%H:%MZ)
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 for round in $(seq 1 "$rounds"); do
@@ -149,7 +92,7 @@ for round in $(seq 1 "$rounds"); do
     start_peer "$server"
     if [ "$server" != nginx ]; then
       "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
-        --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates"
+        --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates" >/dev/null
       "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
         --clients "$clients" --seconds "$seconds" | record "$server" publish
       paths timestamp.json >"$work/timestamp"
@@ -164,7 +107,13 @@ for round in $(seq 1 "$rounds"); do
     BENCH_CLOSE=yes reads "$work/timestamp" 8 | record "$server" closed
     "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
       --connections 8 --seconds "$seconds" | record "$server" new
-    [ "$server" = nginx ] || memory "$server"
+    if [ "$server" != nginx ]; then
+      for check in cold warm; do
+        "$bin/bulla-bench" connect --check $check --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
+          --connections 8 --seconds "$seconds" | record "$server" $check
+      done
+      memory "$server"
+    fi
     stop_children
     engine_stop
     rm -rf "$TRUST_STATE"

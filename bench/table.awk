@@ -27,7 +27,16 @@ END {
   title["hash"] = "targets reads a second by hash, kept TLS connections"
   title["closed"] = "timestamp reads a second, new TLS connections (`wrk`)"
   title["new"] = "timestamp reads a second, new TLS connections (`bulla-bench`)"
-  measures = split("publish timestamp targets hash closed new", order, " ")
+  title["cold"] = "pull checks a second, empty cache, new TLS connections"
+  title["warm"] = "pull checks a second, filled cache, new TLS connections"
+  title["large"] = "publishes a second, 10,000 tags, 8 clients"
+  title["middle"] = "publishes a second, 1,000 tags, 8 clients"
+  title["many"] = "publishes a second, 100 tags, 64 clients"
+  title["one"] = "publishes a second, 100 tags, 8 clients into one repository"
+  title["keys"] = "new pairs of server keys a second, one client"
+  title["first"] = "first publishes of new repositories a second, 8 clients"
+  title["rotation"] = "rotations of the snapshot key a second, 8 clients"
+  measures = split("publish timestamp targets hash closed new cold warm large middle many one keys first rotation", order, " ")
   print "| measure | server | min | median | max | latency, median (ms) | latency, p99 (ms) | errors | ratio of medians |"
   print "|---|---|---:|---:|---:|---:|---:|---:|---:|"
   for (m = 1; m <= measures; m++) for (s = 1; s <= servers; s++) {

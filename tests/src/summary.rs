@@ -53,6 +53,12 @@ impl Summary {
         self.elapsed = elapsed;
     }
 
+    /// How long it took so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
     /// Adds the figures of somebody who measured at the same time.
     pub fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);

@@ -73,8 +73,8 @@ pub(crate) struct Keys<'a> {
     pub(crate) timestamp: &'a Value,
 }
 
-/// The first root of a repository.
-pub(crate) fn root(keys: &Keys<'_>, now: DateTime<Utc>) -> Value {
+/// A root of a repository, whose first has version 1.
+pub(crate) fn root(keys: &Keys<'_>, version: usize, now: DateTime<Utc>) -> Value {
     let all =
         [("root", keys.root), ("targets", keys.targets), ("snapshot", keys.snapshot), ("timestamp", keys.timestamp)];
     let objects: Map<String, Value> = all.iter().map(|(_, key)| (key_id(key), (*key).clone())).collect();
@@ -82,7 +82,7 @@ pub(crate) fn root(keys: &Keys<'_>, now: DateTime<Utc>) -> Value {
         all.iter().map(|(role, key)| ((*role).to_owned(), json!({"keyids": [key_id(key)], "threshold": 1}))).collect();
     json!({
         "_type": "Root", "consistent_snapshot": false, "expires": expiry(now, 3650), "keys": objects, "roles": roles,
-        "version": 1
+        "version": version
     })
 }
 

@@ -4,11 +4,15 @@
 
 mod connect;
 mod documents;
+mod live;
+mod mixed;
 mod pinned;
 mod prepare;
+mod race;
 mod replay;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +44,9 @@ enum Command {
     Replay {
         #[command(flatten)]
         target: Target,
+        /// The first publishes against the clock, and no updates.
+        #[arg(long)]
+        first: bool,
         /// Clients at work at once, each on a connection of its own.
         #[arg(long, default_value_t = 8)]
         clients: usize,
@@ -47,8 +54,64 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// Reads timestamps, each on a TLS connection of its own.
+    /// Publishes all prepared updates of the first repository, all clients into that one.
+    Race {
+        #[command(flatten)]
+        target: Target,
+        /// The reference's answer UPDATING, of status 500, is that of a try that was overtaken.
+        #[arg(long)]
+        updating_too: bool,
+        /// Clients at work at once, each on a connection of its own.
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// When to stop, if the prepared updates last so long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Reads, publishes and rotates snapshot keys in new repositories, signing as it goes.
+    Mixed {
+        /// `https://host:port` of the server.
+        #[arg(long)]
+        url: String,
+        /// PEM file with the authority of the server's certificate; no other is believed.
+        #[arg(long)]
+        ca: PathBuf,
+        /// Shares of a round: reads of a timestamp.
+        #[arg(long, default_value_t = 900)]
+        reads: usize,
+        /// Publishes.
+        #[arg(long, default_value_t = 98)]
+        publishes: usize,
+        /// Rotations of the snapshot key.
+        #[arg(long, default_value_t = 2)]
+        rotations: usize,
+        /// Repositories of each client.
+        #[arg(long, default_value_t = 8)]
+        repositories: usize,
+        /// Tags of each.
+        #[arg(long, default_value_t = 100)]
+        tags: usize,
+        /// Clients at work at once, each on a connection of its own.
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// Requests a second of all together; as fast as they go without.
+        #[arg(long)]
+        rate: Option<f64>,
+        /// For how long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Seconds between lines of figures.
+        #[arg(long, default_value_t = 60)]
+        sample: u64,
+        /// Processes whose memory stands in these lines, in MiB.
+        #[arg(long)]
+        process: Vec<u32>,
+    },
+    /// Reads, each request on a TLS connection of its own.
     Connect {
+        /// What is read each time.
+        #[arg(long, value_enum, default_value = "timestamp")]
+        check: connect::Check,
         /// `https://host:port` of the server.
         #[arg(long)]
         url: String,
@@ -80,13 +143,21 @@ struct Target {
     directory: PathBuf,
 }
 
-impl Target {
-    fn client(&self) -> anyhow::Result<reqwest::Client> {
-        let pem = std::fs::read(&self.ca).with_context(|| format!("cannot read {}", self.ca.display()))?;
-        let authority = reqwest::Certificate::from_pem(&pem)?;
-        // the clients of the protocol speak HTTP/1.1
-        Ok(reqwest::Client::builder().tls_certs_only([authority]).http1_only().no_proxy().tcp_nodelay(true).build()?)
-    }
+fn client_of(ca: &Path) -> anyhow::Result<reqwest::Client> {
+    let pem = std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?;
+    let authority = reqwest::Certificate::from_pem(&pem)?;
+    // the clients of the protocol speak HTTP/1.1
+    Ok(reqwest::Client::builder().tls_certs_only([authority]).http1_only().no_proxy().tcp_nodelay(true).build()?)
+}
+
+/// Each with connections of its own.
+fn clients_of(ca: &Path, count: usize) -> anyhow::Result<Vec<reqwest::Client>> {
+    (0..count).map(|_| client_of(ca)).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the composition root")]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    std::time::SystemTime::now().into()
 }
 
 #[tokio::main]
@@ -96,25 +167,49 @@ async fn main() -> anyhow::Result<()> {
     }
     match Arguments::parse().command {
         Command::Prepare { target, repositories, tags, updates } => {
-            #[expect(clippy::disallowed_methods, reason = "this is the composition root")]
-            let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
             let plan = prepare::Plan { repositories, tags, updates };
-            prepare::prepare(&target.client()?, &target.url, &target.directory, plan, now).await
-        }
-        Command::Replay { target, clients, seconds } => {
-            let mut connections = Vec::with_capacity(clients);
-            for _ in 0..clients {
-                connections.push(target.client()?);
-            }
-            let limit = std::time::Duration::from_secs(seconds);
-            let summary = replay::replay(connections, &target.url, &target.directory, limit).await?;
-            report(&summary);
+            let client = client_of(&target.ca)?;
+            report(&prepare::prepare(&client, &target.url, &target.directory, plan, now()).await?);
             Ok(())
         }
-        Command::Connect { url, certificate, repositories, connections, seconds } => {
+        Command::Replay { target, first, clients, seconds } => {
+            let limit = Duration::from_secs(seconds);
+            let clients = clients_of(&target.ca, clients)?;
+            report(&replay::replay(clients, &target.url, &target.directory, limit, first).await?);
+            Ok(())
+        }
+        Command::Race { target, updating_too, clients, seconds } => {
+            let limit = Duration::from_secs(seconds);
+            let clients = clients_of(&target.ca, clients)?;
+            let (summary, overtaken) = race::race(clients, &target.url, &target.directory, limit, updating_too).await?;
+            report(&summary);
+            report_overtaken(overtaken);
+            Ok(())
+        }
+        Command::Mixed {
+            url,
+            ca,
+            reads,
+            publishes,
+            rotations,
+            repositories,
+            tags,
+            clients,
+            rate,
+            seconds,
+            sample,
+            process,
+        } => {
+            let (limit, sample) = (Duration::from_secs(seconds), Duration::from_secs(sample.max(1)));
+            let mixture = mixed::Mixture { url, reads, publishes, rotations, repositories, tags, rate, limit, sample };
+            let clients = clients_of(&ca, clients)?;
+            report(&mixed::work(clients, mixture, now(), |second, part| report_sample(second, part, &process)).await?);
+            Ok(())
+        }
+        Command::Connect { check, url, certificate, repositories, connections, seconds } => {
             let authority = url.strip_prefix("https://").context("the URL begins with https://")?.to_owned();
-            let limit = std::time::Duration::from_secs(seconds);
-            let reading = connect::Reading { authority, repositories, connections, limit };
+            let limit = Duration::from_secs(seconds);
+            let reading = connect::Reading { authority, check, repositories, connections, limit };
             report(&connect::read(&reading, &certificate)?);
             Ok(())
         }
@@ -124,4 +219,22 @@ async fn main() -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the line is this program's result")]
 fn report(summary: &e2e::summary::Summary) {
     println!("RESULT {summary}");
+}
+
+#[expect(clippy::print_stdout, reason = "the line is this program's result")]
+fn report_overtaken(tries: usize) {
+    println!("OVERTAKEN {tries}");
+}
+
+/// The figures since the last of these lines, and what each process holds, in MiB.
+#[expect(clippy::print_stdout, reason = "the line is this program's result")]
+fn report_sample(second: u64, part: &e2e::summary::Summary, processes: &[u32]) {
+    let held: Vec<String> = processes.iter().map(|pid| format!("{:.1}", resident(*pid).unwrap_or(f64::NAN))).collect();
+    println!("SAMPLE {second} {part} {}", held.join(" "));
+}
+
+fn resident(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
 }
