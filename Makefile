@@ -71,8 +71,11 @@ bench: toolchain ## Bulla beside the reference; writes docs/performance.md
 	@cargo build --workspace --locked --bins --release
 	@bench/run.sh
 	@bench/publish.sh
+	@bench/growth.sh
+	@bench/footprint.sh
 	@bench/signer.sh
 	@bench/client.sh
+	@bench/hour.sh $(BENCH_MINUTES)
 
 fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)
 	@fuzz/run.sh

@@ -3,6 +3,7 @@
 
 # postgres_start DIR [FSYNC]: a new cluster in DIR, listening on a free port.
 # FSYNC is off unless said otherwise: tests throw the data away, figures do not.
+# POSTGRES_MORE are further options of the server.
 postgres_start() {
   local fsync=${2:-off} owner=()
   PGBIN=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1)
@@ -16,7 +17,7 @@ postgres_start() {
   "${owner[@]}" "$PGBIN/initdb" -N -D "$1/data" -A trust -U postgres -E UTF8 --locale=C >"$1.initdb.log" 2>&1 ||
     { echo "postgres: initdb failed, see $1.initdb.log" >&2; return 1; }
   POSTGRES_PORT=$(free_port)
-  POSTGRES_OPTIONS="-c listen_addresses=127.0.0.1 -p $POSTGRES_PORT -k $1/data -c fsync=$fsync -c max_connections=400"
+  POSTGRES_OPTIONS="-c listen_addresses=127.0.0.1 -p $POSTGRES_PORT -k $1/data -c fsync=$fsync -c max_connections=400 ${POSTGRES_MORE:-}"
   POSTGRES_DIR=$1
   POSTGRES_OWNER=("${owner[@]}")
   postgres_again

@@ -79,7 +79,8 @@ async fn repositories(
 ) -> anyhow::Result<Vec<Live>> {
     let mut made = Vec::with_capacity(mixture.repositories);
     for number in 0..mixture.repositories {
-        let gun = format!("bench.test/live-{}-{owner}-{number}", now.timestamp());
+        // new ones, whoever else does the same on this server
+        let gun = format!("bench.test/live-{}-{}-{owner}-{number}", now.timestamp(), std::process::id());
         made.push(Live::publish_first(client, &mixture.url, gun, mixture.tags, now).await?);
     }
     Ok(made)
