@@ -110,6 +110,7 @@ fn rebuilt(base: &[u8], delta: &[u8], length: u64) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Write as _;
 
+    use proptest::prelude::*;
     use tuf_schema::update_answer::MAX_WINDOW_LOG;
     use zstd::stream::write::Encoder;
 
@@ -194,5 +195,21 @@ mod tests {
         let sent = frame(document.as_bytes(), base.as_bytes(), 24);
         assert!(sent.len() < 2_000, "{}", sent.len());
         assert_eq!(rebuilt(base.as_bytes(), &sent, document.len() as u64).unwrap(), document.as_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn any_delta_makes_no_more_than_may_be(
+            base in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, mask in 1_u8..,
+            noise in prop::collection::vec(any::<u8>(), 0..60), length in 0_u64..600,
+        ) {
+            let mut sent = frame(&[base.as_slice(), &noise, &base].concat(), &base, 10);
+            let at = at.index(sent.len());
+            sent[at] ^= mask;
+            for delta in [sent.as_slice(), &noise] {
+                let made = rebuilt(&base, delta, length);
+                prop_assert!(made.is_none_or(|made| made.len() as u64 <= length));
+            }
+        }
     }
 }
