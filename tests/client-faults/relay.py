@@ -45,6 +45,8 @@ class Fault:
     times: int = 1 << 30
     # the server gets the request though its answer is another; otherwise an answer with a status is the relay's own
     arrives: bool = False
+    # the server may say that it answers updates in one; otherwise each document is asked for by itself
+    at_once: bool = False
     # how often it was met
     met: int = 0
 
@@ -159,7 +161,8 @@ class Relay:
         connection.request(handler.command, path, body, kept)
         answer = connection.getresponse()
         content = answer.read()
-        headers = {name: value for name, value in answer.getheaders() if name.lower() in ("content-type", "www-authenticate")}
+        passed = ["content-type", "www-authenticate"] + ["bulla-trust-update"] * bool(self.fault and self.fault.at_once)
+        headers = {name: value for name, value in answer.getheaders() if name.lower() in passed}
         connection.close()
         return answer.status, headers, content
 

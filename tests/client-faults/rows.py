@@ -43,6 +43,15 @@ def answers(document: str, fault: Callable[[], Fault]) -> Callable[[], Fault]:
     return make
 
 
+def at_once(fault: Callable[[], Fault]) -> Callable[[], Fault]:
+    def make() -> Fault:
+        made = fault()
+        made.match, made.at_once = r"GET .*/_trust/update(\?|$)", True
+        return made
+
+    return make
+
+
 def status(code: int, **more) -> Callable[[], Fault]:
     return lambda: Fault("", status=code, body=b"", **more)
 
@@ -72,6 +81,26 @@ def remote_rows() -> list[Row]:
             Row(f"{name}: another document", VERIFY, 3, (f"{name} is malformed: the signed part is malformed",), fault=answers(document, lambda: Fault("", instead=None, body=b'{"signed":{"_type":"Root"},"signatures":[]}'))),
             Row(f"{name}: late, and then good", VERIFY, 0, ("@sha256:",), fault=answers(document, lambda: Fault("", delay=2))),
         ]
+    html = {"Content-Type": "text/html"}
+    for name, fault in (
+        ("good", lambda: Fault("")),
+        ("404", status(404)),
+        ("401", status(401)),
+        ("403", status(403)),
+        ("302", status(302, headers={"Location": "/elsewhere"})),
+        ("429", status(429, headers={"Retry-After": "60"})),
+        ("500", status(500)),
+        ("cut", lambda: Fault("", cut=True)),
+        ("reset", lambda: Fault("", reset=True)),
+        ("longer", lambda: Fault("", longer=100)),
+        ("empty", lambda: Fault("", status=200, body=b"", arrives=True)),
+        ("no index", lambda: Fault("", body=b"{" * (2 << 20))),
+        ("HTML", lambda: Fault("", body=b"<html>Sign in</html>", headers=html)),
+        ("another signature", lambda: Fault("", flip=True)),
+        ("late, and then good", lambda: Fault("", delay=2)),
+    ):
+        for home in ("reader", "empty"):
+            rows.append(Row(f"all in one answer, for {home}: {name}", VERIFY, 0, ("@sha256:",), home=home, fault=at_once(fault)))
     for code in (429, 503):
         rows.append(Row(f"a server that is busy once: {code}", VERIFY, 0, ("@sha256:",), fault=answers(TIMESTAMP, status(code, times=1, headers={"Retry-After": "0"}))))
         rows.append(Row(f"a server that stays busy: {code}", VERIFY, 1, (f"{{host}} is busy ({code}): it was asked 5 times",), fault=answers(TIMESTAMP, status(code, headers={"Retry-After": "0"}))))
