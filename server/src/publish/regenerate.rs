@@ -95,8 +95,7 @@ impl Maker<'_> {
     }
 
     fn update(&self, timestamp: NewFile, others: Vec<NewFile>) -> ValidatedUpdate {
-        let base = self.newest.timestamp.as_ref().map(|stored| stored.sha256);
-        ValidatedUpdate::new(self.gun.clone(), base, timestamp, others)
+        ValidatedUpdate::new(self.gun.clone(), self.newest, timestamp, others)
     }
 
     async fn snapshot(&self, keys: &[PublicKey], meta: BTreeMap<Role, FileMeta>) -> Result<NewFile, MakeError> {

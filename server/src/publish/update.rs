@@ -3,19 +3,22 @@
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, Version};
 
+use crate::store::Newest;
+
 /// Files of one GUN that passed every check, among them exactly one timestamp.
 ///
 /// Only `publish` makes one, so a store cannot be handed anything that was not validated:
 ///
 /// ```compile_fail,E0451
 /// let update =
-///     bulla_server::publish::ValidatedUpdate { gun: todo!(), origin: todo!(), base: None, timestamp: todo!(), others: vec![] };
+///     bulla_server::publish::ValidatedUpdate { gun: todo!(), origin: todo!(), base: None, writes: None, timestamp: todo!(), others: vec![] };
 /// ```
 #[derive(Debug, Clone)]
 pub struct ValidatedUpdate {
     gun: Gun,
     origin: Origin,
     base: Option<Sha256>,
+    writes: Option<i64>,
     timestamp: NewFile,
     others: Vec<NewFile>,
 }
@@ -39,9 +42,10 @@ pub struct NewFile {
 }
 
 impl ValidatedUpdate {
-    /// What a publisher uploaded; `timestamp` vouches for `others`.
-    pub(in crate::publish) fn new(gun: Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
-        Self { gun, origin: Origin::Publish, base, timestamp, others }
+    /// What a publisher uploaded; `timestamp` vouches for `others`, and all of it was judged by what is `newest`.
+    pub(in crate::publish) fn new(gun: Gun, newest: &Newest, timestamp: NewFile, others: Vec<NewFile>) -> Self {
+        let base = newest.timestamp.as_ref().map(|stored| stored.sha256);
+        Self { gun, origin: Origin::Publish, base, writes: newest.writes, timestamp, others }
     }
 
     /// The same as the server's own renewal.
@@ -69,6 +73,13 @@ impl ValidatedUpdate {
         self.base.as_ref()
     }
 
+    /// How often the repository had been written to when the update was prepared, if the store told. A store that counts as
+    /// many need not look whether the update still holds.
+    #[must_use]
+    pub fn writes(&self) -> Option<i64> {
+        self.writes
+    }
+
     /// The timestamp that makes the update visible.
     #[must_use]
     pub fn timestamp(&self) -> &NewFile {
@@ -83,13 +94,19 @@ impl ValidatedUpdate {
     /// An update of no meaning, for the tests of stores.
     #[cfg(test)]
     pub(crate) fn for_store_tests(gun: &Gun, base: Option<Sha256>, timestamp: NewFile, others: Vec<NewFile>) -> Self {
-        Self::new(gun.clone(), base, timestamp, others)
+        Self { gun: gun.clone(), origin: Origin::Publish, base, writes: None, timestamp, others }
+    }
+
+    /// The same, prepared when the repository had been written to so often.
+    #[cfg(test)]
+    pub(crate) fn after_writes(self, writes: Option<i64>) -> Self {
+        Self { writes, ..self }
     }
 
     /// A renewal of no meaning, for the tests of stores.
     #[cfg(test)]
     pub(crate) fn renewal_for_store_tests(gun: &Gun, base: Option<Sha256>, timestamp: NewFile) -> Self {
-        Self::new(gun.clone(), base, timestamp, Vec::new()).into_renewal()
+        Self::for_store_tests(gun, base, timestamp, Vec::new()).into_renewal()
     }
 }
 

@@ -33,6 +33,7 @@ macro_rules! on_a_store {
     };
 }
 
+mod as_it_was_read;
 mod races;
 mod subject;
 mod upkeep;
@@ -91,9 +92,10 @@ fn update_on(base: i64, name: &str, timestamp: i64, others: Vec<NewFile>) -> Val
 }
 
 async fn commit(subject: &Subject, name: &str, timestamp: i64, others: Vec<NewFile>) {
-    let newest = subject.store.latest(&gun(name), &Role::Timestamp).await.unwrap();
-    let base = newest.map_or(0, |stored| stored.version.number().into());
-    subject.store.commit(&update_on(base, name, timestamp, others)).await.unwrap();
+    let newest = subject.store.newest(&gun(name)).await.unwrap();
+    let base = newest.timestamp.map_or(0, |stored| stored.version.number().into());
+    let update = update_on(base, name, timestamp, others).after_writes(newest.writes);
+    subject.store.commit(&update).await.unwrap();
 }
 
 async fn ids(subject: &Subject, change_id: i64, records: i64) -> Vec<i64> {

@@ -85,6 +85,7 @@ impl MetadataStore for MemoryStore {
             snapshot: state.newest(gun, &Role::Snapshot).cloned(),
             timestamp: state.newest(gun, &Role::Timestamp).cloned(),
             floors: state.repositories.get(gun).map(|repository| repository.floors).unwrap_or_default(),
+            writes: None,
         })
     }
 

@@ -131,6 +131,9 @@ pub struct Newest {
     pub timestamp: Option<Stored>,
     /// What a deletion took away.
     pub floors: Floors,
+    /// How often the repository was written to, by a store that counts it and as far as it knows: while the count
+    /// stays, whatever is read of the repository stays.
+    pub writes: Option<i64>,
 }
 
 /// The highest versions that were ever deleted: the next of the server's own files start above them, so that no

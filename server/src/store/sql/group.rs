@@ -1,14 +1,16 @@
 //! Group commit: updates that are ready at the same time share one wait for the disk.
 //!
-//! While one transaction waits for the disk the next updates queue; they then go into one transaction together, each
-//! behind a savepoint of its own, so that a conflict of one takes nothing from the others. Nobody is answered before
+//! While one transaction waits for the disk the next updates queue; they then go into one transaction together. What
+//! cannot be written [at once](super::at_once) is written behind a savepoint of its own, so that a conflict of one takes
+//! nothing from the others. Nobody is answered before
 //! the transaction that holds the update is on the disk.
 
 use std::sync::Arc;
 
-use bulla_database::{Database, Engine, Failure, Transaction};
+use bulla_database::{Database, Engine, Failure, Session, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
+use super::at_once::AtOnce;
 use super::statements::Statements;
 use super::write::write_update;
 use super::{SharedFailure, unavailable};
@@ -92,7 +94,19 @@ async fn write_group<E: Engine>(
     group: &[Job],
 ) -> Result<Vec<Result<(), StoreError>>, Failure> {
     let mut transaction = database.begin().await?;
-    if let [job] = group {
+    let mut written = Vec::with_capacity(group.len());
+    for job in group {
+        if let Ok(is_written) = write_at_once(&mut transaction.session()?, &job.update, clock).await {
+            written.push(is_written);
+        } else {
+            // Parts of it may be written.
+            transaction.rollback().await?;
+            transaction = database.begin().await?;
+            written = vec![false; group.len()];
+            break;
+        }
+    }
+    if let ([job], [false]) = (group, &*written) {
         let outcome = write_update(&mut transaction.session()?, statements, &job.update, clock.now()).await;
         match outcome {
             Ok(()) => transaction.commit().await?,
@@ -101,11 +115,24 @@ async fn write_group<E: Engine>(
         return Ok(vec![outcome]);
     }
     let mut outcomes = Vec::with_capacity(group.len());
-    for job in group {
-        outcomes.push(write_behind_savepoint(&mut transaction, statements, &job.update, clock).await?);
+    for (job, is_written) in group.iter().zip(written) {
+        outcomes.push(match is_written {
+            true => Ok(()),
+            false => write_behind_savepoint(&mut transaction, statements, &job.update, clock).await?,
+        });
     }
     transaction.commit().await?;
     Ok(outcomes)
+}
+
+/// Whether the update could be written in one go. After an error the transaction is to be taken back.
+async fn write_at_once<E: Engine>(
+    session: &mut Session<'_, E>,
+    update: &ValidatedUpdate,
+    clock: &dyn Clock,
+) -> Result<bool, Failure> {
+    let Some(at_once) = AtOnce::of::<E>(update, clock.now()) else { return Ok(false) };
+    Ok(session.execute(&at_once.statement(), &at_once.values()).await? > 0)
 }
 
 async fn write_behind_savepoint<E: Engine>(

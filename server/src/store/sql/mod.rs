@@ -3,6 +3,7 @@
 //! One store for SQLite, PostgreSQL and MySQL: [`SqlStore`]. The engines differ in words (`words`) and in how a
 //! transaction begins (`group` on SQLite), not in rules.
 
+mod at_once;
 mod by_hash;
 pub(crate) mod copy;
 mod group;

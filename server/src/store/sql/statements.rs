@@ -20,8 +20,9 @@ pub(super) struct Statements<E> {
     pub(super) names: Names,
     /// $1 GUN, $2 role.
     pub(super) latest: Statement<E>,
-    /// $1 GUN, $2 GUN for our tables. A row for each base role that is there and two for the floors: what it is, then
-    /// the columns of a file, the floor in place of the version.
+    /// $1 GUN, $2 GUN for our tables. A row for each base role that is there: what it is, then the columns of a file; and one
+    /// for the repository: the floor of the snapshot in place of the version, behind the others that of the timestamp and
+    /// how often it was written to.
     pub(super) newest: Statement<E>,
     /// $1 GUN, $2 role, $3 version.
     pub(super) by_version: Statement<E>,
@@ -222,18 +223,14 @@ fn newest<E: Engine>() -> String {
     let gun = is::<E>("gun", 1);
     let file = |role: &str| {
         format!(
-            "SELECT '{role}' AS part, {FILE} FROM tuf_files WHERE {gun} AND role = '{role}' AND deleted_at IS NULL \
+            "SELECT '{role}' AS part, {FILE}, 0 AS timestamp_floor, 0 AS writes FROM tuf_files WHERE {gun} AND role = '{role}' AND deleted_at IS NULL \
              ORDER BY version DESC LIMIT 1"
         )
     };
-    let floor = |role: &str| {
-        format!(
-            "SELECT '{role} floor' AS part, {role}_floor AS version, NULL AS sha256, NULL AS data, NULL AS created_at \
-             FROM bulla_repositories WHERE gun = $2"
-        )
-    };
+    let repository = "SELECT 'repository' AS part, snapshot_floor AS version, NULL AS sha256, NULL AS data, \
+                      NULL AS created_at, timestamp_floor, writes FROM bulla_repositories WHERE gun = $2";
     let mut parts: Vec<String> = ["root", "targets", "snapshot", "timestamp"].map(file).into();
-    parts.extend(["snapshot", "timestamp"].map(floor));
+    parts.push(repository.to_owned());
     all_of::<E>(&parts)
 }
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value, to_its_end};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
+use super::at_once::AtOnce;
 use super::by_hash::ByHash;
 use super::group::GroupCommit;
 use super::newest_timestamp::NewestTimestamp;
@@ -21,8 +22,8 @@ use super::{read_failed, unavailable, write_failed};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::{
-    Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileRow, Lease, MetadataStore, Misfit, Newest,
-    RenewalKey, StoreError, Stored,
+    Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileRow, Floors, Lease, MetadataStore, Misfit,
+    Newest, RenewalKey, StoreError, Stored,
 };
 
 /// How many files are looked at in one statement for repositories that have no row of ours.
@@ -56,6 +57,23 @@ struct Writer<E: Engine> {
 
 impl<E: Engine> Writer<E> {
     async fn commit(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
+        let Some(at_once) = AtOnce::of::<E>(update, self.clock.now()) else {
+            return self.commit_in_steps(update).await;
+        };
+        match self.database.execute(&at_once.statement(), &at_once.values()).await {
+            // Who was first and with which version is told by the other way.
+            Ok(0) | Err(Failure::Conflict(_)) => self.commit_in_steps(update).await,
+            Ok(_) => Ok(()),
+            Err(Failure::Broken(error)) => match self.commit_in_steps(update).await {
+                // Perhaps it was this update that came first: nobody knows.
+                Err(StoreError::Conflict { .. }) => Err(unavailable(Failure::Broken(error))),
+                done => done,
+            },
+            Err(failure) => Err(write_failed(failure, update.gun())),
+        }
+    }
+
+    async fn commit_in_steps(&self, update: &ValidatedUpdate) -> Result<(), StoreError> {
         let mut transaction = self.database.begin().await.map_err(unavailable)?;
         let mut session = transaction.session().map_err(unavailable)?;
         match write_update(&mut session, &self.statements, update, self.clock.now()).await {
@@ -253,8 +271,11 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
                 "targets" => newest.targets = Some(to_stored(&mut row, 1)?),
                 "snapshot" => newest.snapshot = Some(to_stored(&mut row, 1)?),
                 "timestamp" => newest.timestamp = Some(to_stored(&mut row, 1)?),
-                "snapshot floor" => newest.floors.snapshot = to_floor(number(&row, 1)?)?,
-                _ => newest.floors.timestamp = to_floor(number(&row, 1)?)?,
+                _ => {
+                    newest.floors =
+                        Floors { snapshot: to_floor(number(&row, 1)?)?, timestamp: to_floor(number(&row, 5)?)? };
+                    newest.writes = Some(number(&row, 6)?);
+                }
             }
         }
         Ok(newest)

@@ -27,11 +27,7 @@ pub(super) async fn write_update<E: Engine>(
     let gun = update.gun();
     statements.names.fit(gun).map_err(|reason| StoreError::DoesNotFit { reason })?;
     let failed = |failure| write_failed(failure, gun);
-    let used_at = match update.origin() {
-        Origin::Publish => to_micros(now),
-        Origin::Renewal => 0,
-    };
-    take_repository(session, statements, gun, now, used_at).await?;
+    take_repository(session, statements, gun, now, used_at(update, now)).await?;
     let newest = newest_of(session, statements, gun, &decisive_roles(update)).await?;
     follows(update, &newest)?;
     if update.base().is_none()
@@ -69,6 +65,14 @@ pub(super) async fn write_update<E: Engine>(
         session.execute(&statements.insert_renewal, &[own_name::<E>(gun), version]).await.map_err(failed)?;
     }
     write_change(session, statements, gun, now, version, &sha256, ChangeCategory::Update).await
+}
+
+/// The use of its repository that an update is: the last one counts.
+pub(super) fn used_at(update: &ValidatedUpdate, now: UtcTime) -> i64 {
+    match update.origin() {
+        Origin::Publish => to_micros(now),
+        Origin::Renewal => 0,
+    }
 }
 
 /// Removes the files of a GUN, keeps their highest versions as floors, and says whether there was one. When there was
@@ -203,7 +207,7 @@ async fn write_change<E: Engine>(
 }
 
 /// Files that go into one statement each.
-fn chunks<'a, 'f>(files: &'a [&'f NewFile]) -> Vec<&'a [&'f NewFile]> {
+pub(super) fn chunks<'a, 'f>(files: &'a [&'f NewFile]) -> Vec<&'a [&'f NewFile]> {
     let mut chunks = Vec::new();
     let mut rest = files;
     while !rest.is_empty() {

@@ -4,3 +4,4 @@ mod outages;
 mod packets;
 mod sqlite;
 mod taken_over;
+mod waiting;

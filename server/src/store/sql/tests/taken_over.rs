@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
-use bulla_database::{Database, Engine, Statement};
+use bulla_database::{Database, Engine, Statement, Value};
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
@@ -12,7 +12,7 @@ use crate::chain::with_sources;
 use crate::check::check;
 use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
-use crate::store::sql::{MySqlStore, PostgresStore};
+use crate::store::sql::{MySqlStore, PostgresStore, SqliteStore};
 use crate::store::test_databases::{self, Before, TestDatabase};
 use crate::store::{Aging, ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
 
@@ -185,6 +185,51 @@ async fn a_reader_of_the_feed_never_passes_a_record_that_comes_late() {
         let clock = clock();
         let store = database.mysql_store(test_databases::settings(), clock.clone()).await;
         a_gap_is_waited_for(&store, &clock, database.mysql().await).await;
+    }
+}
+
+/// Publishes between a look at a repository and the update that was prepared by it, as the reference does: without counting.
+async fn who_does_not_count_is_noticed<E: Engine>(store: &dyn MetadataStore, other: Database<E>) {
+    store.commit(&first_publish("example.com/a")).await.unwrap();
+    let newest = store.newest(&gun("example.com/a")).await.unwrap();
+    let second = |role: Role, content: &'static str| NewFile::new(role, Version::new(2).unwrap(), Bytes::from(content));
+    let update = |files| {
+        let timestamp = NewFile::new(Role::Timestamp, Version::new(3).unwrap(), Bytes::from("t 3"));
+        let base = Some(Sha256::of(b"t"));
+        ValidatedUpdate::for_store_tests(&gun("example.com/a"), base, timestamp, files).after_writes(newest.writes)
+    };
+    let mut theirs = other.begin().await.unwrap();
+    let insert = Statement::new(
+        "INSERT INTO tuf_files (gun, role, version, data, sha256) VALUES ('example.com/a', $1, 2, $2, $3)",
+    );
+    for (role, content) in [("root", "r 2"), ("timestamp", "t 2")] {
+        let sha256 = Sha256::of(content.as_bytes()).to_hex();
+        let values = [Value::Text(role), Value::Bytes(content.as_bytes()), Value::Text(&sha256)];
+        theirs.session().unwrap().execute(&insert, &values).await.unwrap();
+    }
+    theirs.commit().await.unwrap();
+    for (role, files) in
+        [(Role::Root, vec![second(Role::Root, "r")]), (Role::Timestamp, vec![second(Role::Targets, "targets")])]
+    {
+        let refused = store.commit(&update(files)).await;
+        let Err(StoreError::Conflict { role: found, current }) = refused else { panic!("{refused:?}") };
+        assert_eq!((found, current), (role, Version::new(2).ok()));
+    }
+    assert_eq!(store.latest(&gun("example.com/a"), &Role::Targets).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_writer_that_does_not_count_its_writes_is_noticed_by_its_timestamp() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteStore::open(&directory.path().join("server.db"), clock()).await.unwrap();
+    who_does_not_count_is_noticed(&file, file.database.clone()).await;
+    if let Some(database) = test_databases::postgres(Before::Tables).await {
+        let store = database.postgres_store(test_databases::settings(), clock()).await;
+        who_does_not_count_is_noticed(&store, database.postgres().await).await;
+    }
+    if let Some(database) = test_databases::mysql(Before::Tables).await {
+        let store = database.mysql_store(test_databases::settings(), clock()).await;
+        who_does_not_count_is_noticed(&store, database.mysql().await).await;
     }
 }
 
