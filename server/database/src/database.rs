@@ -2,31 +2,24 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::mysql::MySqlConnection;
-use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection, MySql, Pool, Postgres, Sqlite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sqlx::{Connection as _, MySql, Pool, Postgres, Sqlite};
 
 use crate::dsn::{MySqlDsn, PostgresDsn};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::session::{Lent, Transaction, arguments};
+use crate::lender::{Lender, TRUSTED_IDLE, acquired};
+use crate::session::{Transaction, arguments};
 use crate::statement::Statement;
 use crate::value::{Row, Value};
 
-/// A connection that lay idle for longer is asked whether it still lives before it is used.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-
 /// How much longer than the database itself we wait for the end of a statement: its own word is the better one.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a database is waited for that is asked why no connection came about.
-const DIAGNOSIS: Duration = Duration::from_secs(1);
 
 /// How long a SQLite connection waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -137,71 +130,13 @@ impl<E: Engine> Database<E> {
 
     /// Waits for what is being written and closes every connection.
     pub async fn close(&self) {
-        self.reads.pool.close().await;
-        self.writes.pool.close().await;
+        self.reads.close().await;
+        self.writes.close().await;
     }
 
     /// The driver's pool of the connections that write.
     pub(crate) fn writes(&self) -> &Pool<E> {
-        &self.writes.pool
-    }
-}
-
-/// Lends the connections of a pool.
-struct Lender<E: Engine> {
-    pool: Pool<E>,
-    /// As many as there are connections. Whoever gives up waiting for one costs nothing; whoever has it gets or makes a
-    /// connection, for which the pool is not asked more often than it has some.
-    turns: Arc<Semaphore>,
-}
-
-impl<E: Engine> Clone for Lender<E> {
-    fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), turns: Arc::clone(&self.turns) }
-    }
-}
-
-impl<E: Engine> Lender<E> {
-    fn new(pool: Pool<E>) -> Self {
-        let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { pool, turns: Arc::new(Semaphore::new(most)) }
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let most = self.pool.options().get_acquire_timeout();
-        match tokio::time::timeout(most, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
-            Err(_) => Err(Failure::Unavailable(sqlx::Error::PoolTimedOut)),
-        }
-    }
-
-    /// A connection, if asked for one that has just answered. The broken ones that come first are thrown away; after a
-    /// restart of the database these may be all that the pool has.
-    async fn lent(
-        &self,
-        permit: OwnedSemaphorePermit,
-        is_tested: bool,
-        timeout: Option<Duration>,
-    ) -> Result<Lent<E>, Failure> {
-        let tests = if is_tested { self.pool.options().get_max_connections() } else { 0 };
-        let mut lent = Lent::new(acquired(&self.pool).await?, Some(permit));
-        for _ in 0..tests {
-            if lent.session(timeout)?.ping().await.is_ok() {
-                break;
-            }
-            let permit = lent.throw_away();
-            lent = Lent::new(acquired(&self.pool).await?, permit);
-        }
-        Ok(lent)
-    }
-}
-
-async fn acquired<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, Failure> {
-    match pool.acquire().await {
-        Ok(connection) => Ok(connection),
-        Err(error @ sqlx::Error::PoolTimedOut) => Err(why_not(pool, error).await),
-        Err(error) => Err(Failure::of(error, E::class)),
+        self.writes.pool()
     }
 }
 
@@ -221,24 +156,6 @@ async fn ended<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, Failure> {
     to_its_end(work).await.unwrap_or(Err(Failure::Unavailable(sqlx::Error::PoolClosed)))
-}
-
-/// What stands behind a wait in vain for a connection. The pool tries again while the database refuses, as it does
-/// while it starts, and keeps the reason to itself; so one connection is tried directly, unless all are in use.
-async fn why_not<E: Engine>(pool: &Pool<E>, timed_out: sqlx::Error) -> Failure {
-    if pool.size() >= pool.options().get_max_connections() {
-        return Failure::Unavailable(timed_out);
-    }
-    let options = pool.connect_options();
-    match tokio::time::timeout(DIAGNOSIS, options.connect()).await {
-        Ok(Err(reason)) => Failure::Unavailable(reason),
-        Ok(Ok(connection)) => {
-            // not the database's fault any more; a connection that is not closed in order does no harm
-            let _closed = tokio::time::timeout(DIAGNOSIS, connection.close()).await;
-            Failure::Unavailable(timed_out)
-        }
-        Err(_) => Failure::Unavailable(timed_out),
-    }
 }
 
 impl Database<Postgres> {
@@ -302,7 +219,7 @@ impl Database<Sqlite> {
 impl<E: Engine> Database<E> {
     async fn of_server(pool: Pool<E>, settings: PoolSettings) -> Result<Self, Failure> {
         let lender = Lender::new(pool);
-        drop(acquired(&lender.pool).await?);
+        drop(acquired(lender.pool()).await?);
         Ok(Self { reads: lender.clone(), writes: lender, timeout: Some(settings.statement_timeout + GRACE) })
     }
 }

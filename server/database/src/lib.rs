@@ -18,10 +18,12 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod database;
 pub mod dsn;
 pub mod engine;
 mod failure;
+mod lender;
 mod migrations;
 mod session;
 mod statement;

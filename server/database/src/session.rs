@@ -3,24 +3,31 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::{Arguments as _, Connection as _, SqlSafeStr as _, SqlStr};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Engine;
 use crate::failure::Failure;
+use crate::lender::{Condition, Lent};
 use crate::statement::Statement;
 use crate::value::{Row, Value};
 
 /// One connection.
 pub struct Session<'c, E: Engine> {
     connection: &'c mut E::Connection,
-    is_spoiled: &'c mut bool,
+    condition: &'c mut Condition,
     timeout: Option<Duration>,
 }
 
 impl<'c, E: Engine> Session<'c, E> {
+    pub(crate) fn new(
+        connection: &'c mut E::Connection,
+        condition: &'c mut Condition,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self { connection, condition, timeout }
+    }
+
     /// The rows that a statement answers.
     ///
     /// # Errors
@@ -31,7 +38,7 @@ impl<'c, E: Engine> Session<'c, E> {
 
     pub(crate) async fn fetch_with(&mut self, text: SqlStr, arguments: E::Arguments) -> Result<Vec<Row>, Failure> {
         let work = E::fetch(self.connection, text, arguments);
-        let rows = bounded::<E, _>(self.is_spoiled, self.timeout, work).await?;
+        let rows = bounded::<E, _>(self.condition, self.timeout, work).await?;
         rows.iter().map(|row| to_row::<E>(row)).collect()
     }
 
@@ -45,7 +52,7 @@ impl<'c, E: Engine> Session<'c, E> {
 
     pub(crate) async fn execute_with(&mut self, text: SqlStr, arguments: E::Arguments) -> Result<u64, Failure> {
         let work = E::execute(self.connection, text, arguments);
-        bounded::<E, _>(self.is_spoiled, self.timeout, work).await
+        bounded::<E, _>(self.condition, self.timeout, work).await
     }
 
     /// Runs a text of ours, of one or more statements without parameters.
@@ -53,12 +60,12 @@ impl<'c, E: Engine> Session<'c, E> {
     /// # Errors
     /// [`Failure`] says in which of its classes.
     pub async fn run(&mut self, text: &'static str) -> Result<(), Failure> {
-        bounded::<E, _>(self.is_spoiled, self.timeout, E::run(self.connection, text.into_sql_str())).await
+        bounded::<E, _>(self.condition, self.timeout, E::run(self.connection, text.into_sql_str())).await
     }
 
     /// Asks the database whether it is there.
     pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
-        bounded::<E, _>(self.is_spoiled, self.timeout, self.connection.ping()).await
+        bounded::<E, _>(self.condition, self.timeout, self.connection.ping()).await
     }
 }
 
@@ -115,7 +122,7 @@ impl<E: Engine> Transaction<E> {
 
 impl<E: Engine> Drop for Transaction<E> {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take_if(|connection| !connection.is_spoiled) else { return };
+        let Some(connection) = self.connection.take_if(|connection| !connection.is_spoiled()) else { return };
         // On its own, as whoever began it is gone. It ends within the statement's time.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(take_back(connection, self.timeout))),
@@ -125,7 +132,7 @@ impl<E: Engine> Drop for Transaction<E> {
 }
 
 async fn take_back<E: Engine>(mut connection: Lent<E>, timeout: Option<Duration>) -> Result<(), Failure> {
-    if connection.is_spoiled {
+    if connection.is_spoiled() {
         return Ok(());
     }
     let done = connection.session(timeout)?.run("ROLLBACK").await;
@@ -135,59 +142,23 @@ async fn take_back<E: Engine>(mut connection: Lent<E>, timeout: Option<Duration>
     done
 }
 
-/// A connection out of the pool, to which it goes back: unless it was broken off in the middle or is of no more use, for
-/// then it is thrown away.
-pub(crate) struct Lent<E: Engine> {
-    connection: Option<PoolConnection<E>>,
-    is_spoiled: bool,
-    turn: Option<OwnedSemaphorePermit>,
-}
-
-impl<E: Engine> Lent<E> {
-    pub(crate) fn new(connection: PoolConnection<E>, turn: Option<OwnedSemaphorePermit>) -> Self {
-        Self { connection: Some(connection), is_spoiled: false, turn }
-    }
-
-    pub(crate) fn session(&mut self, timeout: Option<Duration>) -> Result<Session<'_, E>, Failure> {
-        match &mut self.connection {
-            Some(connection) => {
-                Ok(Session { connection: &mut **connection, is_spoiled: &mut self.is_spoiled, timeout })
-            }
-            None => Err(Failure::Unavailable(sqlx::Error::PoolClosed)),
-        }
-    }
-
-    /// Throws it away, and leaves the turn for another one.
-    pub(crate) fn throw_away(mut self) -> Option<OwnedSemaphorePermit> {
-        self.is_spoiled = true;
-        self.turn.take()
-    }
-}
-
-impl<E: Engine> Drop for Lent<E> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && self.is_spoiled
-        {
-            // Out of the pool at once, and closed: the driver would first ask a database that may not answer.
-            drop(connection.detach());
-        }
-    }
-}
-
-/// `is_spoiled` is set also where the work is broken off.
+/// The connection is spoiled also where the work is broken off.
 async fn bounded<E: Engine, T>(
-    is_spoiled: &mut bool,
+    condition: &mut Condition,
     timeout: Option<Duration>,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Failure> {
-    *is_spoiled = true;
+    let before = std::mem::replace(condition, Condition::Spoiled);
     let done = match timeout {
         Some(timeout) => tokio::time::timeout(timeout, work).await.map_err(|_| Failure::Silent)?,
         None => work.await,
     };
     let done = done.map_err(|error| Failure::of(error, E::class));
-    *is_spoiled = matches!(&done, Err(failure) if failure.spoils_connection());
+    *condition = match &done {
+        Ok(_) => before,
+        Err(failure) if failure.spoils_connection() => Condition::Spoiled,
+        Err(_) => Condition::Doubtful,
+    };
     done
 }
 
