@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tuf_schema::model::FileMeta;
 use tuf_schema::{Gun, Role, Sha256, Version};
 
-use crate::store::{MetadataStore, Newest, StoreError, Stored};
+use crate::store::{MetadataStore, Newest, StoreError};
 
 /// The newest stored version and digest of roles.
 pub(crate) type Found = BTreeMap<Role, (Version, Sha256)>;
@@ -39,16 +39,17 @@ pub(crate) async fn carried(
     let fitting = |role: &Role, sha256: &Sha256| {
         believed.get(role).filter(|file| file.digests.sha256().as_ref() == Some(sha256)).cloned()
     };
-    let of =
-        |role: &Role, stored: &Stored| fitting(role, &stored.sha256).unwrap_or_else(|| FileMeta::of(&stored.bytes));
     let mut meta = BTreeMap::new();
-    meta.extend(newest.root.as_ref().map(|stored| (Role::Root, of(&Role::Root, stored))));
-    meta.extend(newest.targets.as_ref().map(|stored| (Role::Targets, of(&Role::Targets, stored))));
-    for role in delegations(listed) {
-        let Some((version, sha256)) = found.get(&role) else { continue };
-        let entry = match fitting(&role, sha256) {
+    if let Some(root) = &newest.root {
+        meta.insert(Role::Root, fitting(&Role::Root, &root.sha256).unwrap_or_else(|| FileMeta::of(&root.bytes)));
+    }
+    let targets = newest.targets.map(|edition| (Role::Targets, (edition.version, edition.sha256)));
+    let delegations = delegations(listed).into_iter().filter_map(|role| found.get_key_value(&role));
+    let delegations = delegations.map(|(role, edition)| (role.clone(), *edition));
+    for (role, (version, sha256)) in targets.into_iter().chain(delegations) {
+        let entry = match fitting(&role, &sha256) {
             Some(entry) => Some(entry),
-            None => store.by_version(gun, &role, *version).await?.map(|stored| FileMeta::of(&stored.bytes)),
+            None => store.by_version(gun, &role, version).await?.map(|stored| FileMeta::of(&stored.bytes)),
         };
         meta.extend(entry.map(|entry| (role, entry)));
     }

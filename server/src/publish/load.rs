@@ -11,7 +11,7 @@ use tuf_schema::{Dialect, Envelope, Gun, Role, Unverified, Version};
 
 use super::listing;
 use super::parts::Parts;
-use crate::store::{MetadataStore, Newest, StoreError, Stored};
+use crate::store::{Edition, MetadataStore, Newest, StoreError, Stored};
 
 /// The stored state that one upload is judged by.
 #[derive(Default)]
@@ -53,12 +53,12 @@ pub(super) async fn load(
     parts: &Parts,
 ) -> Result<Known, StoreError> {
     let base = [
-        (Role::Root, &newest.root),
-        (Role::Targets, &newest.targets),
-        (Role::Snapshot, &newest.snapshot),
-        (Role::Timestamp, &newest.timestamp),
+        (Role::Root, newest.root.as_ref().map(Edition::from)),
+        (Role::Targets, newest.targets),
+        (Role::Snapshot, newest.snapshot.as_ref().map(Edition::from)),
+        (Role::Timestamp, newest.timestamp.as_ref().map(Edition::from)),
     ];
-    let versions = base.into_iter().filter_map(|(role, stored)| Some((role, stored.as_ref()?.version)));
+    let versions = base.into_iter().filter_map(|(role, edition)| Some((role, edition?.version)));
     let root = root.zip(newest.root.as_ref()).map(|(root, stored)| KnownRoot { root, bytes: stored.bytes.clone() });
     let mut known = Known { root, newest: versions.collect(), ..Known::default() };
     load_ancestors(store, gun, newest, parts, &mut known).await?;
@@ -100,7 +100,7 @@ async fn load_ancestors(
                 break;
             }
             let stored = match &role {
-                Role::Targets => newest.targets.clone(),
+                Role::Targets => newest_targets(store, gun, newest).await?,
                 _ => store.latest(gun, &role).await?,
             };
             // Below a role that is missing nothing is declared, whatever is above.
@@ -111,6 +111,18 @@ async fn load_ancestors(
         }
     }
     Ok(())
+}
+
+/// The bytes of the newest targets.
+pub(crate) async fn newest_targets(
+    store: &dyn MetadataStore,
+    gun: &Gun,
+    newest: &Newest,
+) -> Result<Option<Stored>, StoreError> {
+    match newest.targets {
+        Some(edition) => store.by_version(gun, &Role::Targets, edition.version).await,
+        None => Ok(None),
+    }
 }
 
 /// Finds what an uploaded snapshot lists and what is not uploaded with it.
@@ -125,10 +137,12 @@ async fn load_listed(
     for (role, listed) in &snapshot.claims().meta {
         let here = *role == Role::Root || parts.has_targets(role);
         let Some(sha256) = listed.digests.sha256().filter(|_| !here) else { continue };
-        let at_hand = newest.targets.as_ref().filter(|stored| *role == Role::Targets && stored.sha256 == sha256);
-        let stored = match at_hand {
-            Some(stored) => Some(stored.clone()),
-            None => store.by_sha256(gun, role, &sha256).await?,
+        // Not by its digest, which its row may lack.
+        let is_newest = *role == Role::Targets && newest.targets.is_some_and(|edition| edition.sha256 == sha256);
+        let stored = if is_newest {
+            newest_targets(store, gun, newest).await?
+        } else {
+            store.by_sha256(gun, role, &sha256).await?
         };
         // The first that is missing decides.
         let Some(stored) = stored else { break };

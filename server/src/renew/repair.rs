@@ -6,7 +6,7 @@ use tuf_schema::model::{FileMeta, Snapshot, Timestamp};
 use tuf_schema::{Gun, Role, Version};
 
 use super::{RenewError, Renewed, Renewer};
-use crate::publish::load::unverified;
+use crate::publish::load::{newest_targets, unverified};
 use crate::publish::regenerate::Maker;
 use crate::publish::{NewFile, listing};
 use crate::store::{Newest, StoreError};
@@ -97,17 +97,19 @@ impl Renewer {
         listed: &BTreeMap<Role, FileMeta>,
     ) -> Result<bool, StoreError> {
         for (role, file) in listed {
-            let at_hand = match role {
-                Role::Root => &newest.root,
-                Role::Targets => &newest.targets,
-                Role::Delegation(_) => &None,
-                // A snapshot that lists these leads nobody anywhere.
-                Role::Snapshot | Role::Timestamp => continue,
-            };
+            // A snapshot that lists these leads nobody anywhere.
+            if matches!(role, Role::Snapshot | Role::Timestamp) {
+                continue;
+            }
             let Some(sha256) = file.digests.sha256() else { return Ok(false) };
-            let stored = match at_hand.as_ref().filter(|stored| stored.sha256 == sha256) {
-                Some(stored) => Some(stored.clone()),
-                None => self.store.by_sha256(gun, role, &sha256).await?,
+            // Not by the digest where it is at hand: a row may lack it.
+            let root = newest.root.as_ref().filter(|stored| *role == Role::Root && stored.sha256 == sha256);
+            let stored = if let Some(root) = root {
+                Some(root.clone())
+            } else if *role == Role::Targets && newest.targets.is_some_and(|edition| edition.sha256 == sha256) {
+                newest_targets(&*self.store, gun, newest).await?
+            } else {
+                self.store.by_sha256(gun, role, &sha256).await?
             };
             if stored.is_none_or(|stored| file.check(&stored.bytes).is_err()) {
                 return Ok(false);

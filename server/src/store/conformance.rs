@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, Version};
 
-use super::{Change, ChangeCategory, ChangeQuery, Newest, StoreError};
+use super::{Change, ChangeCategory, ChangeQuery, Edition, Newest, StoreError};
 use crate::clock::Clock as _;
 use crate::publish::{NewFile, ValidatedUpdate};
 
@@ -174,7 +174,7 @@ async fn the_newest_of_the_base_roles_are_read_together(subject: Subject) {
     commit(&subject, "h", 1, vec![file("snapshot", 1)]).await;
     let newest = subject.store.newest(&gun("g")).await.unwrap();
     assert_eq!(newest.root.unwrap().bytes, "root 1");
-    assert_eq!(newest.targets.unwrap().bytes, "targets 3");
+    assert_eq!(newest.targets, Some(Edition { version: version(3), sha256: Sha256::of(b"targets 3") }));
     assert_eq!(newest.snapshot, None);
     assert_eq!(newest.timestamp.unwrap().bytes, "timestamp 2");
     assert_eq!(subject.store.newest(&gun("none")).await.unwrap(), Newest::default());

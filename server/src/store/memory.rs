@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::{
-    Aging, AgingPage, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, FileRow, Floors, Lease,
+    Aging, AgingPage, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, Edition, FileRow, Floors, Lease,
     MetadataStore, Newest, RenewalKey, StoreError, Stored, decisive_roles, follows,
 };
 use crate::clock::Clock;
@@ -81,7 +81,7 @@ impl MetadataStore for MemoryStore {
         let state = self.state();
         Ok(Newest {
             root: state.newest(gun, &Role::Root).cloned(),
-            targets: state.newest(gun, &Role::Targets).cloned(),
+            targets: state.newest(gun, &Role::Targets).map(Edition::from),
             snapshot: state.newest(gun, &Role::Snapshot).cloned(),
             timestamp: state.newest(gun, &Role::Timestamp).cloned(),
             floors: state.repositories.get(gun).map(|repository| repository.floors).unwrap_or_default(),

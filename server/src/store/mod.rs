@@ -118,13 +118,28 @@ pub struct Stored {
     pub created_at: UtcTime,
 }
 
+/// Which file it is, without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
+    /// The version that its signed part names.
+    pub version: Version,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+}
+
+impl From<&Stored> for Edition {
+    fn from(stored: &Stored) -> Self {
+        Self { version: stored.version, sha256: stored.sha256 }
+    }
+}
+
 /// The newest files of the base roles.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Newest {
     /// Of root.
     pub root: Option<Stored>,
-    /// Of targets.
-    pub targets: Option<Stored>,
+    /// Of targets, which are long, and whose bytes few need.
+    pub targets: Option<Edition>,
     /// Of the snapshot.
     pub snapshot: Option<Stored>,
     /// Of the timestamp.

@@ -4,7 +4,7 @@ use bulla_database::{Row, WrongColumn};
 use bytes::Bytes;
 use tuf_schema::{Gun, Sha256, UtcTime, Version};
 
-use crate::store::{Change, ChangeCategory, FileRow, StoreError, Stored};
+use crate::store::{Change, ChangeCategory, Edition, FileRow, StoreError, Stored};
 
 /// Microseconds since 1970, as time columns hold them.
 pub(super) fn to_micros(time: UtcTime) -> i64 {
@@ -27,17 +27,28 @@ pub(super) fn to_floor(number: i64) -> Result<Option<Version>, StoreError> {
 /// The columns version, sha256, data, created_at from `first` on.
 pub(super) fn to_stored(row: &mut Row, first: usize) -> Result<Stored, StoreError> {
     let bytes = row.take_bytes(first.saturating_add(2)).map_err(wrong)?.unwrap_or_default();
-    let sha256 = match row.trimmed(first.saturating_add(1)).map_err(wrong)? {
-        // The reference's column may be empty: its early versions did not fill it.
-        None | Some("") => Sha256::of(&bytes),
-        Some(text) => to_sha256(text)?,
-    };
+    let Edition { version, sha256 } = edition_of(row, first, &bytes)?;
     Ok(Stored {
-        version: to_version(number(row, first)?)?,
+        version,
         sha256,
         bytes: Bytes::from(bytes),
         created_at: from_micros(row.time(first.saturating_add(3)).map_err(wrong)?.unwrap_or_default())?,
     })
+}
+
+/// The columns version, sha256, and data where sha256 is empty, from `first` on.
+pub(super) fn to_edition(row: &mut Row, first: usize) -> Result<Edition, StoreError> {
+    let bytes = row.take_bytes(first.saturating_add(2)).map_err(wrong)?.unwrap_or_default();
+    edition_of(row, first, &bytes)
+}
+
+fn edition_of(row: &Row, first: usize, bytes: &[u8]) -> Result<Edition, StoreError> {
+    let sha256 = match row.trimmed(first.saturating_add(1)).map_err(wrong)? {
+        // The reference's column may be empty: its early versions did not fill it.
+        None | Some("") => Sha256::of(bytes),
+        Some(text) => to_sha256(text)?,
+    };
+    Ok(Edition { version: to_version(number(row, first)?)?, sha256 })
 }
 
 /// The columns id, created_at, gun, version, sha256, category.

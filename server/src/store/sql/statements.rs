@@ -15,12 +15,17 @@ pub(super) const MAX_ROLES: usize = 64;
 /// The columns of a file, in the order in which `rows` reads them.
 pub(super) const FILE: &str = "version, sha256, data, created_at";
 
+/// Which file it is, in the order of [`FILE`]: the bytes only of a row without a digest, as the reference's early versions
+/// left it. The rest of a long file the engine need not even read.
+pub(super) const EDITION: &str = "version, sha256, CASE WHEN sha256 IS NULL OR sha256 = '' THEN data END AS data";
+
 /// Statements that do not depend on how many there are of something.
 pub(super) struct Statements<E> {
     pub(super) names: Names,
     /// $1 GUN, $2 role.
     pub(super) latest: Statement<E>,
-    /// $1 GUN, $2 GUN for our tables. A row for each base role that is there: what it is, then the columns of a file; and one
+    /// $1 GUN, $2 GUN for our tables. A row for each base role that is there: what it is, then the columns of a file, of
+    /// targets mostly without bytes; and one
     /// for the repository: the floor of the snapshot in place of the version, behind the others that of the timestamp and
     /// how often it was written to.
     pub(super) newest: Statement<E>,
@@ -28,7 +33,7 @@ pub(super) struct Statements<E> {
     pub(super) by_version: Statement<E>,
     /// $1 GUN, $2 role, $3 digest.
     pub(super) by_sha256: Statement<E>,
-    /// $1 GUN, $2 ... roles; for 1, 2, 4 ... [`MAX_ROLES`] of them. Role, version, digest.
+    /// $1 GUN, $2 ... roles; for 1, 2, 4 ... [`MAX_ROLES`] of them. The role, and the columns of an edition.
     newest_of: Vec<(usize, Arc<Statement<E>>)>,
     /// $1 GUN for our tables, $2 now, $3 the use. Writes the repository's row, and holds it until the transaction ends.
     pub(super) take_repository: Statement<E>,
@@ -222,8 +227,9 @@ fn insert_change([time, gun, version, sha256, category]: [&str; 5]) -> String {
 fn newest<E: Engine>() -> String {
     let gun = is::<E>("gun", 1);
     let file = |role: &str| {
+        let columns = if role == "targets" { format!("{EDITION}, created_at") } else { FILE.to_owned() };
         format!(
-            "SELECT '{role}' AS part, {FILE}, 0 AS timestamp_floor, 0 AS writes FROM tuf_files WHERE {gun} AND role = '{role}' AND deleted_at IS NULL \
+            "SELECT '{role}' AS part, {columns}, 0 AS timestamp_floor, 0 AS writes FROM tuf_files WHERE {gun} AND role = '{role}' AND deleted_at IS NULL \
              ORDER BY version DESC LIMIT 1"
         )
     };
@@ -237,7 +243,7 @@ fn newest<E: Engine>() -> String {
 fn newest_of<E: Engine>(count: usize) -> String {
     let one = |place: usize| {
         format!(
-            "SELECT role, version, sha256 FROM tuf_files WHERE {} AND {} AND deleted_at IS NULL \
+            "SELECT role, {EDITION} FROM tuf_files WHERE {} AND {} AND deleted_at IS NULL \
              ORDER BY version DESC LIMIT 1",
             is::<E>("gun", 1),
             is::<E>("role", place)

@@ -12,7 +12,7 @@ use super::at_once::AtOnce;
 use super::by_hash::ByHash;
 use super::group::GroupCommit;
 use super::newest_timestamp::NewestTimestamp;
-use super::rows::{number, text, to_change, to_file_row, to_floor, to_gun, to_micros, to_stored};
+use super::rows::{number, text, to_change, to_edition, to_file_row, to_floor, to_gun, to_micros, to_stored};
 use super::statements::Statements;
 use super::together::Together;
 use super::unsettled::Feed;
@@ -268,7 +268,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         for mut row in self.rows_of(gun, &self.statements.newest, &values).await? {
             match text(&row, 0)? {
                 "root" => newest.root = Some(to_stored(&mut row, 1)?),
-                "targets" => newest.targets = Some(to_stored(&mut row, 1)?),
+                "targets" => newest.targets = Some(to_edition(&mut row, 1)?),
                 "snapshot" => newest.snapshot = Some(to_stored(&mut row, 1)?),
                 "timestamp" => newest.timestamp = Some(to_stored(&mut row, 1)?),
                 _ => {
@@ -289,7 +289,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         let mut newest = BTreeMap::new();
         for (statement, values) in newest_questions(&self.statements, gun, roles) {
             for row in self.rows_of(gun, &statement, &values).await? {
-                newest_row(&row, &mut newest)?;
+                newest_row(row, &mut newest)?;
             }
         }
         Ok(newest)

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulla_database::{Engine, EngineName, Session, Statement, Value};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use super::rows::{number, text, to_micros, to_sha256, to_version};
+use super::rows::{text, to_edition, to_micros};
 use super::statements::{MAX_ROLES, Statements, insert_files, insert_files_and_change};
 use super::words::{own_name, own_text};
 use super::{read_failed, write_failed};
 use crate::publish::{NewFile, Origin, ValidatedUpdate};
-use crate::store::{ChangeCategory, Misfit, RenewalKey, StoreError, decisive_roles, follows};
+use crate::store::{ChangeCategory, Edition, Misfit, RenewalKey, StoreError, decisive_roles, follows};
 
 /// The most files, and about the most bytes, of one statement: a server refuses packets beyond a limit.
 const MAX_FILES: usize = 64;
@@ -127,7 +127,7 @@ pub(super) async fn newest_of<E: Engine>(
     let mut newest = BTreeMap::new();
     for (statement, values) in newest_questions(statements, gun, roles) {
         for row in session.fetch(&statement, &values).await.map_err(read_failed)? {
-            newest_row(&row, &mut newest)?;
+            newest_row(row, &mut newest)?;
         }
     }
     Ok(newest)
@@ -152,14 +152,15 @@ pub(super) fn newest_questions<'a, E: Engine>(
     roles.chunks(MAX_ROLES).filter_map(question).collect()
 }
 
-/// Reads a row of role, version, digest.
+/// Reads a row of a role and the columns of an edition.
 pub(super) fn newest_row(
-    row: &bulla_database::Row,
+    mut row: bulla_database::Row,
     newest: &mut BTreeMap<Role, (Version, Sha256)>,
 ) -> Result<(), StoreError> {
-    let name = text(row, 0)?;
+    let name = text(&row, 0)?;
     let role = Role::parse(name).map_err(|_| StoreError::Corrupt { what: format!("role {name:?}") })?;
-    newest.insert(role, (to_version(number(row, 1)?)?, to_sha256(text(row, 2)?.trim_end_matches(' '))?));
+    let Edition { version, sha256 } = to_edition(&mut row, 1)?;
+    newest.insert(role, (version, sha256));
     Ok(())
 }
 

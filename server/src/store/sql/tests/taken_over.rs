@@ -1,10 +1,10 @@
 //! Databases that the reference left: every row as it is, every name for itself, and the feed going on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
-use bulla_database::{Database, Engine, Statement, Value};
+use bulla_database::{Database, Engine, Kind, Statement, Value};
 use bytes::Bytes;
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
@@ -14,7 +14,7 @@ use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
 use crate::store::sql::{MySqlStore, PostgresStore, SqliteStore};
 use crate::store::test_databases::{self, Before, TestDatabase};
-use crate::store::{Aging, ChangeCategory, ChangeQuery, MetadataStore, Misfit, StoreError};
+use crate::store::{Aging, ChangeCategory, ChangeQuery, Edition, MetadataStore, Misfit, StoreError};
 
 fn clock() -> Arc<TestClock> {
     TestClock::at("2026-12-01T00:00:00.999999Z")
@@ -185,6 +185,52 @@ async fn a_reader_of_the_feed_never_passes_a_record_that_comes_late() {
         let clock = clock();
         let store = database.mysql_store(test_databases::settings(), clock.clone()).await;
         a_gap_is_waited_for(&store, &clock, database.mysql().await).await;
+    }
+}
+
+/// As the reference's early versions left them, which did not fill the column.
+async fn files_without_a_digest_have_that_of_their_bytes<E: Engine>(store: &dyn MetadataStore, other: Database<E>) {
+    let gun = gun("example.com/old");
+    let mut theirs = other.begin().await.unwrap();
+    for (role, number, sha256) in [
+        ("root", 1, Value::Null(Kind::Text)),
+        ("targets", 4, Value::Null(Kind::Text)),
+        ("timestamp", 2, Value::Text("")),
+    ] {
+        let insert =
+            "INSERT INTO tuf_files (gun, role, version, data, sha256) VALUES ('example.com/old', $1, $2, $3, $4)";
+        let content = format!("{role} {number}");
+        let values = [Value::Text(role), Value::Number(number), Value::Bytes(content.as_bytes()), sha256];
+        theirs.session().unwrap().execute(&Statement::new(insert), &values).await.unwrap();
+    }
+    theirs.commit().await.unwrap();
+    let newest = store.newest(&gun).await.unwrap();
+    let version = |number| Version::new(number).unwrap();
+    let targets = Edition { version: version(4), sha256: Sha256::of(b"targets 4") };
+    assert_eq!(newest.targets, Some(targets));
+    let roles = BTreeSet::from([Role::Targets, Role::Timestamp]);
+    let told = store.newest_of(&gun, &roles).await.unwrap();
+    let timestamp = Sha256::of(b"timestamp 2");
+    let expected = [(Role::Targets, (version(4), targets.sha256)), (Role::Timestamp, (version(2), timestamp))];
+    assert_eq!(told, BTreeMap::from(expected));
+    for number in [3, 4] {
+        let newest = store.newest(&gun).await.unwrap();
+        let base = newest.timestamp.map(|stored| stored.sha256);
+        let next = NewFile::new(Role::Timestamp, version(number), Bytes::from(format!("timestamp {number}")));
+        let update = ValidatedUpdate::for_store_tests(&gun, base, next, Vec::new()).after_writes(newest.writes);
+        store.commit(&update).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_repository_whose_rows_lack_their_digests_is_read_and_published_to() {
+    if let Some(database) = test_databases::postgres(Before::Tables).await {
+        let store = database.postgres_store(test_databases::settings(), clock()).await;
+        files_without_a_digest_have_that_of_their_bytes(&store, database.postgres().await).await;
+    }
+    if let Some(database) = test_databases::mysql(Before::Tables).await {
+        let store = database.mysql_store(test_databases::settings(), clock()).await;
+        files_without_a_digest_have_that_of_their_bytes(&store, database.mysql().await).await;
     }
 }
 
