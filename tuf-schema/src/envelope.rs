@@ -109,8 +109,13 @@ impl Envelope {
     /// would become unreadable there (measured: white space, member order, unknown members, form of `expires`).
     #[must_use]
     pub fn is_reference_encoding<M: Document>(&self) -> bool {
-        let Some(signed) = M::reencode(self.dialect, &self.signed) else { return false };
-        self.dialect.assemble(&json::wire_of(&signed), &self.signatures) == self.raw
+        // Whatever the role: only the form counts here.
+        self.is_wire_form() && M::decode_and_compare(self.dialect, &Role::Root, &self.signed).1
+    }
+
+    /// Whether the bytes are what anybody would write who keeps every member.
+    fn is_wire_form(&self) -> bool {
+        self.dialect.is_assembled(&self.raw, &self.signed, &self.signatures)
     }
 
     /// Reads the meaning that a document of `role` has.
@@ -119,7 +124,22 @@ impl Envelope {
     /// [`DecodeError`] names the role and the fault.
     pub fn decode<M: Document>(self, role: Role) -> Result<Unverified<M>, DecodeError> {
         let model = M::decode(self.dialect, &role, &self.signed)?;
-        Ok(Unverified { role, raw: self.raw, message: self.signed, signatures: self.signatures, model })
+        Ok(self.meaning(role, model))
+    }
+
+    /// The same, and whether the bytes are the [reference's encoding](Self::is_reference_encoding), which costs less than to
+    /// ask for each.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the role and the fault; the encoding is told all the same.
+    pub fn decode_and_compare<M: Document>(self, role: Role) -> (Result<Unverified<M>, DecodeError>, bool) {
+        let (model, is_same) = M::decode_and_compare(self.dialect, &role, &self.signed);
+        let is_same = is_same && self.is_wire_form();
+        (model.map(|model| self.meaning(role, model)), is_same)
+    }
+
+    fn meaning<M>(self, role: Role, model: M) -> Unverified<M> {
+        Unverified { role, raw: self.raw, message: self.signed, signatures: self.signatures, model }
     }
 }
 

@@ -74,13 +74,13 @@ impl Parts {
 
 impl<M: Document> Part<M> {
     fn read(part: &UploadPart, envelope: Envelope, encoding_matters: bool) -> Self {
-        Self {
-            role: part.role.clone(),
-            raw: part.bytes.clone(),
-            claimed_version: envelope.claimed_version(),
-            encoding_suits: !encoding_matters || envelope.is_reference_encoding::<M>(),
-            document: envelope.decode(part.role.clone()),
-        }
+        let (role, claimed_version) = (part.role.clone(), envelope.claimed_version());
+        let (document, encoding_suits) = if encoding_matters {
+            envelope.decode_and_compare(part.role.clone())
+        } else {
+            (envelope.decode(part.role.clone()), true)
+        };
+        Self { role, raw: part.bytes.clone(), claimed_version, document, encoding_suits }
     }
 }
 

@@ -16,6 +16,37 @@ pub(super) fn write<T: Serialize>(value: &T) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether the canonical form of a structure is `expected`, which is found out while it is written, without keeping it;
+/// `None` if it has none, as above.
+pub(super) fn is_written_as<T: Serialize>(value: &T, expected: &[u8]) -> Option<bool> {
+    let mut expected = Expected { rest: expected, is_other: false };
+    match value.serialize(&mut serde_json::Serializer::with_formatter(&mut expected, Canonical)) {
+        Ok(()) => Some(expected.rest.is_empty()),
+        Err(_) => expected.is_other.then_some(false),
+    }
+}
+
+/// What is still to be written.
+struct Expected<'a> {
+    rest: &'a [u8],
+    is_other: bool,
+}
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(rest) = self.rest.strip_prefix(bytes) else {
+            self.is_other = true;
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        self.rest = rest;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads a structure from its canonical form; `None` if it is none such, which its [tree](crate::json::parse) can say more
 /// about.
 pub(super) fn read<'a, T: Deserialize<'a>>(canonical: &'a [u8]) -> Option<T> {

@@ -32,6 +32,13 @@ impl Dialect {
         }
     }
 
+    /// Whether an envelope is the wire form of a `signed` part in canonical form and its signatures, put together.
+    pub(crate) fn is_assembled(self, envelope: &[u8], signed: &[u8], signatures: &[Signature]) -> bool {
+        match self {
+            Self::Notary => notary::envelope::is_assembled(envelope, signed, signatures),
+        }
+    }
+
     /// Puts the wire form of a `signed` part and its signatures together.
     pub(crate) fn assemble(self, signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
         match self {
@@ -136,9 +143,9 @@ pub trait Document: Sized + sealed::Sealed {
     /// [`EncodeError`] for custom data that has no wire form.
     fn encode(&self, dialect: Dialect) -> Result<Vec<u8>, EncodeError>;
 
-    /// The `signed` part as the reference would write it after reading it: unknown members dropped, absent ones filled
-    /// in, dates in its form; both in canonical form. `None` when it cannot be read.
-    fn reencode(dialect: Dialect, signed: &[u8]) -> Option<Vec<u8>>;
+    /// The same, and whether the `signed` part is what the reference would write after reading it: unknown members
+    /// dropped, absent ones filled in, dates in its form.
+    fn decode_and_compare(dialect: Dialect, role: &Role, signed: &[u8]) -> (Result<Self, DecodeError>, bool);
 
     /// The document's version.
     fn version(&self) -> crate::Version;

@@ -34,10 +34,30 @@ pub fn wire(value: &Value) -> Result<Vec<u8>, NotIntegral> {
 #[must_use]
 pub fn wire_of(signed: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(signed.len());
+    let written = wire_pieces(signed, |piece| {
+        out.extend_from_slice(piece);
+        Some(())
+    });
+    debug_assert!(written.is_some());
+    out
+}
+
+/// What follows in `text` on the wire form of what has the canonical form `signed`; `None` if `text` does not begin with it.
+pub(crate) fn behind_wire_of<'a>(text: &'a [u8], signed: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = text;
+    wire_pieces(signed, |piece| {
+        rest = rest.strip_prefix(piece)?;
+        Some(())
+    })?;
+    Some(rest)
+}
+
+/// Hands out the wire form piece by piece, until somebody has seen enough.
+fn wire_pieces(signed: &[u8], mut next: impl FnMut(&[u8]) -> Option<()>) -> Option<()> {
     let mut rest = signed;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xE2)) {
         let (plain, from) = rest.split_at(at);
-        out.extend_from_slice(plain);
+        next(plain)?;
         let (escaped, length): (&[u8], usize) = match from {
             [b'<', ..] => (b"\\u003c", 1),
             [b'>', ..] => (b"\\u003e", 1),
@@ -48,11 +68,10 @@ pub fn wire_of(signed: &[u8]) -> Vec<u8> {
             // another character that begins so
             _ => (from.get(..1).unwrap_or_default(), 1),
         };
-        out.extend_from_slice(escaped);
+        next(escaped)?;
         rest = from.get(length..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
-    out
+    next(rest)
 }
 
 fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotIntegral> {
@@ -142,7 +161,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_wire_is_the_signed_form_with_five_characters_escaped(text in "([<>&\u{2028}\u{2029}\u{2027}\u{20a8}\"\\\\a-z]|\\PC){0,40}") {
+        fn the_wire_is_the_signed_form_with_five_characters_escaped(text in "([<>&\u{2028}\u{2029}\u{2027}\u{20a8}\"\\\\a-z]|\\PC){0,40}", at: proptest::sample::Index) {
             let mut expected = String::from_utf8(canonical(&Value::from(text.clone())).unwrap()).unwrap();
             for (plain, escaped) in
                 [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")]
@@ -151,6 +170,18 @@ mod tests {
             }
             let written = wire(&Value::from(text.clone())).unwrap();
             proptest::prop_assert_eq!(&written, expected.as_bytes());
+            let signed = canonical(&Value::from(text.clone())).unwrap();
+            let behind = |tail: &str| {
+                let text = format!("{expected}{tail}").into_bytes();
+                behind_wire_of(&text, &signed).map(<[u8]>::to_vec)
+            };
+            proptest::prop_assert_eq!(behind(",x"), Some(b",x".to_vec()));
+            let mut other = written.clone();
+            other.truncate(at.index(other.len()));
+            proptest::prop_assert_eq!(behind_wire_of(&other, &signed), None);
+            other = written.clone();
+            other[at.index(written.len())] ^= 1;
+            proptest::prop_assert_eq!(behind_wire_of(&other, &signed), None);
             proptest::prop_assert_eq!(serde_json::from_slice::<String>(&written).unwrap(), text);
         }
     }

@@ -33,11 +33,28 @@ pub(in crate::dialect) fn open(envelope: &[u8]) -> Result<Opened, EnvelopeError>
     Ok(Opened { signed, signatures: read_signatures(signatures)?, version })
 }
 
+/// What stands before the `signed` part.
+const OPENING: &[u8] = b"{\"signed\":";
+
 /// Puts the wire form of `signed` and its signatures together, in the reference's order of members.
 pub(in crate::dialect) fn assemble(signed: &[u8], signatures: &[Signature]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(signed.len().saturating_add(256));
-    out.extend_from_slice(b"{\"signed\":");
+    let closing = closing(signatures);
+    let mut out = Vec::with_capacity(OPENING.len().saturating_add(signed.len()).saturating_add(closing.len()));
+    out.extend_from_slice(OPENING);
     out.extend_from_slice(signed);
+    out.extend_from_slice(&closing);
+    out
+}
+
+/// Whether an envelope is what [`assemble`] makes of the wire form of what has the canonical form `signed`.
+pub(in crate::dialect) fn is_assembled(envelope: &[u8], signed: &[u8], signatures: &[Signature]) -> bool {
+    let behind = envelope.strip_prefix(OPENING).and_then(|rest| json::behind_wire_of(rest, signed));
+    behind.is_some_and(|rest| rest == closing(signatures))
+}
+
+/// What stands behind the `signed` part.
+fn closing(signatures: &[Signature]) -> Vec<u8> {
+    let mut out = Vec::new();
     out.extend_from_slice(b",\"signatures\":[");
     for (at, signature) in signatures.iter().enumerate() {
         if at > 0 {

@@ -28,9 +28,20 @@ fn read<W: DeserializeOwned>(role: &Role, signed: &[u8]) -> Result<W, DecodeErro
     Object::deserialize(&tree).map(|wire| wire.0).map_err(|e| fault(role, Fault::Member(e.to_string())))
 }
 
-/// Reads a wire structure and writes it again.
-fn reread<W: DeserializeOwned + Serialize>(signed: &[u8]) -> Option<Vec<u8>> {
-    write(&direct::read::<Object<W>>(signed)?).ok()
+/// The same, and whether it would be written as it was read.
+fn read_and_compare<W: DeserializeOwned + Serialize>(role: &Role, signed: &[u8]) -> (Result<W, DecodeError>, bool) {
+    match direct::read::<Object<W>>(signed) {
+        Some(wire) => {
+            let is_same = is_written_as(&wire, signed);
+            (Ok(wire.0), is_same)
+        }
+        None => (read(role, signed), false),
+    }
+}
+
+/// Whether the canonical form of a wire structure is `signed`.
+fn is_written_as<W: Serialize>(wire: &W, signed: &[u8]) -> bool {
+    direct::is_written_as(wire, signed).unwrap_or_else(|| write(wire).is_ok_and(|written| written == signed))
 }
 
 /// Writes the canonical form of a wire structure.
@@ -84,6 +95,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    use crate::dialect::{Dialect, Document};
+    use crate::envelope::Envelope;
+    use crate::model::{Root, Snapshot, Targets, Timestamp};
+
     use super::root::WireRoot;
     use super::snapshot::WireSnapshot;
     use super::targets::WireTargets;
@@ -121,6 +136,11 @@ mod tests {
         }
     }
 
+    /// What the reference would write after reading it, found by writing it: what [`is_written_as`] must agree with.
+    fn reread<W: DeserializeOwned + Serialize>(signed: &[u8]) -> Option<Vec<u8>> {
+        write(&direct::read::<Object<W>>(signed)?).ok()
+    }
+
     /// What a structure reads as, with a tree between or without; both as it is written again.
     fn both_ways<W: DeserializeOwned + Serialize>(tree: &Value) -> [Option<Vec<u8>>; 2] {
         let signed = json::canonical(tree).unwrap();
@@ -128,6 +148,47 @@ mod tests {
             .ok()
             .map(|wire| json::canonical(&serde_json::to_value(wire).unwrap()).unwrap());
         [by_tree, reread::<W>(&signed)]
+    }
+
+    /// Whether an envelope is its own re-encoding, by comparing with what is written anew and without.
+    fn is_own_encoding<M: Document, W: DeserializeOwned + Serialize>(raw: &[u8]) -> Option<[bool; 3]> {
+        let envelope = || Envelope::parse(Dialect::Notary, raw.to_vec().into()).ok();
+        let opened = envelope::open(raw).ok()?;
+        let written = reread::<W>(&opened.signed)
+            .is_some_and(|signed| envelope::assemble(&json::wire_of(&signed), &opened.signatures) == raw);
+        let asked = envelope()?.is_reference_encoding::<M>();
+        Some([written, asked, envelope()?.decode_and_compare::<M>(Role::Targets).1])
+    }
+
+    fn own_encodings(raw: &[u8]) -> [Option<[bool; 3]>; 4] {
+        [
+            is_own_encoding::<Root, WireRoot>(raw),
+            is_own_encoding::<Targets, WireTargets<'_>>(raw),
+            is_own_encoding::<Snapshot, WireSnapshot<'_>>(raw),
+            is_own_encoding::<Timestamp, WireTimestamp<'_>>(raw),
+        ]
+    }
+
+    /// The wire form of a document with a signature.
+    fn signed_envelope(tree: &Value) -> String {
+        let signed = String::from_utf8(json::wire(tree).unwrap()).unwrap();
+        format!(r#"{{"signed":{signed},"signatures":[{{"keyid":"k","method":"ecdsa","sig":"AAAA"}}]}}"#)
+    }
+
+    #[test]
+    fn what_is_its_own_encoding_is_found_without_writing_it() {
+        for (at, document) in documents().iter().enumerate() {
+            let raw = signed_envelope(document);
+            assert_eq!(own_encodings(raw.as_bytes())[at], Some([true; 3]));
+            let spaced = raw.replacen(':', ": ", 1);
+            assert_eq!(own_encodings(spaced.as_bytes())[at], Some([false; 3]));
+            let more = signed_envelope(&{
+                let mut more = document.clone();
+                more["x"] = json!(1);
+                more
+            });
+            assert_eq!(own_encodings(more.as_bytes())[at], Some([false; 3]));
+        }
     }
 
     fn all_ways(tree: &Value) -> [[Option<Vec<u8>>; 2]; 4] {
@@ -202,6 +263,24 @@ mod tests {
             }
             for [by_tree, direct] in all_ways(&tree) {
                 prop_assert_eq!(by_tree, direct);
+            }
+            for told in own_encodings(signed_envelope(&tree).as_bytes()).into_iter().flatten() {
+                prop_assert_eq!(told, [told[0]; 3]);
+            }
+        }
+
+        #[test]
+        fn bytes_that_are_changed_are_their_own_encoding_or_not_as_when_written_anew(
+            document in 0..4_usize, at: prop::sample::Index, with in "[ \\\\\"{}:,a0A=/<]|\\\\u003c|é", taken in 0..2_usize,
+        ) {
+            let raw = signed_envelope(&documents()[document]);
+            let mut places: Vec<usize> = raw.char_indices().map(|(place, _)| place).collect();
+            places.push(raw.len());
+            let from = at.index(places.len());
+            let to = (from + taken).min(places.len() - 1);
+            let changed = format!("{}{with}{}", &raw[..places[from]], &raw[places[to]..]);
+            for told in own_encodings(changed.as_bytes()).into_iter().flatten() {
+                prop_assert_eq!(told, [told[0]; 3]);
             }
         }
     }

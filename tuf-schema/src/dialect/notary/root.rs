@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grant::{self, WireKeys};
 use super::object::Object;
-use super::{WireTime, expect_type, fault, read, reread, write};
+use super::{WireTime, expect_type, fault, read, read_and_compare, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::{KeyGrant, Root};
 use crate::role::{BaseRole, Role};
@@ -36,22 +36,12 @@ struct WireGrant {
 
 impl Document for Root {
     fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
-        let mut wire: WireRoot = read(role, signed)?;
-        expect_type(role, TYPE, &wire.kind)?;
-        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let keys = grant::keys(wire.keys).map_err(|e| fault(role, e))?;
-        let mut take = |base: BaseRole| {
-            let name = Role::from(base);
-            let Object(entry) = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;
-            let threshold = grant::threshold(name.as_str(), entry.threshold)?;
-            let key_ids = grant::key_ids(name.as_str(), entry.keyids, &keys)?;
-            Ok(KeyGrant { key_ids, threshold })
-        };
-        let mut grant = |base| take(base).map_err(|e| fault(role, e));
-        let (root, snapshot) = (grant(BaseRole::Root)?, grant(BaseRole::Snapshot)?);
-        let (targets, timestamp) = (grant(BaseRole::Targets)?, grant(BaseRole::Timestamp)?);
-        let consistent_snapshot = wire.consistent_snapshot;
-        Ok(Self { version, expires: wire.expires.0, consistent_snapshot, keys, root, targets, snapshot, timestamp })
+        meaning(role, read(role, signed)?)
+    }
+
+    fn decode_and_compare(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> (Result<Self, DecodeError>, bool) {
+        let (wire, is_same) = read_and_compare(role, signed);
+        (wire.and_then(|wire| meaning(role, wire)), is_same)
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
@@ -71,10 +61,6 @@ impl Document for Root {
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
-        reread::<WireRoot>(signed)
-    }
-
     fn version(&self) -> Version {
         self.version
     }
@@ -82,4 +68,23 @@ impl Document for Root {
     fn expires(&self) -> crate::UtcTime {
         self.expires
     }
+}
+
+/// What a document says.
+fn meaning(role: &Role, mut wire: WireRoot) -> Result<Root, DecodeError> {
+    expect_type(role, TYPE, &wire.kind)?;
+    let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+    let keys = grant::keys(wire.keys).map_err(|e| fault(role, e))?;
+    let mut take = |base: BaseRole| {
+        let name = Role::from(base);
+        let Object(entry) = wire.roles.remove(name.as_str()).ok_or(Fault::MissingRole(base))?;
+        let threshold = grant::threshold(name.as_str(), entry.threshold)?;
+        let key_ids = grant::key_ids(name.as_str(), entry.keyids, &keys)?;
+        Ok(KeyGrant { key_ids, threshold })
+    };
+    let mut grant = |base| take(base).map_err(|e| fault(role, e));
+    let (root, snapshot) = (grant(BaseRole::Root)?, grant(BaseRole::Snapshot)?);
+    let (targets, timestamp) = (grant(BaseRole::Targets)?, grant(BaseRole::Timestamp)?);
+    let consistent_snapshot = wire.consistent_snapshot;
+    Ok(Root { version, expires: wire.expires.0, consistent_snapshot, keys, root, targets, snapshot, timestamp })
 }

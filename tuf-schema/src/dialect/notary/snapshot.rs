@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::WireFile;
 use super::object::Object;
-use super::{WireTime, expect_type, fault, read, reread, write};
+use super::{WireTime, expect_type, fault, read, read_and_compare, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Snapshot;
 use crate::role::Role;
@@ -26,24 +26,12 @@ pub(super) struct WireSnapshot<'a> {
 
 impl Document for Snapshot {
     fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
-        let wire: WireSnapshot<'_> = read(role, signed)?;
-        expect_type(role, TYPE, &wire.kind)?;
-        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let mut meta = BTreeMap::new();
-        for (name, file) in wire.meta {
-            let listed = Role::parse(&name).map_err(|e| fault(role, Fault::UnknownRole(e.0)))?;
-            let file = file.0.into_meta();
-            if file.digests.sha256().is_none() {
-                return Err(fault(role, Fault::MissingChecksum(listed)));
-            }
-            meta.insert(listed, file);
-        }
-        for needed in [Role::Root, Role::Targets] {
-            if !meta.contains_key(&needed) {
-                return Err(fault(role, Fault::MissingChecksum(needed)));
-            }
-        }
-        Ok(Self { version, expires: wire.expires.0, meta })
+        meaning(role, read(role, signed)?)
+    }
+
+    fn decode_and_compare(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> (Result<Self, DecodeError>, bool) {
+        let (wire, is_same) = read_and_compare(role, signed);
+        (wire.and_then(|wire| meaning(role, wire)), is_same)
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
@@ -60,10 +48,6 @@ impl Document for Snapshot {
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
-        reread::<WireSnapshot<'_>>(signed)
-    }
-
     fn version(&self) -> Version {
         self.version
     }
@@ -71,4 +55,25 @@ impl Document for Snapshot {
     fn expires(&self) -> crate::UtcTime {
         self.expires
     }
+}
+
+/// What a document says.
+fn meaning(role: &Role, wire: WireSnapshot<'_>) -> Result<Snapshot, DecodeError> {
+    expect_type(role, TYPE, &wire.kind)?;
+    let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+    let mut meta = BTreeMap::new();
+    for (name, file) in wire.meta {
+        let listed = Role::parse(&name).map_err(|e| fault(role, Fault::UnknownRole(e.0)))?;
+        let file = file.0.into_meta();
+        if file.digests.sha256().is_none() {
+            return Err(fault(role, Fault::MissingChecksum(listed)));
+        }
+        meta.insert(listed, file);
+    }
+    for needed in [Role::Root, Role::Targets] {
+        if !meta.contains_key(&needed) {
+            return Err(fault(role, Fault::MissingChecksum(needed)));
+        }
+    }
+    Ok(Snapshot { version, expires: wire.expires.0, meta })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::file::WireTargetFiles;
 use super::grant::{self, WireKeys};
 use super::object::Object;
-use super::{WireTime, expect_type, fault, read, reread, write};
+use super::{WireTime, expect_type, fault, read, read_and_compare, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::{DelegatedRole, Delegations, Targets};
 use crate::role::{DelegationName, Role};
@@ -54,12 +54,12 @@ fn is_none_or_empty(paths: &Option<Vec<String>>) -> bool {
 
 impl Document for Targets {
     fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
-        let wire: WireTargets<'_> = read(role, signed)?;
-        expect_type(role, TYPE, &wire.kind)?;
-        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let delegations = delegations(role, wire.delegations.0).map_err(|e| fault(role, e))?;
-        let targets = wire.targets.map(|files| files.0.into_owned()).unwrap_or_default();
-        Ok(Self { version, expires: wire.expires.0, targets, delegations })
+        meaning(role, read(role, signed)?)
+    }
+
+    fn decode_and_compare(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> (Result<Self, DecodeError>, bool) {
+        let (wire, is_same) = read_and_compare(role, signed);
+        (wire.and_then(|wire| meaning(role, wire)), is_same)
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
@@ -84,10 +84,6 @@ impl Document for Targets {
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
-        reread::<WireTargets<'_>>(signed)
-    }
-
     fn version(&self) -> Version {
         self.version
     }
@@ -95,6 +91,15 @@ impl Document for Targets {
     fn expires(&self) -> crate::UtcTime {
         self.expires
     }
+}
+
+/// What a document says.
+fn meaning(role: &Role, wire: WireTargets<'_>) -> Result<Targets, DecodeError> {
+    expect_type(role, TYPE, &wire.kind)?;
+    let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+    let delegations = delegations(role, wire.delegations.0).map_err(|e| fault(role, e))?;
+    let targets = wire.targets.map(|files| files.0.into_owned()).unwrap_or_default();
+    Ok(Targets { version, expires: wire.expires.0, targets, delegations })
 }
 
 fn delegations(role: &Role, wire: WireDelegations) -> Result<Delegations, Fault> {

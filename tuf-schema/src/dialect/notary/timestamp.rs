@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::WireFile;
 use super::object::Object;
-use super::{WireTime, expect_type, fault, read, reread, write};
+use super::{WireTime, expect_type, fault, read, read_and_compare, write};
 use crate::dialect::{DecodeError, Dialect, Document, EncodeError, Fault};
 use crate::model::Timestamp;
 use crate::role::Role;
@@ -26,13 +26,12 @@ pub(super) struct WireTimestamp<'a> {
 
 impl Document for Timestamp {
     fn decode(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> Result<Self, DecodeError> {
-        let mut wire: WireTimestamp<'_> = read(role, signed)?;
-        expect_type(role, TYPE, &wire.kind)?;
-        let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
-        let listed = wire.meta.remove(Role::Snapshot.as_str()).map(|file| file.0.into_meta());
-        let snapshot = listed.filter(|file| file.digests.sha256().is_some());
-        let snapshot = snapshot.ok_or_else(|| fault(role, Fault::MissingChecksum(Role::Snapshot)))?;
-        Ok(Self { version, expires: wire.expires.0, snapshot })
+        meaning(role, read(role, signed)?)
+    }
+
+    fn decode_and_compare(Dialect::Notary: Dialect, role: &Role, signed: &[u8]) -> (Result<Self, DecodeError>, bool) {
+        let (wire, is_same) = read_and_compare(role, signed);
+        (wire.and_then(|wire| meaning(role, wire)), is_same)
     }
 
     fn encode(&self, Dialect::Notary: Dialect) -> Result<Vec<u8>, EncodeError> {
@@ -45,10 +44,6 @@ impl Document for Timestamp {
         write(&wire)
     }
 
-    fn reencode(Dialect::Notary: Dialect, signed: &[u8]) -> Option<Vec<u8>> {
-        reread::<WireTimestamp<'_>>(signed)
-    }
-
     fn version(&self) -> Version {
         self.version
     }
@@ -56,4 +51,14 @@ impl Document for Timestamp {
     fn expires(&self) -> crate::UtcTime {
         self.expires
     }
+}
+
+/// What a document says.
+fn meaning(role: &Role, mut wire: WireTimestamp<'_>) -> Result<Timestamp, DecodeError> {
+    expect_type(role, TYPE, &wire.kind)?;
+    let version = Version::new(wire.version).map_err(|e| fault(role, e.into()))?;
+    let listed = wire.meta.remove(Role::Snapshot.as_str()).map(|file| file.0.into_meta());
+    let snapshot = listed.filter(|file| file.digests.sha256().is_some());
+    let snapshot = snapshot.ok_or_else(|| fault(role, Fault::MissingChecksum(Role::Snapshot)))?;
+    Ok(Timestamp { version, expires: wire.expires.0, snapshot })
 }
