@@ -86,4 +86,6 @@ fi
 } >"$work/report.md"
 echo
 cat "$work/report.md"
-write_page client "$work/report.md"
+# 10,000 tags are the main table, other sizes have one of their own if the page has a place for it
+if [ "$tags" = 10000 ]; then part=client; else part=client-$tags; fi
+write_page "$part" "$work/report.md"

@@ -145,7 +145,7 @@ def picture(rows: list[Figure], title: str) -> str:
 def main() -> None:
     page = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
     text = page.read_text()
-    for part, body in re.findall(r"^<!-- ([a-z-]+):begin -->$(.*?)^<!-- \1:end -->$", text, re.M | re.S):
+    for part, body in re.findall(r"^<!-- ([a-z0-9-]+):begin -->$(.*?)^<!-- \1:end -->$", text, re.M | re.S):
         rows = figures(body.splitlines())
         if rows and (len(sys.argv) < 3 or part in sys.argv[2:]):
             file = page.with_name(f"{page.stem}-{part}.svg")
