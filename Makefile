@@ -76,6 +76,7 @@ bench: toolchain ## Bulla beside the reference; writes docs/performance.md
 	@bench/signer.sh
 	@for tags in 10000 1000 100 100000; do BENCH_TAGS=$$tags bench/client.sh || exit 1; done
 	@bench/slow.sh
+	@bench/core.sh
 	@bench/hour.sh $(BENCH_MINUTES)
 
 fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)

@@ -14,6 +14,8 @@ commit() { [ -z "${BENCH_COMMIT:-}" ] || { echo "$BENCH_COMMIT"; return; }; git 
 write_page() {
   local page=$REPOSITORY/docs/performance.md
   [ "${BENCH_WRITE:-yes}" = yes ] && grep -q "^<!-- $1:begin -->\$" "$page" || return 0
+  ! grep -q '| median | max |' "$2" ||
+    printf '\n![lowest, median and highest of each row of these tables](performance-%s.svg)\n' "$1" >>"$2"
   awk -v part="$1" -v report="$2" '
     $0 == "<!-- " part ":begin -->" { print; print ""; while ((getline line < report) > 0) print line; print ""; skipping = 1; next }
     $0 == "<!-- " part ":end -->" { skipping = 0 }
