@@ -2,6 +2,7 @@
 
 mod outages;
 mod packets;
+mod postgres;
 mod sqlite;
 mod taken_over;
 mod waiting;
