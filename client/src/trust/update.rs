@@ -97,6 +97,32 @@ pub enum UpdateError {
     Cache(#[from] FileError),
 }
 
+/// An update, and what it goes on from when it is begun anew: behind a root or a timestamp that was verified once it does
+/// not go back.
+struct Attempts<'a> {
+    chain: Chain,
+    begin: &'a (dyn Fn() -> Chain + Sync),
+    seen_root: Option<Bytes>,
+    seen_timestamp: Option<Bytes>,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(begin: &'a (dyn Fn() -> Chain + Sync)) -> Self {
+        Self { chain: begin(), begin, seen_root: None, seen_timestamp: None }
+    }
+
+    fn begin_anew(&mut self) {
+        self.seen_root = self.newer_root().cloned();
+        self.seen_timestamp = self.chain.believed_timestamp().or(self.seen_timestamp.as_ref()).cloned();
+        self.chain = (self.begin)();
+    }
+
+    /// The newest root that was verified, if it is newer than the cached one.
+    fn newer_root(&self) -> Option<&Bytes> {
+        self.chain.newer_root().or(self.seen_root.as_ref())
+    }
+}
+
 /// Brings the metadata of `gun` up to date and keeps what was fetched.
 ///
 /// `remote` is the trust server, or the reason why no connection came up.
@@ -128,14 +154,14 @@ pub(crate) async fn fetch(
     rng: &dyn SecureRandom,
 ) -> Result<Updated, UpdateError> {
     let begin = || Chain::new(gun.clone(), now).pinned(cache.pin().clone());
-    let mut chain = begin();
-    let outcome = drive_within(DEADLINE, gun, &mut chain, &begin, remote, cache, offline).await;
+    let mut attempts = Attempts::new(&begin);
+    let outcome = drive_within(DEADLINE, gun, &mut attempts, remote, cache, offline).await;
     let mut not_kept = None;
-    if let Some(root) = chain.newer_root() {
+    if let Some(root) = attempts.newer_root() {
         not_kept = cache.write(&Role::Root, root, rng).err();
     }
     outcome?;
-    let Some(trusted) = chain.finish() else { return Err(ChainError::NoTrustData(gun.clone()).into()) };
+    let Some(trusted) = attempts.chain.finish() else { return Err(ChainError::NoTrustData(gun.clone()).into()) };
     Ok(Updated { trusted, not_kept })
 }
 
@@ -166,9 +192,9 @@ pub async fn for_renewal(
     now: UtcTime,
 ) -> Result<Renewable, UpdateError> {
     let begin = || Chain::for_renewal(gun.clone(), now).pinned(cache.pin().clone());
-    let mut chain = begin();
-    drive_within(DEADLINE, gun, &mut chain, &begin, Ok(remote), cache, Offline::Refuse).await?;
-    chain.finish_renewal().ok_or_else(|| ChainError::NoTrustData(gun.clone()).into())
+    let mut attempts = Attempts::new(&begin);
+    drive_within(DEADLINE, gun, &mut attempts, Ok(remote), cache, Offline::Refuse).await?;
+    attempts.chain.finish_renewal().ok_or_else(|| ChainError::NoTrustData(gun.clone()).into())
 }
 
 /// Whether another process has kept a newer timestamp meanwhile: what was fetched here must not take its place, or an
@@ -184,13 +210,12 @@ fn overtaken(trusted: &Trusted, cache: &Cache) -> Result<bool, FileError> {
 async fn drive_within(
     limit: Duration,
     gun: &Gun,
-    chain: &mut Chain,
-    begin: &dyn Fn() -> Chain,
+    attempts: &mut Attempts<'_>,
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
     offline: Offline,
 ) -> Result<(), UpdateError> {
-    match tokio::time::timeout(limit, drive_undisturbed(gun, chain, begin, remote, cache, offline)).await {
+    match tokio::time::timeout(limit, drive_undisturbed(gun, attempts, remote, cache, offline)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(UpdateError::TooSlow(limit)),
     }
@@ -200,29 +225,30 @@ async fn drive_within(
 /// server offered at once led nowhere: then each document is asked for by its name.
 async fn drive_undisturbed(
     gun: &Gun,
-    chain: &mut Chain,
-    begin: &dyn Fn() -> Chain,
+    attempts: &mut Attempts<'_>,
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
     offline: Offline,
 ) -> Result<(), UpdateError> {
     let remote = match remote {
         Ok(remote) => remote,
-        down @ Err(_) => return drive(gun, chain, down, cache, offline, &mut Offers::none()).await,
+        down @ Err(_) => return drive(gun, attempts, down, cache, offline, &mut Offers::none()).await,
     };
     let mut offers = Offers::to_be_asked_for();
-    let mut outcome = drive(gun, chain, Ok(remote), cache, offline, &mut offers).await;
-    if offers.were_used() && outcome.as_ref().is_err_and(may_be_misled) {
-        *chain = begin();
-        outcome = drive(gun, chain, Ok(remote), cache, offline, &mut Offers::none()).await;
+    let mut outcome = drive(gun, attempts, Ok(remote), cache, offline, &mut offers).await;
+    let were_used = offers.were_used();
+    drop(offers);
+    if were_used && outcome.as_ref().is_err_and(may_be_misled) {
+        attempts.begin_anew();
+        outcome = drive(gun, attempts, Ok(remote), cache, offline, &mut Offers::none()).await;
     }
     for _ in 0..REREADS {
         if !outcome.as_ref().is_err_and(may_be_overtaken) {
             break;
         }
         tokio::time::sleep(REREAD_PAUSE).await;
-        *chain = begin();
-        outcome = drive(gun, chain, Ok(remote), cache, offline, &mut Offers::none()).await;
+        attempts.begin_anew();
+        outcome = drive(gun, attempts, Ok(remote), cache, offline, &mut Offers::none()).await;
     }
     outcome
 }
@@ -242,7 +268,7 @@ fn may_be_overtaken(error: &UpdateError) -> bool {
 
 async fn drive(
     gun: &Gun,
-    chain: &mut Chain,
+    attempts: &mut Attempts<'_>,
     remote: Result<&dyn Remote, RemoteError>,
     cache: &Cache,
     offline: Offline,
@@ -252,14 +278,19 @@ async fn drive(
         Ok(remote) => (Some(remote), None),
         Err(reason) => (None, Some(reason)),
     };
+    let Attempts { chain, seen_root, seen_timestamp, .. } = attempts;
     let mut allowance = Allowance::default();
     // What the cache gave last: before a role is fetched, what is cached of it is asked for.
     let mut kept: Option<(Role, Bytes)> = None;
     while let Some(request) = chain.request() {
         let answer = match (&request, remote) {
-            (Request::Cached(Role::Root), _) => found(settled_root(gun, cache).await?),
+            (Request::Cached(Role::Root), _) => match seen_root {
+                Some(root) => Answer::Bytes(root.clone()),
+                None => found(settled_root(gun, cache).await?),
+            },
             (Request::Cached(role), _) => {
-                let bytes = cache.read(role)?.map(Bytes::from);
+                let seen = seen_timestamp.clone().filter(|_| *role == Role::Timestamp);
+                let bytes = if seen.is_some() { seen } else { cache.read(role)?.map(Bytes::from) };
                 kept = bytes.clone().map(|bytes| (role.clone(), bytes));
                 bytes.map_or(Answer::Absent, Answer::Bytes)
             }
@@ -399,8 +430,8 @@ mod tests {
         let gun = Gun::parse("a.test/b").unwrap();
         let cache = Cache::new(TrustDirectory::new(home.path().to_owned()), gun.clone());
         let begin = || Chain::new(gun.clone(), UtcTime::parse("2026-11-22T00:00:00Z").unwrap());
-        let (mut chain, limit) = (begin(), Duration::from_millis(1));
-        let outcome = drive_within(limit, &gun, &mut chain, &begin, Ok(&Endless), &cache, Offline::UseCache).await;
+        let (mut attempts, limit) = (Attempts::new(&begin), Duration::from_millis(1));
+        let outcome = drive_within(limit, &gun, &mut attempts, Ok(&Endless), &cache, Offline::UseCache).await;
         let error = outcome.unwrap_err();
         assert!(matches!(error, UpdateError::TooSlow(after) if after == limit), "{error}");
     }

@@ -248,6 +248,13 @@ impl Chain {
         self.anchored.filter(|anchored| root.model().version > *anchored).map(|_| root.raw())
     }
 
+    /// The timestamp believed now, of the trusted root's keys and no older than the cached one: a floor for an update that is
+    /// begun anew.
+    #[must_use]
+    pub fn believed_timestamp(&self) -> Option<&Bytes> {
+        self.timestamp.as_ref().map(Verified::raw)
+    }
+
     /// The root trusted now; `None` as long as neither the cache nor the server gave one.
     #[must_use]
     pub fn root(&self) -> Option<&Verified<Root>> {

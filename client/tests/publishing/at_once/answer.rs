@@ -187,6 +187,11 @@ impl Moved {
         reader
     }
 
+    /// A server that serves the first state still.
+    pub(super) fn before(&self) -> &Server {
+        &self.old
+    }
+
     /// A document of the first state.
     pub(super) fn old(&self, role: &Role) -> Vec<u8> {
         self.old.state.lock().unwrap().current[role].clone()

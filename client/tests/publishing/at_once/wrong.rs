@@ -12,6 +12,7 @@ use tuf_schema::verify::chain::ChainError;
 use tuf_schema::{Role, Sha256};
 
 use super::answer::{Answer, AtOnce, Moved, Sent, believed, bytes, delta, honest, updated};
+use crate::hostile::restate;
 use crate::world::{Person, cached};
 
 fn role(text: &str) -> Role {
@@ -207,6 +208,27 @@ async fn an_older_timestamp_is_refused_at_once_as_by_its_name() {
     assert!(is_rollback(&by_name) && is_rollback(&at_once), "{at_once}");
     assert_eq!(at_once.to_string(), by_name.to_string());
     assert_eq!(cached(&reader), kept);
+}
+
+/// As where a cache before the documents shows what was there before.
+#[tokio::test]
+async fn behind_a_root_and_a_timestamp_that_were_verified_an_update_that_is_begun_anew_does_not_go() {
+    let moved = Moved::new().await;
+    let (before, reader) = (moved.before(), moved.reader().await);
+    restate(&moved.server, &moved.owner, |root| root.version = root.version.next().unwrap());
+    let answer = |held: &Held| {
+        let mut sent = honest(&moved.server, held);
+        sent.retain(|sent| ["root", "timestamp"].contains(&sent.role.as_str()));
+        Some(bytes(&sent))
+    };
+    let root = moved.server.state.lock().unwrap().current[&Role::Root].clone();
+    for older in ["root version 1 ", "timestamp version "] {
+        let error = updated(&reader, &AtOnce::new(before, &answer)).await.unwrap_err().to_string();
+        assert!(error.starts_with(older) && error.contains(" is lower than current version "), "{error}");
+        let served = &mut before.state.lock().unwrap().served;
+        served.extend(["root.json", "2.root.json"].map(|name| (name.to_owned(), root.clone())));
+    }
+    assert_eq!(reader.cache().read(&Role::Root).unwrap().unwrap(), root);
 }
 
 /// The repository of all cases, and what is to be believed of it by who has read the first state, and by who has not.
