@@ -96,12 +96,14 @@ impl<E: Engine> Lender<E> {
     /// The connection that was used last, or one of the pool.
     async fn next(&self, permit: Option<OwnedSemaphorePermit>, timeout: Option<Duration>) -> Result<Lent<E>, Failure> {
         let mut permit = permit;
-        while let Some(Idle { connection, taken, since }) = self.kept.take() {
+        if let Some(Idle { connection, taken, since }) = self.kept.take() {
             let mut lent = Lent::new(connection, taken, Arc::downgrade(&self.kept), permit);
             if uptime().saturating_sub(since) <= TRUSTED_IDLE || lent.session(timeout)?.ping().await.is_ok() {
                 return Ok(lent);
             }
             permit = lent.throw_away();
+            // One that is dead is seldom alone. The pool asks the others, within one limit for all of them.
+            self.kept.give_back(|_| true);
         }
         let connection = acquired(&self.pool).await?;
         Ok(Lent::new(connection, uptime(), Arc::downgrade(&self.kept), permit))
