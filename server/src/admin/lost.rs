@@ -85,7 +85,7 @@ impl LastSigned {
         self.0.keys()
     }
 
-    /// What is missing of a repository, if anything is. One that was deleted is not.
+    /// What is missing of a repository, if anything is. One that was deleted since is not.
     pub(super) async fn missing(&self, store: &dyn MetadataStore, gun: &Gun) -> Result<Option<Finding>, StoreError> {
         let Some(signed) = self.0.get(gun).copied() else { return Ok(None) };
         let trouble = match store.latest(gun, &Role::Timestamp).await {
@@ -94,7 +94,7 @@ impl LastSigned {
             }
             // A damaged row is a finding of its own.
             Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => return Ok(None),
-            Ok(None) if was_deleted(store, gun).await? => return Ok(None),
+            Ok(None) if is_deleted_since(store, gun, signed).await? => return Ok(None),
             Ok(None) => Trouble::NotStored { signed },
             Err(error) => return Err(error),
         };
@@ -116,10 +116,13 @@ fn timestamp_key(line: &[u8]) -> Result<Option<(Gun, UtcTime)>, String> {
     Ok(Some((gun, UtcTime::parse(&used).map_err(|error| error.to_string())?)))
 }
 
-async fn was_deleted(store: &dyn MetadataStore, gun: &Gun) -> Result<bool, StoreError> {
+/// Whether a repository was deleted and not signed for afterwards.
+async fn is_deleted_since(store: &dyn MetadataStore, gun: &Gun, signed: UtcTime) -> Result<bool, StoreError> {
     let last = ChangeQuery { gun: Some(gun.clone()), change_id: -1, records: -1 };
     let changes = store.changes(&last).await?;
-    Ok(changes.last().is_some_and(|change| change.category == ChangeCategory::Deletion))
+    Ok(changes.last().is_some_and(|change| {
+        change.category == ChangeCategory::Deletion && signed <= change.created_at.plus_seconds(CLOCKS_APART_SECONDS)
+    }))
 }
 
 #[cfg(test)]
@@ -172,7 +175,8 @@ mod tests {
         assert_eq!(missing(&gun, CLOCKS_APART_SECONDS + 1).await, Some(later));
         assert_eq!(missing(&other, -1).await, Some(Trouble::NotStored { signed: stored.plus_seconds(-1) }));
         assert!(store.delete(&gun).await.unwrap());
-        assert_eq!(missing(&gun, CLOCKS_APART_SECONDS + 1).await, None);
+        assert_eq!(missing(&gun, CLOCKS_APART_SECONDS).await, None);
+        assert_eq!(missing(&gun, CLOCKS_APART_SECONDS + 1).await, Some(Trouble::NotStored { signed }));
     }
 
     #[test]
