@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 use tuf_schema::update_answer::MAX_WINDOW_LOG;
 use tuf_schema::{Gun, Role, Sha256, Version};
 use zstd::zstd_safe::{CCtx, CParameter};
@@ -28,11 +28,14 @@ use crate::store::{StoreError, Stored};
 /// Documents below this size are sent whole: they are in the first flight of a connection as they are.
 const SMALLEST_BYTES: u64 = 16 << 10;
 
-/// How long a turn is waited for.
+/// How long turns are waited for, in all that one answer needs.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The part of a document that a delta may be as large as: the half of it would not be worth the work.
 const WORTH: usize = 4;
+
+/// Of how many bases that are not stored that is remembered.
+const MISSING: usize = 4096;
 
 /// What an entry takes beside its delta, and the names in it, in bytes.
 const ENTRY_BYTES: usize = 256;
@@ -43,14 +46,16 @@ const LEVEL: i32 = 3;
 /// Makes deltas and remembers them.
 pub(crate) struct Deltas {
     made: Arc<Mutex<BoundedMap<Pair, Option<Delta>>>>,
+    /// Pairs whose base is not stored: a reader may name any, and none of them takes the place of what was made.
+    missing: Mutex<BoundedMap<Pair, ()>>,
     turns: GunTurns,
     slots: Arc<Semaphore>,
     /// `limits.delta_bytes`.
     largest: u64,
     /// `limits.delta_memory_bytes`.
     memory_bytes: usize,
-    /// How long a turn is waited for.
-    patience: Duration,
+    /// How long turns are waited for.
+    pub(super) patience: Duration,
 }
 
 /// Two documents of one role of one repository.
@@ -81,7 +86,7 @@ pub(super) enum Made {
 }
 
 /// The right to make a delta now.
-struct Place {
+pub(super) struct Place {
     _turn: Turn,
     _slot: OwnedSemaphorePermit,
 }
@@ -91,6 +96,7 @@ impl Deltas {
         let slots = limits.deltas.min(Semaphore::MAX_PERMITS);
         Self {
             made: Arc::new(Mutex::new(BoundedMap::new(limits.delta_memory_bytes))),
+            missing: Mutex::new(BoundedMap::new(MISSING)),
             turns: GunTurns::default(),
             slots: Arc::new(Semaphore::new(slots)),
             largest: if slots == 0 { 0 } else { limits.delta_bytes as u64 },
@@ -99,13 +105,18 @@ impl Deltas {
         }
     }
 
+    /// Until when turns are waited for that are needed from now on.
+    pub(super) fn deadline(&self) -> Instant {
+        sleep(self.patience).deadline()
+    }
+
     /// The delta of a document against `base`; one that must be made needs a turn.
     pub(super) async fn delta(
         &self,
         reader: &Reader,
         access: &Access<Pull>,
         (wanted, base): (&Wanted, Sha256),
-        has_turn: bool,
+        deadline: Instant,
     ) -> Result<Made, StoreError> {
         let (role, listed) = (&wanted.role, wanted.listed);
         if !self.suits(listed.length) {
@@ -115,14 +126,20 @@ impl Deltas {
         if let Some(made) = self.remembered(&pair) {
             return Ok(made);
         }
-        let place = if has_turn { self.place(&pair.gun).await } else { None };
-        let Some(place) = place else { return Ok(Made::Busy) };
+        let place = self.place(&pair.gun, deadline).await;
         // by the one whose turn it was before, perhaps
         if let Some(made) = self.remembered(&pair) {
             return Ok(made);
         }
-        let base = reader.by_sha256(access, role, &base).await?;
-        let Some(base) = base.filter(|base| base.bytes.len() as u64 <= self.largest) else { return Ok(Made::Useless) };
+        let Some(place) = place else { return Ok(Made::Busy) };
+        let Some(base) = reader.by_sha256(access, role, &base).await? else {
+            missing(&self.missing).insert(pair, ());
+            return Ok(Made::Useless);
+        };
+        if base.bytes.len() as u64 > self.largest {
+            remember(&self.made, pair, None);
+            return Ok(Made::Useless);
+        }
         let Some(file) = read(reader, access, role, listed).await? else { return Ok(Made::Useless) };
         Ok(self.make(pair, base, file, place).await)
     }
@@ -133,17 +150,18 @@ impl Deltas {
     }
 
     fn remembered(&self, pair: &Pair) -> Option<Made> {
-        remembered(&self.made).get(pair).cloned().map(Made::of)
+        let made = remembered(&self.made).get(pair).cloned().map(Made::of);
+        made.or_else(|| missing(&self.missing).get(pair).map(|()| Made::Useless))
     }
 
-    /// Waits for a place, and not for long.
-    async fn place(&self, gun: &Gun) -> Option<Place> {
+    /// Waits for a place, and not for long; one that is free now is had after the deadline too.
+    pub(super) async fn place(&self, gun: &Gun, deadline: Instant) -> Option<Place> {
         let place = async {
             let turn = self.turns.take(gun).await;
             let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
             Some(Place { _turn: turn, _slot: slot })
         };
-        timeout(self.patience, place).await.ok().flatten()
+        timeout_at(deadline, place).await.ok().flatten()
     }
 
     /// Makes and remembers one, also if nobody waits for it any more: the place is taken until it is done.
@@ -153,9 +171,7 @@ impl Deltas {
         let work = move || {
             let delta = patch(&base.bytes, &file.bytes, most);
             let delta = delta.map(|bytes| Delta { version: file.version, bytes });
-            let names = pair.gun.as_str().len().saturating_add(pair.role.as_str().len());
-            let weight = delta.as_ref().map_or(0, |delta| delta.bytes.len()).saturating_add(names);
-            remembered(&made).insert_weighing(pair, delta.clone(), weight.saturating_add(ENTRY_BYTES));
+            remember(&made, pair, delta.clone());
             drop(place);
             delta
         };
@@ -167,6 +183,16 @@ impl Made {
     fn of(delta: Option<Delta>) -> Self {
         delta.map_or(Self::Useless, Self::Delta)
     }
+}
+
+fn remember(made: &Mutex<BoundedMap<Pair, Option<Delta>>>, pair: Pair, delta: Option<Delta>) {
+    let names = pair.gun.as_str().len().saturating_add(pair.role.as_str().len());
+    let weight = delta.as_ref().map_or(0, |delta| delta.bytes.len()).saturating_add(names);
+    remembered(made).insert_weighing(pair, delta, weight.saturating_add(ENTRY_BYTES));
+}
+
+fn missing(missing: &Mutex<BoundedMap<Pair, ()>>) -> MutexGuard<'_, BoundedMap<Pair, ()>> {
+    missing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn remembered(made: &Mutex<BoundedMap<Pair, Option<Delta>>>) -> MutexGuard<'_, BoundedMap<Pair, Option<Delta>>> {
@@ -214,6 +240,9 @@ mod tests {
     use zstd::zstd_safe::DCtx;
 
     use super::*;
+    use crate::catch_up::tests::{reader, store};
+    use crate::links::Listed;
+    use crate::store::memory::MemoryStore;
 
     fn deltas(change: impl FnOnce(&mut Limits)) -> Deltas {
         let mut limits = Limits::default();
@@ -233,6 +262,10 @@ mod tests {
     fn stored(bytes: Vec<u8>) -> Stored {
         let created_at = UtcTime::parse("2026-11-21T21:05:00Z").unwrap();
         Stored { version: Version::FIRST, sha256: Sha256::of(&bytes), bytes: bytes.into(), created_at }
+    }
+
+    async fn turn(deltas: &Deltas, gun: &Gun) -> Option<Place> {
+        deltas.place(gun, deltas.deadline()).await
     }
 
     fn pair(base: &Stored, file: &Stored) -> Pair {
@@ -299,11 +332,11 @@ mod tests {
     async fn a_repository_has_one_turn_and_all_have_so_many() {
         let deltas = deltas(|limits| limits.deltas = 2);
         let (g, h, i) = (gun("g"), gun("h"), gun("i"));
-        let first = deltas.place(&g).await.unwrap();
-        let mut same = Box::pin(deltas.place(&g));
+        let first = turn(&deltas, &g).await.unwrap();
+        let mut same = Box::pin(turn(&deltas, &g));
         assert!((&mut same).now_or_never().is_none(), "its repository has its turn");
-        let second = deltas.place(&h).now_or_never().flatten().unwrap();
-        let mut third = Box::pin(deltas.place(&i));
+        let second = turn(&deltas, &h).now_or_never().flatten().unwrap();
+        let mut third = Box::pin(turn(&deltas, &i));
         assert!((&mut third).now_or_never().is_none(), "both places are taken");
         drop(second);
         assert!((&mut third).now_or_never().flatten().is_some());
@@ -314,11 +347,11 @@ mod tests {
     #[tokio::test]
     async fn a_turn_that_does_not_come_within_a_moment_is_given_up() {
         let deltas = Deltas { patience: Duration::ZERO, ..deltas(|limits| limits.deltas = 1) };
-        let held = deltas.place(&gun("g")).await.unwrap();
-        assert!(deltas.place(&gun("g")).await.is_none());
-        assert!(deltas.place(&gun("h")).await.is_none());
+        let held = turn(&deltas, &gun("g")).await.unwrap();
+        assert!(turn(&deltas, &gun("g")).await.is_none());
+        assert!(turn(&deltas, &gun("h")).await.is_none());
         drop(held);
-        assert!(deltas.place(&gun("h")).await.is_some(), "who gave up holds nothing");
+        assert!(turn(&deltas, &gun("h")).await.is_some(), "who gave up holds nothing");
     }
 
     #[tokio::test]
@@ -327,7 +360,7 @@ mod tests {
         let (base, mut file) = (lines(1000), lines(1000));
         file[500] ^= 1;
         let (base, file) = (stored(base), stored(file));
-        let place = deltas.place(&gun("g")).await.unwrap();
+        let place = turn(&deltas, &gun("g")).await.unwrap();
         let made = deltas.make(pair(&base, &file), base.clone(), file.clone(), place).await;
         let Made::Delta(delta) = made else { panic!("it is worth it") };
         assert!(matches!(deltas.remembered(&pair(&base, &file)), Some(Made::Delta(known)) if known == delta));
@@ -339,7 +372,7 @@ mod tests {
         ] {
             assert!(deltas.remembered(&other).is_none(), "{other:?}");
         }
-        assert!(deltas.place(&gun("g")).now_or_never().flatten().is_some(), "the turn is over");
+        assert!(turn(&deltas, &gun("g")).now_or_never().flatten().is_some(), "the turn is over");
     }
 
     #[tokio::test]
@@ -348,13 +381,66 @@ mod tests {
         let base = stored(lines(10));
         let files: Vec<Stored> = (0..300).map(|number| stored(lines(300 + number))).collect();
         for file in &files {
-            let place = deltas.place(&gun("g")).await.unwrap();
+            let place = turn(&deltas, &gun("g")).await.unwrap();
             let made = deltas.make(pair(&base, file), base.clone(), file.clone(), place).await;
             assert!(matches!(made, Made::Useless));
         }
         let known = files.iter().filter(|file| deltas.remembered(&pair(&base, file)).is_some()).count();
         assert_eq!(known, (64 << 10) / (ENTRY_BYTES + "g".len() + "targets".len()), "the last of them");
         assert!(deltas.remembered(&pair(&base, &files[299])).is_some());
+    }
+
+    async fn asked(deltas: &Deltas, store: Arc<MemoryStore>, base: Sha256, file: &Stored) -> Made {
+        let listed = Listed { sha256: file.sha256, length: file.bytes.len() as u64 };
+        let wanted = Wanted { role: Role::Targets, listed, base: Some(base), delta: None };
+        let access = Access::for_tests(gun("g"));
+        deltas.delta(&reader(store), &access, (&wanted, base), deltas.deadline()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn that_a_base_is_too_large_or_not_stored_is_remembered() {
+        let deltas = deltas(|limits| limits.delta_bytes = 64 << 10);
+        let (large, file) = (stored(lines(1010)), stored(lines(1000)));
+        assert!(large.bytes.len() > 64 << 10);
+        let store = Arc::new(store());
+        store.take_over(&gun("g"), &Role::Targets, large.clone());
+        let unknown = stored(lines(990));
+        for base in [&large, &unknown] {
+            assert!(matches!(asked(&deltas, Arc::clone(&store), base.sha256, &file).await, Made::Useless));
+            assert!(matches!(deltas.remembered(&pair(base, &file)), Some(Made::Useless)));
+        }
+    }
+
+    #[tokio::test]
+    async fn bases_that_are_not_stored_have_an_end_and_take_no_place_of_what_was_made() {
+        let deltas = deltas(|limits| limits.delta_memory_bytes = 64 << 10);
+        let (base, mut file) = (lines(1000), lines(1000));
+        file[500] ^= 1;
+        let (base, file) = (stored(base), stored(file));
+        let place = turn(&deltas, &gun("g")).await.unwrap();
+        assert!(matches!(deltas.make(pair(&base, &file), base.clone(), file.clone(), place).await, Made::Delta(_)));
+        let store = Arc::new(store());
+        let unknown = |number: usize| Sha256::of(&number.to_be_bytes());
+        for number in 0..=MISSING {
+            assert!(matches!(asked(&deltas, Arc::clone(&store), unknown(number), &file).await, Made::Useless));
+        }
+        let is_known = |number| deltas.remembered(&Pair { base: unknown(number), ..pair(&base, &file) }).is_some();
+        assert_eq!([0, 1, MISSING].map(is_known), [false, true, true]);
+        assert!(matches!(deltas.remembered(&pair(&base, &file)), Some(Made::Delta(_))));
+    }
+
+    #[tokio::test]
+    async fn what_another_made_meanwhile_is_sent_although_there_was_no_turn() {
+        let deltas = Deltas { patience: Duration::from_millis(200), ..deltas(|_| {}) };
+        let (base, mut file) = (lines(1000), lines(1000));
+        file[500] ^= 1;
+        let (base, file) = (stored(base), stored(file));
+        let _held = turn(&deltas, &gun("g")).await.unwrap();
+        let elsewhere = turn(&deltas, &gun("h")).await.unwrap();
+        let making = deltas.make(pair(&base, &file), base.clone(), file.clone(), elsewhere);
+        // asked first, when nothing is made yet
+        let (asked, _) = tokio::join!(asked(&deltas, Arc::new(store()), base.sha256, &file), making);
+        assert!(matches!(asked, Made::Delta(_)));
     }
 
     proptest! {

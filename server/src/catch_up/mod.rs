@@ -6,6 +6,8 @@
 
 mod deltas;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -56,13 +58,13 @@ impl CatchUp {
         most_bytes: usize,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::new(state, held, self.most_bytes.min(most_bytes));
-        let mut has_turn = true;
+        // one for all of them
+        let deadline = self.deltas.deadline();
         for wanted in &mut plan.files {
             let Some(base) = wanted.base else { continue };
-            match self.deltas.delta(reader, access, (wanted, base), has_turn).await? {
+            match self.deltas.delta(reader, access, (wanted, base), deadline).await? {
                 Made::Delta(delta) => wanted.delta = Some(delta),
-                Made::Useless => {}
-                Made::Busy => has_turn = false,
+                Made::Useless | Made::Busy => {}
             }
         }
         Ok(plan)
@@ -117,22 +119,33 @@ async fn read(
     Ok(stored.filter(|stored| stored.bytes.len() as u64 == listed.length))
 }
 
-/// The roots that lead from the one that is held to the current one. A chain that is too long, or has a gap, is sent up to
-/// there.
+/// The roots that lead from the one that is held to the current one. The last is always the current one: it is taken for
+/// that. Where the way to it is not whole, it is sent alone.
 async fn read_roots(reader: &Reader, access: &Access<Pull>, roots: &plan::Roots) -> Result<Vec<Part>, StoreError> {
+    let Some(current) = read(reader, access, &Role::Root, roots.listed).await? else { return Ok(Vec::new()) };
+    let mut parts = read_way(reader, access, roots).await?.unwrap_or_default();
+    parts.push(Part::whole(Role::Root, current));
+    Ok(parts)
+}
+
+/// The roots before the current one; `None` where one is not stored, or they are more than an answer takes.
+async fn read_way(
+    reader: &Reader,
+    access: &Access<Pull>,
+    roots: &plan::Roots,
+) -> Result<Option<Vec<Part>>, StoreError> {
     let mut parts: Vec<Part> = Vec::new();
     let mut room = roots.room;
     let mut next = roots.first;
-    while let Some(version) = next.filter(|version| *version < roots.current && parts.len() < MAX_ROOT_STEPS - 1) {
-        let Some(stored) = reader.by_version(access, &Role::Root, version).await? else { return Ok(parts) };
-        let Some(left) = room.checked_sub(stored.bytes.len()) else { return Ok(parts) };
+    while let Some(version) = next.filter(|version| *version < roots.current) {
+        if parts.len() >= MAX_ROOT_STEPS - 1 {
+            return Ok(None);
+        }
+        let Some(stored) = reader.by_version(access, &Role::Root, version).await? else { return Ok(None) };
+        let Some(left) = room.checked_sub(stored.bytes.len()) else { return Ok(None) };
         room = left;
         parts.push(Part::whole(Role::Root, stored));
         next = version.next();
     }
-    if next == Some(roots.current) {
-        let current = read(reader, access, &Role::Root, roots.listed).await?;
-        parts.extend(current.map(|stored| Part::whole(Role::Root, stored)));
-    }
-    Ok(parts)
+    Ok(Some(parts))
 }

@@ -8,9 +8,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
-use tuf_schema::testing::Publisher;
+use tuf_schema::model::{FileMeta, Timestamp};
+use tuf_schema::testing::{Publisher, secret_key, signed};
 use tuf_schema::update_answer::{UpdateFile, UpdateIndex};
-use tuf_schema::{Gun, KeyType, PublicKey, Sha256};
+use tuf_schema::{Gun, KeyType, PublicKey, Role, Sha256, UtcTime, Version};
 
 use super::{Health, respond};
 use crate::app::{App, Foundations};
@@ -18,8 +19,8 @@ use crate::clock::{Clock, TestClock};
 use crate::config::Config;
 use crate::signer::local::LocalSigner;
 use crate::signer::{KeyAlgorithm, RoleSigner};
-use crate::store::MetadataStore;
 use crate::store::memory::MemoryStore;
+use crate::store::{MetadataStore, Stored};
 
 const GUN: &str = "example.com/app";
 
@@ -133,6 +134,29 @@ async fn the_timestamp_of_an_update_is_signed_anew_once_it_is_expired() {
     let update = a.update(b"").await;
     assert_ne!(update[0].1, stored);
     assert_eq!(update[0].1, a.get("timestamp.json").await.1);
+}
+
+#[tokio::test]
+async fn an_update_of_a_repository_whose_snapshot_cannot_be_read_is_its_timestamp() {
+    let clock = TestClock::at("2026-11-21T21:05:00Z");
+    let memory = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
+    let gun = Gun::parse(GUN).unwrap();
+    let created_at = clock.now();
+    let snapshot = Bytes::from_static(b"{\"signed\": 1}");
+    let expires = UtcTime::parse("2026-12-01T00:00:00Z").unwrap();
+    let timestamp = Timestamp { version: Version::FIRST, expires, snapshot: FileMeta::of(&snapshot) };
+    let timestamp = signed(&timestamp, &[&secret_key()]);
+    for (role, bytes) in [(Role::Snapshot, &snapshot), (Role::Timestamp, &timestamp)] {
+        let stored = Stored { version: Version::FIRST, sha256: Sha256::of(bytes), bytes: bytes.clone(), created_at };
+        memory.take_over(&gun, &role, stored);
+    }
+    let store: Arc<dyn MetadataStore> = memory;
+    let signer: Arc<dyn RoleSigner> = Arc::new(LocalSigner::new(Arc::new(SystemRandom::new())));
+    let replica = Replica::on(&store, &signer, &clock);
+    assert_eq!(replica.get("timestamp.json").await, (200, timestamp.clone()));
+    let update = replica.update(b"").await;
+    let [(file, sent)] = update.as_slice() else { panic!("{update:?}") };
+    assert_eq!((&file.role, sent), (&Role::Timestamp, &timestamp));
 }
 
 #[tokio::test]
