@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::SystemRandom;
-use tokio::time::sleep;
 use tuf_schema::verify::limits::MAX_ROOT_STEPS;
 use tuf_schema::{Gun, Sha256, UtcTime, Version};
 
@@ -82,9 +81,9 @@ fn lines(name: &str, count: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn all_turns_that_an_answer_needs_are_waited_for_together_not_longer_than_one() {
+async fn when_the_time_of_an_answer_is_over_its_documents_get_turns_that_are_free_at_once_alone() {
     let mut catch_up = CatchUp::new(&Limits { deltas: 1, ..Limits::default() });
-    catch_up.deltas.patience = Duration::from_secs(2);
+    catch_up.deltas.patience = Duration::ZERO;
     let store = store();
     let mut roles = BTreeMap::new();
     let mut held = Held::default();
@@ -97,30 +96,15 @@ async fn all_turns_that_an_answer_needs_are_waited_for_together_not_longer_than_
     }
     let timestamp = stored(1, b"timestamp".to_vec());
     let links = Arc::new(SnapshotLinks { expires: timestamp.created_at, roles });
-    let named = Named { snapshot: listed(&timestamp), links, root: None };
-    let state = State { timestamp, named: Some(named) };
     let (reader, access) = (reader(Arc::new(store)), Access::for_tests(gun()));
-
-    let far = || sleep(Duration::from_secs(60)).deadline();
-    let (g, h) = (Gun::parse("g").unwrap(), Gun::parse("h").unwrap());
-    let before = catch_up.deltas.place(&g, far()).await.unwrap();
-    // the first waits for 1.4 seconds, and the second for the rest of the two
-    let planned = catch_up.plan(&reader, &access, (state, &held), usize::MAX);
-    let others = async {
-        // waits behind the first document, and before the second
-        let after = async {
-            sleep(Duration::from_millis(100)).await;
-            let place = catch_up.deltas.place(&h, far()).await;
-            sleep(Duration::from_millis(1500)).await;
-            drop(place);
-        };
-        let first = async {
-            sleep(Duration::from_millis(1400)).await;
-            drop(before);
-        };
-        tokio::join!(first, after)
+    let made = async || {
+        let named = Named { snapshot: listed(&timestamp), links: links.clone(), root: None };
+        let state = State { timestamp: timestamp.clone(), named: Some(named) };
+        let plan = catch_up.plan(&reader, &access, (state, &held), usize::MAX).await.unwrap();
+        plan.files.iter().map(|wanted| wanted.delta.is_some()).collect::<Vec<_>>()
     };
-    let plan = tokio::select! { plan = planned => plan.unwrap(), _ = others => panic!("both had all the time") };
-    let made: Vec<_> = plan.files.iter().map(|wanted| wanted.delta.is_some()).collect();
-    assert_eq!(made, [false, true, false], "the snapshot, and a delta for whose turn it came in time");
+    let taken = catch_up.deltas.place(&Gun::parse("g").unwrap(), catch_up.deltas.deadline()).await.unwrap();
+    assert_eq!(made().await, [false, false, false], "the snapshot, and two documents that are sent whole");
+    drop(taken);
+    assert_eq!(made().await, [false, true, true]);
 }
