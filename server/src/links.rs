@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tuf_schema::model::{FileMeta, Snapshot, Timestamp};
-use tuf_schema::{Role, Sha256, UtcTime, Version};
+use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use crate::bounded::BoundedMap;
 use crate::publish::MAX_SNAPSHOT_ROLES;
 use crate::publish::load::unverified;
 use crate::store::{StoreError, Stored};
 
-/// How many timestamps are remembered, and of how many roots the versions.
+/// How many timestamps are remembered, of how many roots the versions, and of how many repositories the newest snapshot.
 const REMEMBERED: usize = 4096;
 
 /// What the remembered snapshots may take, in bytes: some twenty thousand of the usual size, or the twenty largest.
@@ -25,6 +25,7 @@ pub(crate) struct Links {
     timestamps: Mutex<BoundedMap<Sha256, TimestampLink>>,
     snapshots: Mutex<BoundedMap<Sha256, Arc<SnapshotLinks>>>,
     root_versions: Mutex<BoundedMap<Sha256, Version>>,
+    newest: Mutex<BoundedMap<Gun, Sha256>>,
 }
 
 /// The digest and the length that are listed for a document.
@@ -56,7 +57,34 @@ impl Links {
             timestamps: Mutex::new(BoundedMap::new(REMEMBERED)),
             snapshots: Mutex::new(snapshots),
             root_versions: Mutex::new(BoundedMap::new(REMEMBERED)),
+            newest: Mutex::new(BoundedMap::new(REMEMBERED)),
         }
+    }
+
+    /// The link of the newest timestamp of a repository, which is remembered as that.
+    pub(crate) fn newest_timestamp(&self, gun: &Gun, stored: &Stored) -> Result<TimestampLink, StoreError> {
+        let link = self.timestamp(stored)?;
+        if let Some(snapshot) = link.snapshot {
+            let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+            if newest.get(gun) != Some(&snapshot.sha256) {
+                newest.insert(gun.clone(), snapshot.sha256);
+            }
+        }
+        Ok(link)
+    }
+
+    /// The snapshot that was current when the repository was last read; another one may be by now, or none.
+    pub(crate) fn last_snapshot(&self, gun: &Gun) -> Option<Sha256> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(gun).copied()
+    }
+
+    /// Whether the snapshot with this digest is the document, or lists it; no if it is not remembered.
+    pub(crate) fn leads_to(&self, snapshot: &Sha256, role: &Role, sha256: &Sha256) -> bool {
+        if *role == Role::Snapshot {
+            return snapshot == sha256;
+        }
+        let links = self.remembered_snapshot(snapshot);
+        links.is_some_and(|links| links.roles.get(role).is_some_and(|listed| listed.sha256 == *sha256))
     }
 
     /// The link of a stored timestamp.

@@ -106,8 +106,12 @@ impl Reader {
         role: &Role,
         sha256: &Sha256,
     ) -> Result<Option<Stored>, StoreError> {
-        let found = self.store.by_sha256(access.gun(), role, sha256).await?;
-        Ok(self.noted(access.gun(), found))
+        let gun = access.gun();
+        let found = match self.is_current(gun, role, sha256).await? {
+            true => self.store.listed(gun, role, sha256).await?,
+            false => self.store.by_sha256(gun, role, sha256).await?,
+        };
+        Ok(self.noted(gun, found))
     }
 
     /// Passes on what was found. A repository that is read goes on being renewed.
@@ -118,10 +122,35 @@ impl Reader {
         found
     }
 
+    /// Whether a document is of the current state. That is one question for all who ask at the same time, whatever they ask
+    /// for; so it is asked for what was current when the repository was last read. What was not, or is not remembered,
+    /// is asked for by its digest.
+    async fn is_current(&self, gun: &Gun, role: &Role, sha256: &Sha256) -> Result<bool, StoreError> {
+        let leads_to_it = |snapshot| self.links.leads_to(&snapshot, role, sha256);
+        if !self.links.last_snapshot(gun).is_some_and(leads_to_it) {
+            return Ok(false);
+        }
+        match self.newest(gun).await {
+            Ok(newest) => {
+                Ok(newest.and_then(|(_, link)| link.snapshot).is_some_and(|listed| leads_to_it(listed.sha256)))
+            }
+            // what a timestamp says that we do not read does not matter to who has the digest
+            Err(StoreError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest timestamp and what it says.
+    async fn newest(&self, gun: &Gun) -> Result<Option<(Stored, TimestampLink)>, StoreError> {
+        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
+        let link = self.links.newest_timestamp(gun, &timestamp)?;
+        Ok(Some((timestamp, link)))
+    }
+
     /// The digest that the current snapshot lists for a role.
     async fn listed(&self, gun: &Gun, role: &Role) -> Result<Option<Sha256>, StoreError> {
-        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
-        let Some(Listed { sha256, .. }) = self.links.timestamp(&timestamp)?.snapshot else { return Ok(None) };
+        let Some((_, link)) = self.newest(gun).await? else { return Ok(None) };
+        let Some(Listed { sha256, .. }) = link.snapshot else { return Ok(None) };
         if let Some(links) = self.links.remembered_snapshot(&sha256) {
             return Ok(links.roles.get(role).map(|listed| listed.sha256));
         }
@@ -130,8 +159,7 @@ impl Reader {
     }
 
     async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
-        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
-        let link = self.links.timestamp(&timestamp)?;
+        let Some((timestamp, link)) = self.newest(gun).await? else { return Ok(None) };
         let snapshot = match link.snapshot {
             Some(listed) => self.store.listed(gun, &Role::Snapshot, &listed.sha256).await?,
             None => None,
@@ -156,8 +184,7 @@ impl Reader {
 
     /// The newest timestamp, when it is known without looking at the snapshot that nothing is expired.
     async fn fresh_timestamp(&self, gun: &Gun) -> Result<Option<Stored>, StoreError> {
-        let Some(timestamp) = self.store.latest(gun, &Role::Timestamp).await? else { return Ok(None) };
-        let link = self.links.timestamp(&timestamp)?;
+        let Some((timestamp, link)) = self.newest(gun).await? else { return Ok(None) };
         let snapshot = link.snapshot.and_then(|listed| self.links.remembered_snapshot(&listed.sha256));
         let is_fresh = snapshot.is_some_and(|snapshot| self.is_fresh(link, Some(snapshot.expires)));
         Ok(is_fresh.then_some(timestamp))

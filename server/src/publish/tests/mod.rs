@@ -22,6 +22,7 @@ use crate::store::{Change, ChangeQuery, Stored};
 
 mod accepted;
 mod background;
+mod by_hash;
 mod disturbed_store;
 mod healing;
 mod races;
