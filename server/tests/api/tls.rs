@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
+use rustls::{CipherSuite, ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -79,6 +79,14 @@ async fn handshakes(server: &Server, config: &Arc<ClientConfig>) -> [Option<Hand
     kinds
 }
 
+/// What a client that would take every suite agrees on with the server.
+async fn suite(server: &Server, config: &Arc<ClientConfig>) -> Option<CipherSuite> {
+    let stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap();
+    stream.get_ref().1.negotiated_cipher_suite().map(|suite| suite.suite())
+}
+
 async fn ping(
     server: &Server,
     authority: &Authority,
@@ -107,6 +115,19 @@ async fn tls_1_2_and_1_3_are_spoken() {
     for version in [&TLS12, &TLS13] {
         let answer = ping(&server, &authority, version, None).await.unwrap();
         assert_eq!((answer.status, answer.text()), (200, "{}"), "{version:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_the_suites_that_a_client_offers_aes_with_128_bits_is_taken() {
+    let authority = authority();
+    let server = server(&authority, None).await;
+    for (version, expected) in [
+        (&TLS12, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+        (&TLS13, CipherSuite::TLS13_AES_128_GCM_SHA256),
+    ] {
+        assert_eq!(suite(&server, &config(&authority, version, None)).await, Some(expected));
     }
     server.stop().await;
 }
