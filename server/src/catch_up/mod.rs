@@ -11,6 +11,7 @@ mod tests;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
 use tuf_schema::Role;
 use tuf_schema::update_answer::{Held, UpdateFile};
 use tuf_schema::verify::limits::MAX_ROOT_STEPS;
@@ -48,26 +49,30 @@ impl CatchUp {
         Self { deltas: Deltas::new(limits), most_bytes: limits.update_bytes }
     }
 
-    /// What of `state` an answer of at most so many bytes is to bring a client that holds `held`, with the deltas that
-    /// there are or can be made now.
-    pub(crate) async fn plan(
+    /// What of `state` an answer of at most so many bytes is to bring a client that holds `held`.
+    pub(crate) fn plan(&self, state: State, held: &Held, most_bytes: usize) -> Plan {
+        Plan::new(state, held, self.most_bytes.min(most_bytes))
+    }
+
+    /// Until when deltas are waited for that are needed from now on.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deltas.deadline()
+    }
+
+    /// Sends a delta in place of a document, where there is one or it can be made by then.
+    pub(crate) async fn find_delta(
         &self,
         reader: &Reader,
         access: &Access<Pull>,
-        (state, held): (State, &Held),
-        most_bytes: usize,
-    ) -> Result<Plan, StoreError> {
-        let mut plan = Plan::new(state, held, self.most_bytes.min(most_bytes));
-        // one for all of them
-        let deadline = self.deltas.deadline();
-        for wanted in &mut plan.files {
-            let Some(base) = wanted.base else { continue };
-            match self.deltas.delta(reader, access, (wanted, base), deadline).await? {
-                Made::Delta(delta) => wanted.delta = Some(delta),
-                Made::Useless | Made::Busy => {}
-            }
+        wanted: &mut Wanted,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let Some(base) = wanted.base else { return Ok(()) };
+        match self.deltas.delta(reader, access, (&*wanted, base), deadline).await? {
+            Made::Delta(delta) => wanted.delta = Some(delta),
+            Made::Useless | Made::Busy => {}
         }
-        Ok(plan)
+        Ok(())
     }
 
     /// The documents of `plan`, in the order in which they are sent.

@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(super) timestamp: Stored,
     pub(super) roots: Option<Roots>,
     pub(super) files: Vec<Wanted>,
-    /// What all of it has at most, in bytes.
+    /// What all of it has at most without deltas, in bytes.
     bytes: usize,
 }
 
@@ -37,13 +37,25 @@ pub(super) struct Roots {
 
 /// A document to send.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub(super) role: Role,
     pub(super) listed: Listed,
     /// The document of this role that the client holds.
     pub(super) base: Option<Sha256>,
     /// What is sent in its place.
     pub(super) delta: Option<Delta>,
+}
+
+impl Wanted {
+    /// What is sent for it, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.delta.as_ref().map_or_else(|| length(self.listed), |delta| delta.bytes.len())
+    }
+}
+
+/// A length for which there was room.
+fn length(listed: Listed) -> usize {
+    usize::try_from(listed.length).unwrap_or(usize::MAX)
 }
 
 impl Plan {
@@ -62,14 +74,14 @@ impl Plan {
         plan
     }
 
-    /// What the answer has at most, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        let saved = |wanted: &Wanted| match &wanted.delta {
-            // a length that had room
-            Some(delta) => usize::try_from(wanted.listed.length).unwrap_or_default().saturating_sub(delta.bytes.len()),
-            None => 0,
-        };
-        self.files.iter().map(saved).fold(self.bytes, usize::saturating_sub)
+    /// What the answer has at most beside its files, in bytes: the timestamp and the roots.
+    pub(crate) fn beside_files(&self) -> usize {
+        self.files.iter().map(|wanted| length(wanted.listed)).fold(self.bytes, usize::saturating_sub)
+    }
+
+    /// The documents, to which deltas may be found.
+    pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut Wanted> {
+        self.files.iter_mut()
     }
 
     fn want(&mut self, role: Role, listed: Listed, held: &Held, most_bytes: usize) {
@@ -156,7 +168,8 @@ mod tests {
         let plan = Plan::new(state(&["targets/b/c", "targets", "targets/b", "targets/a"]), &Held::default(), 10_000);
         assert_eq!(names(&plan), ["snapshot", "targets", "targets/a", "targets/b", "targets/b/c"]);
         assert_eq!(plan.roots.as_ref().map(|roots| (roots.first, roots.room)), Some((Some(version(5)), 0)));
-        assert_eq!(plan.bytes(), 10 + 600);
+        assert_eq!(plan.beside_files(), 10 + 100);
+        assert!(plan.files.iter().all(|wanted| wanted.bytes() == 100));
     }
 
     #[test]
@@ -200,9 +213,9 @@ mod tests {
     #[test]
     fn a_delta_takes_its_own_bytes_and_not_those_of_its_document() {
         let mut plan = Plan::new(state(&["targets"]), &held(Some(5), &[]), 10_000);
-        assert_eq!(plan.bytes(), 10 + 200);
         plan.files[1].delta = Some(Delta { version: version(2), bytes: Bytes::from_static(b"delta") });
-        assert_eq!(plan.bytes(), 10 + 100 + 5);
+        assert_eq!(plan.files.iter().map(Wanted::bytes).collect::<Vec<_>>(), [100, 5]);
+        assert_eq!(plan.beside_files(), 10);
     }
 
     #[test]

@@ -32,6 +32,15 @@ pub(super) struct Charge {
     _share: Share<Client>,
 }
 
+/// What an answer is charged while it is put together; given back when dropped.
+pub(super) struct Growing<'a> {
+    memory: &'a AnswerMemory,
+    client: Client,
+    charges: Vec<Charge>,
+    /// What is not charged yet, in bytes: a small answer, at most.
+    uncharged: usize,
+}
+
 /// Bytes of an answer and the memory that the answer is charged.
 struct Held {
     bytes: Bytes,
@@ -74,12 +83,29 @@ impl AnswerMemory {
         Ok(Some(Charge { _units: units, _share: share }))
     }
 
+    /// The memory for an answer whose size is known bit by bit.
+    pub(super) fn growing(&self, client: Client) -> Growing<'_> {
+        Growing { memory: self, client, charges: Vec::new(), uncharged: 0 }
+    }
+
     /// What all answers to a client may hold together.
     pub(super) fn most_bytes(&self, client: Client) -> usize {
         match client {
             Client::Subject(_) => self.share_bytes,
             Client::Address(_) => self.address_bytes,
         }
+    }
+}
+
+impl Growing<'_> {
+    /// Charges so many bytes more.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.uncharged = self.uncharged.saturating_add(bytes);
+        if let Some(charge) = self.memory.charge(self.client, self.uncharged)? {
+            self.charges.push(charge);
+            self.uncharged = 0;
+        }
+        Ok(())
     }
 }
 
@@ -152,6 +178,19 @@ mod tests {
         assert_eq!(code(memory.hold_all(client, small()).map(|_| Bytes::new())), Err("TOOMANYREQUESTS"));
         drop(parts);
         assert!(memory.hold_all(client, small()).is_ok());
+    }
+
+    #[test]
+    fn what_grows_bit_by_bit_is_charged_as_if_it_were_there_at_once() {
+        let memory = memory(1);
+        let client = Client::of_name("alice");
+        let mut growing = memory.growing(client);
+        for _ in 0..32 {
+            growing.grow(MEBIBYTE / 32).unwrap();
+        }
+        assert_eq!(growing.grow(1).map_err(|error| error.code.as_str()), Err("TOOMANYREQUESTS"));
+        drop(growing);
+        assert!(memory.hold(client, Bytes::from(vec![b'x'; MEBIBYTE])).is_ok());
     }
 
     #[test]

@@ -19,14 +19,21 @@ pub(super) async fn update(app: &App, access: Access<Pull>, client: Client, quer
     let held = held(query).map_err(|fault| ApiError::invalid_held(&fault))?;
     let state = app.reader.state(&access).await?.ok_or_else(ApiError::not_found)?;
     let most_bytes = app.answer_memory.most_bytes(client);
-    let plan = app.catch_up.plan(&app.reader, &access, (state, &held), most_bytes).await?;
-    // charged before the documents are read; what is not needed for them after all is given back
-    let charge = app.answer_memory.charge(client, plan.bytes())?;
+    let mut plan = app.catch_up.plan(state, &held, most_bytes);
+    // charged before the documents are read, and each delta before the next is made; what is not needed for them after
+    // all is given back
+    let mut charged = app.answer_memory.growing(client);
+    charged.grow(plan.beside_files())?;
+    let deadline = app.catch_up.deadline();
+    for wanted in plan.files() {
+        app.catch_up.find_delta(&app.reader, &access, wanted, deadline).await?;
+        charged.grow(wanted.bytes())?;
+    }
     let parts = app.catch_up.parts(&app.reader, &access, plan).await?;
     let (files, bytes): (Vec<_>, Vec<_>) = parts.into_iter().map(|Part { file, bytes }| (file, bytes)).unzip();
     let index = UpdateIndex::new(files).map_err(|fault| ApiError::unlisted(&fault))?;
     let body = [vec![Bytes::from(index.to_line())], bytes].concat();
-    drop(charge);
+    drop(charged);
     let mut answer = Answer::new(AnswerBody::of_parts(app.answer_memory.hold_all(client, body)?));
     let headers = [(CONTENT_TYPE, CONTENT), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     answer.headers_mut().extend(headers);
