@@ -1,5 +1,5 @@
 #!/bin/bash
-# Micro-benchmarks of the core (benches/ of tuf-schema, server and client): no server, no network, no disk.
+# Micro-benchmarks of the core (benches/ of tuf-schema, server, signer and client): no server, no network, no disk.
 #
 #   bench/core.sh           measures, and writes docs/performance.md
 #
@@ -18,9 +18,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/bulla-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 started=$(date -u +%Y-%m-%dT%H:%MZ)
 load=$(cut -d' ' -f1-3 /proc/loadavg)
-for measured in "tuf-schema documents" "bulla-server publish" "bulla key_files"; do
-  read -r crate bench <<<"$measured"
-  (cd "$REPOSITORY" && cargo bench --locked -p "$crate" --bench "$bench" --profile "${BENCH_PROFILE:-bench}" -- "$rounds" "$milliseconds") |
+for measured in "tuf-schema documents" "bulla-server publish" "bulla key_files" \
+  "bulla-signer sealed_keys --features measuring"; do
+  read -r crate bench features <<<"$measured"
+  (cd "$REPOSITORY" && cargo bench --locked -p "$crate" --bench "$bench" $features --profile "${BENCH_PROFILE:-bench}" -- "$rounds" "$milliseconds") |
     tee -a "$work/figures"
 done
 {

@@ -24,6 +24,8 @@ mod http;
 mod keyring;
 pub mod life;
 pub mod listen;
+#[cfg(feature = "measuring")]
+pub mod measuring;
 pub mod memory;
 mod metrics;
 mod rate;

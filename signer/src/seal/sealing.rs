@@ -133,7 +133,8 @@ impl Sealing {
         self.configured.get(alias).is_some_and(|wrapping| wrapping.may_be_away())
     }
 
-    async fn open_sealed(
+    /// Opens what is sealed for a key under an alias.
+    pub(crate) async fn open_sealed(
         &self,
         alias: &Alias,
         key: &KeyId,
