@@ -149,7 +149,7 @@ for count in "${replicas[@]}"; do
   start "${BENCH_ROWS_REPLICAS:-1000}"
   for number in $(seq 2 "$count"); do
     port=$(free_port)
-    start_server "$bin/bulla-server" "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)" "replica-$number"
+    start_bulla_server "127.0.0.1:$port" "$(engine_storage server)" "$(remote_trust)" "replica-$number"
     urls+=("https://localhost:$port") replica_pids+=("$SERVER_PID")
   done
   measure "$count-replicas"
