@@ -60,32 +60,33 @@ prepare() {
 # replay CLIENTS [--first]
 replay() { "$bin/bulla-bench" replay "${target[@]}" --seconds "$seconds" --clients "$@"; }
 
-# measure SERVER MEASURE
+# measure MEASURE SERVER
 measure() {
-  case $2 in
+  target=(--url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads")
+  case $1 in
     large)
       prepare 8 10000 "${BENCH_LARGE:-60}" >/dev/null
-      replay 8 | record "$1" large
-      memory "$1"
+      replay 8 | record "$2" large
+      memory "$2"
       ;;
-    middle) prepare 64 1000 "${BENCH_MIDDLE:-80}" >/dev/null && replay 8 | record "$1" middle ;;
-    many) prepare 64 100 "${BENCH_MANY:-120}" >/dev/null && replay 64 | record "$1" many ;;
+    middle) prepare 64 1000 "${BENCH_MIDDLE:-80}" >/dev/null && replay 8 | record "$2" middle ;;
+    many) prepare 64 100 "${BENCH_MANY:-120}" >/dev/null && replay 64 | record "$2" many ;;
     one)
       prepare 1 100 "${BENCH_ONE:-4000}" >/dev/null
       "$bin/bulla-bench" race "${target[@]}" --seconds "$seconds" --clients 8 \
-        $([ "$1" != reference ] || echo --updating-too) >"$TRUST_STATE/one"
-      record "$1" one <"$TRUST_STATE/one"
-      sed -n "s/^OVERTAKEN /overtaken $1 /p" "$TRUST_STATE/one" | tee -a "$work/overtaken"
+        $([ "$2" != reference ] || echo --updating-too) >"$TRUST_STATE/one"
+      record "$2" one <"$TRUST_STATE/one"
+      sed -n "s/^OVERTAKEN /overtaken $2 /p" "$TRUST_STATE/one" | tee -a "$work/overtaken"
       ;;
     first)
-      prepare "${BENCH_FIRST:-2000}" 100 0 | record "$1" keys
-      replay 8 --first | record "$1" first
+      prepare "${BENCH_FIRST:-2000}" 100 0 | record "$2" keys
+      replay 8 --first | record "$2" first
       ;;
     rotation)
       "$bin/bulla-bench" mixed --url "$URL" --ca "$TRUST_TLS_CA" --reads 0 --publishes 0 --rotations 1 --clients 8 --repositories 8 \
-        --seconds "$seconds" | record "$1" rotation
+        --seconds "$seconds" | record "$2" rotation
       ;;
-    *) echo "no such measure: $2" >&2; exit 1 ;;
+    *) echo "no such measure: $1" >&2; exit 1 ;;
   esac
 }
 
@@ -94,16 +95,8 @@ load=$(cut -d' ' -f1-3 /proc/loadavg)
 for round in $(seq 1 "$rounds"); do
   for measure in "${measures[@]}"; do
     for server in "${servers[@]}"; do
-      export TRUST_STATE=$work/$round-$server
-      mkdir -p "$TRUST_STATE"
-      chmod 711 "$TRUST_STATE"
       echo "# round $round of $rounds: $measure, $server"
-      start_peer "$server"
-      target=(--url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads")
-      measure "$server" "$measure"
-      stop_children
-      engine_stop
-      rm -rf "$TRUST_STATE"
+      in_turn "$work/$round-$server" "$server" measure "$measure"
     done
   done
 done
@@ -115,6 +108,7 @@ report() {
   echo "Command: \`BENCH_SERVERS='${servers[*]}' BENCH_MEASURES='${measures[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds bench/publish.sh\`"
   echo
   "$HERE/table.awk" "$results"
+  ended
   if [ -s "$work/memory" ]; then
     echo
     echo "Memory of the server after the publishes into 10,000 tags and the most that it held, in MiB, medians:"

@@ -81,42 +81,39 @@ reads() {
   BENCH_PATHS=$1 wrk -c"$2" -t2 -d"${seconds}s" --latency -s "$HERE/read.lua" "$URL" 2>&1
 }
 
+# measure SERVER: one round of it
+measure() {
+  if [ "$1" != nginx ]; then
+    "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+      --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates" >/dev/null
+    "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
+      --clients "$clients" --seconds "$seconds" | record "$1" publish
+    paths timestamp.json >"$work/timestamp"
+    paths targets.json >"$work/targets"
+    paths_by_hash >"$work/hash"
+    rm -rf "$BENCH_FILES"
+    [[ " ${servers[*]} " != *" nginx "* ]] || save_files "$work/timestamp" "$work/targets" "$work/hash"
+  fi
+  for kind in timestamp targets hash; do
+    reads "$work/$kind" 16 | record "$1" "$kind"
+  done
+  BENCH_CLOSE=yes reads "$work/timestamp" 8 | record "$1" closed
+  "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
+    --connections 8 --seconds "$seconds" | record "$1" new
+  [ "$1" != nginx ] || return 0
+  for check in cold warm; do
+    "$bin/bulla-bench" connect --check $check --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
+      --connections 8 --seconds "$seconds" | record "$1" $check
+  done
+  memory "$1"
+}
+
 started=$(date -u +%Y-%m-%dT%H:%MZ)
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 for round in $(seq 1 "$rounds"); do
   for server in "${servers[@]}"; do
-    export TRUST_STATE=$work/$round-$server
-    mkdir -p "$TRUST_STATE"
-    chmod 711 "$TRUST_STATE"
     echo "# round $round of $rounds: $server"
-    start_peer "$server"
-    if [ "$server" != nginx ]; then
-      "$bin/bulla-bench" prepare --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
-        --repositories "$BENCH_REPOSITORIES" --tags "$tags" --updates "$updates" >/dev/null
-      "$bin/bulla-bench" replay --url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads" \
-        --clients "$clients" --seconds "$seconds" | record "$server" publish
-      paths timestamp.json >"$work/timestamp"
-      paths targets.json >"$work/targets"
-      paths_by_hash >"$work/hash"
-      rm -rf "$BENCH_FILES"
-      [[ " ${servers[*]} " != *" nginx "* ]] || save_files "$work/timestamp" "$work/targets" "$work/hash"
-    fi
-    for kind in timestamp targets hash; do
-      reads "$work/$kind" 16 | record "$server" "$kind"
-    done
-    BENCH_CLOSE=yes reads "$work/timestamp" 8 | record "$server" closed
-    "$bin/bulla-bench" connect --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
-      --connections 8 --seconds "$seconds" | record "$server" new
-    if [ "$server" != nginx ]; then
-      for check in cold warm; do
-        "$bin/bulla-bench" connect --check $check --url "$URL" --certificate "$TRUST_TLS_CERT" --repositories "$BENCH_REPOSITORIES" \
-          --connections 8 --seconds "$seconds" | record "$server" $check
-      done
-      memory "$server"
-    fi
-    stop_children
-    engine_stop
-    rm -rf "$TRUST_STATE"
+    in_turn "$work/$round-$server" "$server" measure
   done
 done
 
@@ -131,6 +128,7 @@ report() {
   echo "Command: \`BENCH_SERVERS='${servers[*]}' BENCH_ROUNDS=$rounds BENCH_SECONDS=$seconds BENCH_REPOSITORIES=$BENCH_REPOSITORIES BENCH_TAGS=$tags BENCH_CLIENTS=$clients BENCH_UPDATES=$updates bench/run.sh\`, driver from the ${bin##*/} build."
   echo
   "$HERE/table.awk" "$results"
+  ended
   echo
   echo "Memory of the server after its reads and the most that it held, in MiB, medians:"
   echo
