@@ -91,7 +91,7 @@ in_turn() {
 
 # ended: what the report says of turns that were taken again
 ended() {
-  [ ! -s "$work/ended" ] || printf '\n%s\n' "The reference ended by itself $(wc -l <"$work/ended") times ($(sort -u "$work/ended" | paste -sd';')); those turns were taken again."
+  [ ! -s "$work/ended" ] || printf '\n%s\n' "Turns that were taken again because the reference ended by itself: $(wc -l <"$work/ended") ($(sort -u "$work/ended" | paste -sd';'))."
 }
 
 # record NAME MEASURE: takes the RESULT line from standard input, shows the rest on failure
