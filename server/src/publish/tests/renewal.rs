@@ -30,7 +30,14 @@ async fn within_its_time_a_timestamp_is_served_as_it_is_without_the_signer() {
     stack.signer.suffers(Trouble::Down);
     stack.clock.advance_days(13);
     assert_eq!(stack.current(&Role::Timestamp).await, stored);
-    assert_eq!(stack.current(&Role::Timestamp).await, stored, "the second read takes the short way");
+    let store = Arc::new(DisturbedStore::over(&stack.store));
+    let reader = Reader::new(store.clone(), stack.signer.clone(), stack.clock.clone());
+    let access = Access::<Pull>::for_tests(stack.gun.clone());
+    for (number, asked) in [(1, 2), (2, 3)] {
+        assert_eq!(reader.current(&access, &Role::Timestamp).await.unwrap(), stored);
+        // the first read looks at the snapshot, too, and no read looks again
+        assert_eq!(store.questions().get("latest"), Some(&asked), "read {number}");
+    }
 }
 
 #[tokio::test]
