@@ -14,6 +14,7 @@ on_every_store!(
     each_publish_renewal_and_deletion_is_counted,
     an_update_of_a_repository_that_was_written_to_since_is_a_conflict,
     an_update_of_a_repository_that_was_deleted_since_is_a_conflict,
+    a_first_update_of_a_repository_that_came_and_went_since_is_a_conflict,
     a_version_that_is_not_newer_is_a_conflict_also_where_nothing_was_written_since,
     one_of_eight_who_read_the_same_wins,
     a_renewal_of_what_was_read_is_remembered_and_is_no_use,
@@ -99,6 +100,24 @@ async fn an_update_of_a_repository_that_was_deleted_since_is_a_conflict(subject:
     // Nor is a count of then taken for one of now.
     commit(&subject, "g", 1, vec![file("root", 1), file("targets", 1)]).await;
     assert_ne!(writes(&subject, "g").await, late.writes().or(Some(0)));
+}
+
+/// What it lists has versions that clients may have seen with other content.
+async fn a_first_update_of_a_repository_that_came_and_went_since_is_a_conflict(subject: Subject) {
+    for known in [writes(&subject, "g").await, None] {
+        let late = update_on(0, "g", 1, vec![file_with("targets", 1, "late")]).after_writes(known);
+        commit(&subject, "g", 1, vec![file("targets", 1)]).await;
+        if writes(&subject, "g").await.is_none() {
+            // A store need not count.
+            return;
+        }
+        subject.store.delete(&gun("g")).await.unwrap();
+        let refused = subject.store.commit(&late).await;
+        assert!(matches!(refused, Err(StoreError::Conflict { role: Role::Timestamp, current: None })), "{refused:?}");
+        assert_eq!(subject.store.latest(&gun("g"), &Role::Targets).await.unwrap(), None);
+    }
+    let known = writes(&subject, "g").await;
+    subject.store.commit(&update_on(0, "g", 2, vec![file("targets", 2)]).after_writes(known)).await.unwrap();
 }
 
 async fn a_version_that_is_not_newer_is_a_conflict_also_where_nothing_was_written_since(subject: Subject) {

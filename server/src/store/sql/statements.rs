@@ -37,6 +37,8 @@ pub(super) struct Statements<E> {
     newest_of: Vec<(usize, Arc<Statement<E>>)>,
     /// $1 GUN for our tables, $2 now, $3 the use. Writes the repository's row, and holds it until the transaction ends.
     pub(super) take_repository: Statement<E>,
+    /// $1 GUN.
+    pub(super) writes: Statement<E>,
     /// $1 GUN. Another GUN that the collation calls equal.
     pub(super) equal_name: Statement<E>,
     /// $1 time, $2 GUN, $3 version, $4 digest, $5 category.
@@ -103,6 +105,7 @@ impl<E: Engine> Statements<E> {
                 or_update::<E>("gun"),
                 greater::<E>("bulla_repositories.used_at", "$3")
             )),
+            writes: Statement::new("SELECT writes FROM bulla_repositories WHERE gun = $1"),
             equal_name: Statement::new(match E::ENGINE {
                 EngineName::Sqlite | EngineName::Postgres => "SELECT gun FROM tuf_files WHERE gun = $1 AND gun <> $1",
                 EngineName::MySql => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulla_database::{Engine, EngineName, Session, Statement, Value};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
-use super::rows::{text, to_edition, to_micros};
+use super::rows::{number, text, to_edition, to_micros};
 use super::statements::{MAX_ROLES, Statements, insert_files, insert_files_and_change};
 use super::words::{own_name, own_text};
 use super::{read_failed, write_failed};
@@ -30,6 +30,10 @@ pub(super) async fn write_update<E: Engine>(
     take_repository(session, statements, gun, now, used_at(update, now)).await?;
     let newest = newest_of(session, statements, gun, &decisive_roles(update)).await?;
     follows(update, &newest)?;
+    if update.base().is_none() && writes_of(session, statements, gun).await? != writes_after(update) {
+        // Published and deleted since: its versions are not above those that were taken away.
+        return Err(StoreError::Conflict { role: Role::Timestamp, current: None });
+    }
     if update.base().is_none()
         && E::ENGINE == EngineName::MySql
         && let Some(stored) = equal_name(session, statements, gun).await?
@@ -65,6 +69,21 @@ pub(super) async fn write_update<E: Engine>(
         session.execute(&statements.insert_renewal, &[own_name::<E>(gun), version]).await.map_err(failed)?;
     }
     write_change(session, statements, gun, now, version, &sha256, ChangeCategory::Update).await
+}
+
+/// How often the repository has been written to when this update was the next one.
+fn writes_after(update: &ValidatedUpdate) -> i64 {
+    update.writes().unwrap_or_default().saturating_add(1)
+}
+
+/// How often it has been written to, the transaction that holds it included.
+async fn writes_of<E: Engine>(
+    session: &mut Session<'_, E>,
+    statements: &Statements<E>,
+    gun: &Gun,
+) -> Result<i64, StoreError> {
+    let rows = session.fetch(&statements.writes, &[own_name::<E>(gun)]).await.map_err(read_failed)?;
+    rows.first().map_or(Ok(0), |row| number(row, 0))
 }
 
 /// The use of its repository that an update is: the last one counts.

@@ -57,7 +57,8 @@ async fn works(store: &dyn MetadataStore) {
         store.latest(&gun(), &Role::Timestamp).await.unwrap();
     }
     store.delete(&gun()).await.unwrap();
-    store.commit(&first_publish()).await.unwrap();
+    let writes = store.newest(&gun()).await.unwrap().writes;
+    store.commit(&first_publish().after_writes(writes)).await.unwrap();
 }
 
 #[tokio::test]
