@@ -69,14 +69,12 @@ stored() {
   fi
 }
 
-started=$(date -u +%Y-%m-%dT%H:%MZ)
-load=$(cut -d' ' -f1-3 /proc/loadavg)
-for server in "${servers[@]}"; do
-  export TRUST_STATE=$work/$server
-  mkdir -m 711 "$TRUST_STATE"
-  echo "# $server"
-  start_peer "$server"
-  program=$bin/bulla-server signer=$bin/bulla-signer
+resident() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
+
+# measure SERVER
+measure() {
+  local program=$bin/bulla-server signer=$bin/bulla-signer milliseconds target
+  server=$1
   [ "$server" != reference ] || program=$(command -v notary-server) signer=$(command -v notary-signer)
   target=(--url "$URL" --ca "$TRUST_TLS_CA" --directory "$TRUST_STATE/uploads")
   "$bin/bulla-bench" prepare "${target[@]}" --repositories 8 --tags 100 --updates $((signs / 8)) >/dev/null
@@ -87,11 +85,16 @@ for server in "${servers[@]}"; do
     CHILDREN+=("$SERVER_PID")
     echo "$server $milliseconds" >>"$work/starts"
   done
-  resident() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
   echo "$server $(stat -Lc %s "$program") $(stat -Lc %s "$signer") $(resident "$SERVER_PID") $(resident "$SIGNER_PID") $(stored)" | tee -a "$work/sizes"
-  stop_children
-  engine_stop
-  rm -rf "$TRUST_STATE"
+}
+
+results=$work/results
+touch "$results"
+started=$(date -u +%Y-%m-%dT%H:%MZ)
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+for server in "${servers[@]}"; do
+  echo "# $server"
+  in_turn "$work/$server" "$server" measure
 done
 
 {
@@ -110,6 +113,7 @@ done
   echo "| server | program (MB) | its signer (MB) | memory after the start (MiB) | its signer after $signs publishes (MiB) | rows | documents (MB) | stored with indexes (MB) | bytes a publish |"
   echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
   awk -v signs="$signs" '{ printf "| %s | %.1f | %.1f | %s | %s | %d | %.1f | %.1f | %.0f |\n", $1, $2 / 1e6, $3 / 1e6, $4, $5, $6, $7 / 1e6, $8 / 1e6, $8 / signs }' "$work/sizes"
+  ended
 } >"$work/report.md"
 echo
 cat "$work/report.md"
