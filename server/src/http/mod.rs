@@ -11,6 +11,7 @@ mod fetch;
 mod health;
 mod keys;
 mod multipart;
+mod operation;
 mod path;
 mod publish;
 #[cfg(test)]
@@ -34,12 +35,14 @@ use tracing::{error, info};
 pub(crate) use answer_body::AnswerBody;
 pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use health::Health;
+pub(crate) use operation::Operation;
 pub(crate) use publish::LargeUploads;
 pub(crate) use upload::UploadMemory;
 
 use crate::app::App;
+use crate::metrics::Answered;
 use error::ApiError;
-use router::{Operation, Route};
+use router::Route;
 
 /// An answer, its body in memory.
 pub(crate) type Answer = Response<AnswerBody>;
@@ -79,14 +82,8 @@ where
     let duration = app.clock.uptime().saturating_sub(started);
     if let Some(operation) = operation {
         let answer_bytes = answer.body().size_hint().lower();
-        app.metrics.record(
-            operation.as_str(),
-            line.method.as_str(),
-            status.as_u16(),
-            duration,
-            request_bytes,
-            answer_bytes,
-        );
+        let (method, status) = (line.method.as_str(), status.as_u16());
+        app.metrics.record(Answered { operation, method, status, duration, request_bytes, answer_bytes });
     }
     line.write(status.as_u16(), duration, failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str())));
     answer

@@ -24,25 +24,12 @@ use hyper::http::request::Parts;
 use tuf_schema::Role;
 
 use super::error::ApiError;
+use super::operation::Operation;
 use super::path::{self, AskedRole, AskedVersion, Resource, TrustPath};
 use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, update};
 use crate::app::App;
 use crate::keys::ServerRole;
 use tuf_schema::Sha256;
-
-/// The operations that metrics and log tell apart; the names are the reference's, but for `GetUpdate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
-    UpdateTuf,
-    GetRole,
-    GetRoleByVersion,
-    GetRoleByHash,
-    GetUpdate,
-    GetKey,
-    RotateKey,
-    DeleteTuf,
-    Changefeed,
-}
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,22 +76,6 @@ pub(super) enum Route {
     Changes {
         name: String,
     },
-}
-
-impl Operation {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::UpdateTuf => "UpdateTUF",
-            Self::GetRole => "GetRole",
-            Self::GetRoleByVersion => "GetRoleByVersion",
-            Self::GetRoleByHash => "GetRoleByHash",
-            Self::GetUpdate => "GetUpdate",
-            Self::GetKey => "GetKey",
-            Self::RotateKey => "RotateKey",
-            Self::DeleteTuf => "DeleteTUF",
-            Self::Changefeed => "Changefeed",
-        }
-    }
 }
 
 impl Route {
