@@ -191,7 +191,7 @@ impl App {
             limits,
             started_at: clock.now().unix_seconds(),
             clock,
-            metrics: Metrics::default(),
+            metrics: Metrics::new(),
             health,
             requests: AtomicU64::new(0),
             database,

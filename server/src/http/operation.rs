@@ -15,6 +15,19 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Each of them.
+    pub(crate) const EVERY: [Self; 9] = [
+        Self::UpdateTuf,
+        Self::GetRole,
+        Self::GetRoleByVersion,
+        Self::GetRoleByHash,
+        Self::GetUpdate,
+        Self::GetKey,
+        Self::RotateKey,
+        Self::DeleteTuf,
+        Self::Changefeed,
+    ];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::UpdateTuf => "UpdateTUF",

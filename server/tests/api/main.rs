@@ -5,6 +5,7 @@
 mod binary;
 mod check;
 mod limits;
+mod metrics;
 mod recorded;
 mod repositories;
 mod rotation;

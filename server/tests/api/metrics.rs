@@ -1,0 +1,36 @@
+//! What `/metrics` tells after requests.
+
+use crate::repositories::published;
+use crate::server::Server;
+
+#[track_caller]
+fn assert_has(page: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(page.lines().any(|told| told == *line), "{line}\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_operation_and_class_of_status() {
+    let server = Server::start().await;
+    published(&server, "example.com/app").await;
+    for (gun, status) in [("app", 200), ("app", 200), ("other", 404)] {
+        assert_eq!(server.get(&format!("/v2/example.com/{gun}/_trust/tuf/root.json")).await.status, status);
+    }
+    for _ in 0..2 {
+        let answer = server.get("/metrics").await;
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        assert_has(
+            answer.text(),
+            &[
+                "# TYPE bulla_request_seconds histogram",
+                "bulla_request_seconds_bucket{operation=\"GetRole\",status=\"2xx\",le=\"+Inf\"} 2",
+                "bulla_request_seconds_count{operation=\"GetRole\",status=\"2xx\"} 2",
+                "bulla_request_seconds_count{operation=\"GetRole\",status=\"4xx\"} 1",
+                "bulla_request_seconds_count{operation=\"GetKey\",status=\"2xx\"} 2",
+                "bulla_request_seconds_count{operation=\"UpdateTUF\",status=\"2xx\"} 1",
+                "notary_server_http_requests_total{code=\"200\",method=\"get\",operation=\"GetRole\"} 2",
+            ],
+        );
+    }
+}
