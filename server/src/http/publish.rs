@@ -55,7 +55,10 @@ where
     let charge = app.upload_memory.charge(access.gun(), client)?;
     let received = upload::receive(&head.headers, body, &app.limits, charge).await?;
     let _turn = app.large_uploads.wait(access.gun(), &received.upload).await;
-    app.publisher.publish(&access, received.upload).await?;
+    let judged = app.metrics.publishes.begun();
+    let published = app.publisher.publish(&access, received.upload).await;
+    judged.ended(&published);
+    published?;
     drop(received.charge);
     Ok(answer::empty())
 }

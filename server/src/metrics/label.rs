@@ -1,5 +1,6 @@
 //! Labels whose values are few and known before anything is counted, and what is counted for each of them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::histogram::Histogram;
@@ -15,6 +16,31 @@ pub(crate) trait Label: Copy + PartialEq + 'static {
 
     /// A value on the page.
     fn as_str(self) -> &'static str;
+}
+
+/// A counter for each value of a label.
+#[derive(Debug)]
+pub(crate) struct Counters<L>(Vec<(L, AtomicU64)>);
+
+impl<L: Label> Counters<L> {
+    pub(crate) fn new() -> Self {
+        Self(L::ALL.iter().map(|value| (*value, AtomicU64::new(0))).collect())
+    }
+
+    /// One more.
+    pub(crate) fn count(&self, value: L) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == value) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All of them as the family `name`; also those that are 0, so that the first one is seen as a rise.
+    pub(super) fn write(&self, page: &mut Page, name: &str, help: &str) {
+        page.family(name, Kind::Counter, help);
+        for (value, counter) in &self.0 {
+            page.sample(name, &[(L::NAME, value.as_str())], counter.load(Ordering::Relaxed));
+        }
+    }
 }
 
 /// A histogram for each pair of values of two labels.
@@ -65,6 +91,17 @@ mod tests {
                 Self::Green => "green",
             }
         }
+    }
+
+    #[test]
+    fn each_value_is_counted_by_itself_and_told_from_the_start() {
+        let counters = Counters::new();
+        (0..3).for_each(|_| counters.count(Colour::Green));
+        let mut page = Page::default();
+        counters.write(&mut page, "apples_total", "Apples.");
+        let expected = "# HELP apples_total Apples.\n# TYPE apples_total counter\n\
+                        apples_total{colour=\"red\"} 0\napples_total{colour=\"green\"} 3\n";
+        assert_eq!(page.finish(), expected);
     }
 
     #[test]

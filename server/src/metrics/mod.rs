@@ -7,12 +7,14 @@ mod histogram;
 mod label;
 mod latency;
 mod page;
+mod publishes;
 mod requests;
 
 pub(crate) use requests::Answered;
 
 use latency::Latency;
 use page::Page;
+use publishes::Publishes;
 use requests::Requests;
 
 /// What was counted since the start.
@@ -20,11 +22,12 @@ use requests::Requests;
 pub(crate) struct Metrics {
     requests: Requests,
     latency: Latency,
+    pub(crate) publishes: Publishes,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        Self { requests: Requests::default(), latency: Latency::new() }
+        Self { requests: Requests::default(), latency: Latency::new(), publishes: Publishes::new() }
     }
 
     /// Counts one answered request.
@@ -38,6 +41,7 @@ impl Metrics {
         let mut page = Page::default();
         self.requests.write(&mut page);
         self.latency.write(&mut page);
+        self.publishes.write(&mut page);
         page.finish()
     }
 }

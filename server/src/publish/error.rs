@@ -50,6 +50,14 @@ pub enum PublishError {
         /// Its newest stored version, when it could still be told.
         current: Option<Version>,
     },
+    /// The upload was not to blame: others published each time that it was prepared.
+    #[error("the repository changed each time the upload was prepared; its {role} is another one again")]
+    Overtaken {
+        /// The role that changed last.
+        role: Role,
+        /// Its newest stored version, when it could still be told.
+        current: Option<Version>,
+    },
     /// The database's tables cannot hold the repository beside what they hold.
     #[error("the metadata database cannot hold the repository: {reason}")]
     DoesNotFit {
@@ -78,7 +86,11 @@ impl PublishError {
             | Self::BadHierarchy { .. }
             | Self::Validation(_)
             | Self::VersionConflict { .. } => true,
-            Self::DoesNotFit { .. } | Self::Signer(_) | Self::Store(_) | Self::Unwritable(_) => false,
+            Self::Overtaken { .. }
+            | Self::DoesNotFit { .. }
+            | Self::Signer(_)
+            | Self::Store(_)
+            | Self::Unwritable(_) => false,
         }
     }
 }

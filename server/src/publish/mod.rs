@@ -108,13 +108,13 @@ impl Publisher {
         let gun = access.gun();
         // Only this process's publishers wait here; against others the store decides.
         let _turn = self.turns.take(gun).await;
-        let mut lost = PublishError::VersionConflict { role: Role::Timestamp, current: None };
+        let mut lost = PublishError::Overtaken { role: Role::Timestamp, current: None };
         for attempt in 0..MAX_ATTEMPTS {
             self.wait(attempt).await;
             match self.attempt(gun, &upload).await {
                 Err(PublishError::Store(StoreError::Conflict { role, current })) => {
                     tracing::debug!(%gun, %role, "somebody else published; preparing again");
-                    lost = PublishError::VersionConflict { role, current };
+                    lost = PublishError::Overtaken { role, current };
                 }
                 done => return done,
             }

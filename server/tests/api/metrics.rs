@@ -1,7 +1,7 @@
 //! What `/metrics` tells after requests.
 
 use crate::repositories::published;
-use crate::server::Server;
+use crate::server::{Server, multipart};
 
 #[track_caller]
 fn assert_has(page: &str, lines: &[&str]) {
@@ -33,4 +33,27 @@ async fn requests_are_counted_by_operation_and_class_of_status() {
             ],
         );
     }
+}
+
+#[tokio::test]
+async fn publishes_are_counted_by_what_became_of_them() {
+    let server = Server::start().await;
+    let gun = "example.com/app";
+    let publisher = published(&server, gun).await;
+    let again = multipart(&[("targets", &publisher.targets_bytes())]);
+    server.post(gun, &again).await.assert_refused(400, "VERSION");
+    server.post("example.com/new", &again).await.assert_refused(400, "INVALID_UPDATE");
+    // no upload at all, so that nothing is judged
+    server.post(gun, b"nothing").await.assert_refused(400, "MALFORMED_UPLOAD");
+    assert_has(
+        server.get("/metrics").await.text(),
+        &[
+            "bulla_publishes_total{outcome=\"accepted\"} 1",
+            "bulla_publishes_total{outcome=\"refused\"} 1",
+            "bulla_publishes_total{outcome=\"conflict\"} 1",
+            "bulla_publishes_total{outcome=\"overtaken\"} 0",
+            "bulla_publishes_total{outcome=\"failed\"} 0",
+            "bulla_request_seconds_count{operation=\"UpdateTUF\",status=\"4xx\"} 3",
+        ],
+    );
 }

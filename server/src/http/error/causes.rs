@@ -64,7 +64,7 @@ impl From<PublishError> for ApiError {
                 violation("ErrBadHierarchy", Some(missing), rule.to_string())
             }
             PublishError::Validation(rule) => violation("ErrValidation", None, rule.to_string()),
-            PublishError::VersionConflict { role, current } => {
+            PublishError::VersionConflict { role, current } | PublishError::Overtaken { role, current } => {
                 Self::new(ErrorCode::Version, Detail::Stale { role, current }, reason)
             }
             PublishError::DoesNotFit { reason: misfit } => StoreError::DoesNotFit { reason: misfit }.into(),
@@ -127,9 +127,16 @@ mod tests {
 
     #[test]
     fn a_conflict_tells_the_version_that_is_current() {
-        let error = PublishError::VersionConflict { role: Role::Targets, current: Version::new(7).ok() };
+        let (role, current) = (Role::Targets, Version::new(7).ok());
         let detail = "\"detail\":{\"Role\":\"targets\",\"Current\":7}";
-        assert!(body(&error.into()).contains(detail));
+        for error in [
+            PublishError::VersionConflict { role: role.clone(), current },
+            PublishError::Overtaken { role: role.clone(), current },
+        ] {
+            let error = ApiError::from(error);
+            assert_eq!(error.code, ErrorCode::Version);
+            assert!(body(&error).contains(detail));
+        }
     }
 
     #[test]

@@ -252,7 +252,7 @@ async fn who_loses_every_race_hears_version() {
     let conflict = Some((Role::Timestamp, Some(version(7))));
     let store = Arc::new(DisturbedStore { conflict, ..DisturbedStore::over(&stack.store) });
     let error = publish(&stack, &store, vec![targets(&author)]).await.unwrap_err();
-    let PublishError::VersionConflict { role, current } = error else { panic!("{error}") };
+    let PublishError::Overtaken { role, current } = error else { panic!("{error}") };
     assert_eq!((role, current), (Role::Timestamp, Some(version(7))));
     assert_eq!(store.questions()["commit"], MAX_ATTEMPTS);
 }

@@ -262,7 +262,7 @@ fn told(error: &PublishError) -> (&'static str, String) {
         PublishError::BadSnapshot(_) => "ErrBadSnapshot",
         PublishError::BadHierarchy { .. } => "ErrBadHierarchy",
         PublishError::Validation(_) => "ErrValidation",
-        PublishError::VersionConflict { .. } => "VERSION",
+        PublishError::VersionConflict { .. } | PublishError::Overtaken { .. } => "VERSION",
         PublishError::MalformedJson { .. } => "MALFORMED_JSON",
         PublishError::DoesNotFit { .. } => "INVALID_GUN",
         PublishError::Signer(_) | PublishError::Store(_) | PublishError::Unwritable(_) => "5xx",
