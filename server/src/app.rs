@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::http::{AnswerMemory, Health, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SignerCalls};
 use crate::publish::Publisher;
 use crate::rate::{Client, RateLimits, Shares};
 use crate::read::Reader;
@@ -130,6 +130,7 @@ pub(crate) struct Foundations {
     pub(crate) algorithm: KeyAlgorithm,
     pub(crate) health: Health,
     pub(crate) database: Option<Opened>,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {
@@ -139,7 +140,8 @@ impl App {
     /// [`StartError`] for the first that cannot be used.
     pub(crate) async fn new(mut config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Vec<Watched>), StartError> {
         let mut watched = Vec::new();
-        let (signer, algorithm) = signer(&config.trust, &mut watched)?;
+        let metrics = Metrics::new(Arc::clone(&clock));
+        let (signer, algorithm) = signer(&config.trust, Some(&metrics.signer_calls), &mut watched)?;
         let (store, database) = open_storage(&config.storage, &clock).await?;
         if let Some(longest) = database.as_ref().and_then(Opened::longest_file)
             && config.limits.document_bytes > longest
@@ -154,7 +156,8 @@ impl App {
         }
         let is_remote = matches!(config.trust, TrustConfig::Remote(_));
         let health = Health::new(database.is_some(), is_remote);
-        let app = Self::on(Foundations { store, signer, algorithm, health, database }, config, clock, &mut watched)?;
+        let foundations = Foundations { store, signer, algorithm, health, database, metrics };
+        let app = Self::on(foundations, config, clock, &mut watched)?;
         Ok((app, watched))
     }
 
@@ -165,7 +168,7 @@ impl App {
         clock: Arc<dyn Clock>,
         watched: &mut Vec<Watched>,
     ) -> Result<Self, StartError> {
-        let Foundations { store, signer, algorithm, health, database } = foundations;
+        let Foundations { store, signer, algorithm, health, database, metrics } = foundations;
         let limits = config.limits;
         Ok(Self {
             publisher: Publisher::new(
@@ -191,7 +194,7 @@ impl App {
             limits,
             started_at: clock.now().unix_seconds(),
             clock,
-            metrics: Metrics::new(),
+            metrics,
             health,
             requests: AtomicU64::new(0),
             database,
@@ -267,8 +270,10 @@ async fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, S
     }
 }
 
+/// The signer that the configuration names; what is asked of a remote one is counted in `calls`.
 pub(crate) fn signer(
     trust: &TrustConfig,
+    calls: Option<&Arc<SignerCalls>>,
     watched: &mut Vec<Watched>,
 ) -> Result<(Arc<dyn RoleSigner>, KeyAlgorithm), StartError> {
     match trust {
@@ -277,7 +282,11 @@ pub(crate) fn signer(
         TrustConfig::Remote(remote) => {
             let files = files_of_signer(remote);
             let contents: Vec<_> = files.iter().map(NamedFile::read).collect::<Result<_, _>>()?;
-            let signer = Arc::new(GrpcSigner::new(settings(remote, &contents))?);
+            let signer = GrpcSigner::new(settings(remote, &contents))?;
+            let signer = Arc::new(match calls {
+                Some(calls) => signer.counted_in(Arc::clone(calls)),
+                None => signer,
+            });
             if !files.is_empty() {
                 let (shared, remote) = (Arc::clone(&signer), remote.clone());
                 watched.push(Watched::start(files, move |contents| Ok(shared.replace(settings(&remote, contents))?))?);

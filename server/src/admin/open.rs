@@ -37,6 +37,6 @@ pub(super) async fn store(
 pub(super) fn signer(trust: &TrustConfig) -> Result<Option<Arc<dyn RoleSigner>>, AdminError> {
     match trust {
         TrustConfig::Local => Ok(None),
-        TrustConfig::Remote(_) => Ok(Some(app::signer(trust, &mut Vec::new())?.0)),
+        TrustConfig::Remote(_) => Ok(Some(app::signer(trust, None, &mut Vec::new())?.0)),
     }
 }

@@ -17,6 +17,7 @@ use super::{Health, respond};
 use crate::app::{App, Foundations};
 use crate::clock::{Clock, TestClock};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::signer::local::LocalSigner;
 use crate::signer::{KeyAlgorithm, RoleSigner};
 use crate::store::memory::MemoryStore;
@@ -36,7 +37,9 @@ impl Replica {
         std::fs::write(&path, config.to_string()).unwrap();
         let (store, signer) = (Arc::clone(store), Arc::clone(signer));
         let health = Health::new(false, false);
-        let foundations = Foundations { store, signer, algorithm: KeyAlgorithm::Ed25519, health, database: None };
+        let metrics = Metrics::new(Arc::clone(clock) as _);
+        let algorithm = KeyAlgorithm::Ed25519;
+        let foundations = Foundations { store, signer, algorithm, health, database: None, metrics };
         let config = Config::load(&path, []).unwrap().0;
         Self(App::on(foundations, config, Arc::clone(clock) as _, &mut Vec::new()).unwrap())
     }

@@ -9,25 +9,36 @@ mod latency;
 mod page;
 mod publishes;
 mod requests;
+mod signer_calls;
 
 pub(crate) use requests::Answered;
+pub(crate) use signer_calls::{Call, SignerCalls};
 
+use std::sync::Arc;
+
+use crate::clock::Clock;
 use latency::Latency;
 use page::Page;
 use publishes::Publishes;
 use requests::Requests;
 
 /// What was counted since the start.
-#[derive(Debug)]
 pub(crate) struct Metrics {
     requests: Requests,
     latency: Latency,
     pub(crate) publishes: Publishes,
+    pub(crate) signer_calls: Arc<SignerCalls>,
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
-        Self { requests: Requests::default(), latency: Latency::new(), publishes: Publishes::new() }
+    /// `clock` says how long the signer takes.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            requests: Requests::default(),
+            latency: Latency::new(),
+            publishes: Publishes::new(),
+            signer_calls: Arc::new(SignerCalls::new(clock)),
+        }
     }
 
     /// Counts one answered request.
@@ -42,6 +53,7 @@ impl Metrics {
         self.requests.write(&mut page);
         self.latency.write(&mut page);
         self.publishes.write(&mut page);
+        self.signer_calls.write(&mut page);
         page.finish()
     }
 }

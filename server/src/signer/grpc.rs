@@ -19,6 +19,7 @@ use self::proto::signer_client::SignerClient;
 use super::trust::{Listed, TrustError};
 use super::{BadAnswer, Custody, KeyAlgorithm, RoleSigner, ServerRole, SignerError};
 use crate::bounded::BoundedMap;
+use crate::metrics::{Call, SignerCalls};
 
 #[expect(unreachable_pub, unused_qualifications, clippy::allow_attributes_without_reason, reason = "generated code")]
 mod proto {
@@ -70,6 +71,7 @@ pub struct GrpcSigner {
     deadline: Duration,
     /// Keys the signer said it holds, so that a publish costs one question for each signature.
     held: Mutex<BoundedMap<KeyId, PublicKey>>,
+    calls: Option<Arc<SignerCalls>>,
 }
 
 /// Where the signer is, and the way there at present.
@@ -88,7 +90,13 @@ impl GrpcSigner {
             connection: Mutex::new(Connection::prepare(&settings)?),
             deadline: settings.deadline,
             held: Mutex::new(BoundedMap::new(REMEMBERED_KEYS)),
+            calls: None,
         })
+    }
+
+    /// Counts what is asked in `calls`.
+    pub(crate) fn counted_in(self, calls: Arc<SignerCalls>) -> Self {
+        Self { calls: Some(calls), ..self }
     }
 
     /// Asks with other certificates from the next question on; questions at work end as they began.
@@ -123,6 +131,17 @@ impl GrpcSigner {
 
     fn held(&self) -> MutexGuard<'_, BoundedMap<KeyId, PublicKey>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn counted<T>(
+        &self,
+        call: Call,
+        question: impl Future<Output = Result<T, SignerError>> + Send,
+    ) -> Result<T, SignerError> {
+        match &self.calls {
+            Some(calls) => calls.timed(call, question).await,
+            None => question.await,
+        }
     }
 
     /// Asks within the deadline, once more if the connection turns out to be lost: every question may be repeated.
@@ -168,9 +187,9 @@ impl Connection {
     }
 }
 
-#[async_trait]
-impl RoleSigner for GrpcSigner {
-    async fn create_key(&self, gun: &Gun, role: ServerRole, algorithm: KeyAlgorithm) -> Result<PublicKey, SignerError> {
+/// The questions themselves.
+impl GrpcSigner {
+    async fn new_key(&self, gun: &Gun, role: ServerRole, algorithm: KeyAlgorithm) -> Result<PublicKey, SignerError> {
         let request = proto::CreateKeyRequest {
             algorithm: algorithm.as_str().to_owned(),
             gun: gun.as_str().to_owned(),
@@ -188,12 +207,7 @@ impl RoleSigner for GrpcSigner {
         Ok(key)
     }
 
-    async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
-        // A key is held under its hash and nothing else. The reference's signer answers an empty id with any key it
-        // has, and what a root calls its keys is the publisher's choice.
-        if Sha256::from_hex(id.as_str()).is_none() {
-            return Ok(None);
-        }
+    async fn key_of(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
         let request = proto::KeyId { id: id.as_str().to_owned() };
         let answer = self
             .ask(|| {
@@ -214,15 +228,7 @@ impl RoleSigner for GrpcSigner {
         Ok(Some(key))
     }
 
-    async fn signing_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
-        let remembered = self.held().get(id).cloned();
-        match remembered {
-            Some(key) => Ok(Some(key)),
-            None => self.public_key(id).await,
-        }
-    }
-
-    async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
+    async fn signature(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
         let answer = self
             .ask(|| {
                 let (mut client, request) = (self.signer(), signature_request(gun, key, content));
@@ -247,7 +253,7 @@ impl RoleSigner for GrpcSigner {
         }
     }
 
-    async fn check(&self) -> Result<(), SignerError> {
+    async fn health(&self) -> Result<(), SignerError> {
         let answer = self
             .ask(|| {
                 let mut client = HealthClient::new(self.channel());
@@ -262,6 +268,38 @@ impl RoleSigner for GrpcSigner {
                 Err(SignerError::Refused { code: "health".to_owned(), message })
             }
         }
+    }
+}
+
+#[async_trait]
+impl RoleSigner for GrpcSigner {
+    async fn create_key(&self, gun: &Gun, role: ServerRole, algorithm: KeyAlgorithm) -> Result<PublicKey, SignerError> {
+        self.counted(Call::CreateKey, self.new_key(gun, role, algorithm)).await
+    }
+
+    async fn public_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        // A key is held under its hash and nothing else. The reference's signer answers an empty id with any key it
+        // has, and what a root calls its keys is the publisher's choice.
+        if Sha256::from_hex(id.as_str()).is_none() {
+            return Ok(None);
+        }
+        self.counted(Call::PublicKey, self.key_of(id)).await
+    }
+
+    async fn signing_key(&self, id: &KeyId) -> Result<Option<PublicKey>, SignerError> {
+        let remembered = self.held().get(id).cloned();
+        match remembered {
+            Some(key) => Ok(Some(key)),
+            None => self.public_key(id).await,
+        }
+    }
+
+    async fn sign(&self, gun: &Gun, key: &PublicKey, content: &[u8]) -> Result<Signature, SignerError> {
+        self.counted(Call::Sign, self.signature(gun, key, content)).await
+    }
+
+    async fn check(&self) -> Result<(), SignerError> {
+        self.counted(Call::Check, self.health()).await
     }
 
     fn custody(&self) -> Custody {
@@ -353,6 +391,7 @@ mod tests {
     use tuf_schema::testing::secret_key;
 
     use super::*;
+    use crate::clock::SystemClock;
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -426,20 +465,29 @@ mod tests {
             client: None,
             deadline: DEADLINE,
         };
-        let signer = GrpcSigner::new(settings).unwrap();
+        let calls = Arc::new(SignerCalls::new(Arc::new(SystemClock)));
+        let signer = GrpcSigner::new(settings).unwrap().counted_in(Arc::clone(&calls));
         let (gun, key) = (Gun::parse("example.com/app").unwrap(), secret_key().public().clone());
         assert!(matches!(signer.public_key(key.id()).await, Err(SignerError::Unavailable(_))));
         assert!(matches!(signer.sign(&gun, &key, b"content").await, Err(SignerError::Unavailable(_))));
         assert!(matches!(signer.check().await, Err(SignerError::Unavailable(_))));
+        assert!(matches!(signer.signing_key(key.id()).await, Err(SignerError::Unavailable(_))));
+        let page = calls.written();
+        for (call, count) in [("public_key", 2), ("sign", 1), ("check", 1)] {
+            let expected = format!("_seconds_count{{call=\"{call}\",outcome=\"unavailable\"}} {count}\n");
+            assert!(page.contains(&expected), "{expected}{page}");
+        }
     }
 
     #[tokio::test]
     async fn an_id_that_is_no_hash_is_not_held_and_not_asked_for() {
         let settings =
             GrpcSettings { host: "127.0.0.1".into(), port: 9, ca_pem: None, client: None, deadline: DEADLINE };
-        let signer = GrpcSigner::new(settings).unwrap();
+        let calls = Arc::new(SignerCalls::new(Arc::new(SystemClock)));
+        let signer = GrpcSigner::new(settings).unwrap().counted_in(Arc::clone(&calls));
         for id in [String::new(), "aa".to_owned(), "A".repeat(64), "a".repeat(100_000)] {
             assert!(matches!(signer.public_key(&KeyId::from_wire(&id)).await, Ok(None)));
         }
+        assert!(!calls.written().contains("_count{"));
     }
 }

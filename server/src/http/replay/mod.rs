@@ -24,6 +24,7 @@ use super::{Health, respond};
 use crate::app::{App, Foundations};
 use crate::clock::TestClock;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::signer::{Custody, KeyAlgorithm};
 use crate::store::memory::MemoryStore;
 
@@ -125,6 +126,7 @@ fn on(store: Arc<MemoryStore>, signer: RecordedSigner) -> Foundations {
         algorithm: KeyAlgorithm::Ecdsa,
         health: Health::new(true, true),
         database: None,
+        metrics: Metrics::new(TestClock::at(RECORDED_AT)),
     }
 }
 
@@ -193,11 +195,12 @@ async fn with_storage_and_keys_in_memory_answers_are_the_reference_s() {
     assert_eq!(captures.len(), 10);
     let clock = TestClock::at("2026-11-21T21:03:44.7Z");
     let foundations = Foundations {
-        store: Arc::new(MemoryStore::new(clock)),
+        store: Arc::new(MemoryStore::new(clock.clone())),
         signer: Arc::new(RecordedSigner::of(&captures).in_custody(Custody::Local)),
         algorithm: KeyAlgorithm::Ed25519,
         health: Health::new(false, false),
         database: None,
+        metrics: Metrics::new(clock),
     };
     let mut replay = Replay::new(foundations, json!({}));
     replay.run(captures).await;
