@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bulla_database::PoolUse;
 use ring::rand::SystemRandom;
 
 use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
@@ -206,6 +207,12 @@ impl App {
         format!("{:x}-{}", self.started_at, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The page of metrics.
+    pub(crate) fn metrics_page(&self) -> String {
+        let pools = self.database.as_ref().map(Opened::pools).unwrap_or_default();
+        self.metrics.text(&pools)
+    }
+
     /// Closes what must be closed.
     pub(crate) async fn close(&self) {
         match &self.database {
@@ -230,6 +237,15 @@ pub(crate) enum Opened {
 }
 
 impl Opened {
+    /// How many of its connections are in use now.
+    fn pools(&self) -> Vec<PoolUse> {
+        match self {
+            Self::Sqlite(store) => store.pools(),
+            Self::Postgres(store) => store.pools(),
+            Self::MySql(store) => store.pools(),
+        }
+    }
+
     /// How long a file may be that the database takes, in bytes.
     fn longest_file(&self) -> Option<usize> {
         match self {

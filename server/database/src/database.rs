@@ -45,6 +45,28 @@ impl Default for PoolSettings {
     }
 }
 
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading only.
+    Reads,
+    /// Writing only.
+    Writes,
+    /// Both.
+    Both,
+}
+
+/// How much of a pool is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// What its connections are for.
+    pub purpose: Purpose,
+    /// How many are lent now, or being made.
+    pub in_use: usize,
+    /// How many there may be.
+    pub at_most: usize,
+}
+
 /// An opened database.
 ///
 /// What was begun here comes to its end and gives its connection back, also when nobody waits for it any more: a
@@ -126,6 +148,20 @@ impl<E: Engine> Database<E> {
             lent.session(timeout)?.execute_with(text, arguments).await
         };
         ended(work).await
+    }
+
+    /// How much of each pool is in use now.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let told = |purpose, lender: &Lender<E>| {
+            let (in_use, at_most) = lender.in_use();
+            PoolUse { purpose, in_use, at_most }
+        };
+        if self.reads.is_same(&self.writes) {
+            vec![told(Purpose::Both, &self.writes)]
+        } else {
+            vec![told(Purpose::Reads, &self.reads), told(Purpose::Writes, &self.writes)]
+        }
     }
 
     /// Waits for what is being written and closes every connection.
@@ -309,6 +345,19 @@ mod tests {
     fn said<E: Engine>(opened: Result<Database<E>, Failure>) -> String {
         let failure = opened.err().unwrap();
         format!("{failure}: {}", failure.source().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_file_has_one_connection_that_writes_and_others_that_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        std::fs::write(&path, "").unwrap();
+        let database = Database::<Sqlite>::sqlite(&path, 4).await.unwrap();
+        let transaction = database.begin().await.unwrap();
+        let told = |purpose, in_use, at_most| PoolUse { purpose, in_use, at_most };
+        assert_eq!(database.pools(), [told(Purpose::Reads, 0, 4), told(Purpose::Writes, 1, 1)]);
+        transaction.rollback().await.unwrap();
+        assert_eq!(database.pools(), [told(Purpose::Reads, 0, 4), told(Purpose::Writes, 0, 1)]);
     }
 
     #[tokio::test]

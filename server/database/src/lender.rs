@@ -54,14 +54,25 @@ impl<E: Engine> Clone for Lender<E> {
 
 impl<E: Engine> Lender<E> {
     pub(crate) fn new(pool: Pool<E>) -> Self {
-        let most = usize::try_from(pool.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { pool, kept: Arc::default(), turns: Arc::new(Semaphore::new(most)) }
+        let turns = Arc::new(Semaphore::new(at_most(&pool)));
+        Self { pool, kept: Arc::default(), turns }
     }
 
     /// The driver's pool, with every connection that nobody uses.
     pub(crate) fn pool(&self) -> &Pool<E> {
         self.kept.give_back(|_| true);
         &self.pool
+    }
+
+    /// How many connections are lent now, or being made, and how many may be.
+    pub(crate) fn in_use(&self) -> (usize, usize) {
+        let at_most = at_most(&self.pool);
+        (at_most.saturating_sub(self.turns.available_permits()), at_most)
+    }
+
+    /// Whether both lend connections of the same pool.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.turns, &other.turns)
     }
 
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
@@ -116,6 +127,11 @@ impl<E: Engine> Lender<E> {
         self.kept.give_back(|_| true);
         closed.await;
     }
+}
+
+/// How many connections a pool may have.
+fn at_most<E: Engine>(pool: &Pool<E>) -> usize {
+    usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }
 
 /// Connections that nobody uses and that the pool has not got back.
@@ -322,6 +338,16 @@ mod tests {
         again.session(None).unwrap().run("SELECT * FROM mine").await.unwrap();
         drop((second, again));
         assert_eq!((lender.pool.size(), lender.pool.num_idle(), lender.kept.lock().idle.len()), (2, 0, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_lent_or_waited_for_is_in_use_and_what_lies_at_hand_is_not() {
+        let lender = lender();
+        assert_eq!(lender.in_use(), (0, 2));
+        let (first, turn) = (lent(&lender).await, lender.turn().await.unwrap());
+        assert_eq!(lender.in_use(), (2, 2));
+        drop((first, turn));
+        assert_eq!((lender.in_use(), lender.kept.lock().idle.len()), ((0, 2), 1));
     }
 
     #[tokio::test]

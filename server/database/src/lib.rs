@@ -29,7 +29,7 @@ mod session;
 mod statement;
 mod value;
 
-pub use database::{Database, PoolSettings, to_its_end};
+pub use database::{Database, PoolSettings, PoolUse, Purpose, to_its_end};
 pub use engine::{Engine, EngineName};
 pub use failure::{Class, Failure};
 pub use migrations::{MigrateError, Part, Step, first_sqlite_step, has_table, migrate, steps_done};

@@ -169,7 +169,7 @@ where
         }
         Route::Ping => caller.catalog().map(|_| answer::text("{}".into())),
         Route::Health => Ok(health::health(app).await),
-        Route::Metrics => Ok(answer::metrics(app.metrics.text())),
+        Route::Metrics => Ok(answer::metrics(app.metrics_page())),
         Route::AllChanges => {
             let access = caller.catalog()?;
             let client = caller.client(access.subject());

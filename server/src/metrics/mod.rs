@@ -7,6 +7,7 @@ mod histogram;
 mod label;
 mod latency;
 mod page;
+mod pools;
 mod publishes;
 mod requests;
 mod signer_calls;
@@ -15,6 +16,8 @@ pub(crate) use requests::Answered;
 pub(crate) use signer_calls::{Call, SignerCalls};
 
 use std::sync::Arc;
+
+use bulla_database::PoolUse;
 
 use crate::clock::Clock;
 use latency::Latency;
@@ -47,13 +50,14 @@ impl Metrics {
         self.latency.record(answered);
     }
 
-    /// All of it as text.
-    pub(crate) fn text(&self) -> String {
+    /// All of it as text, with what is told as it is now.
+    pub(crate) fn text(&self, pools: &[PoolUse]) -> String {
         let mut page = Page::default();
         self.requests.write(&mut page);
         self.latency.write(&mut page);
         self.publishes.write(&mut page);
         self.signer_calls.write(&mut page);
+        pools::write(&mut page, pools);
         page.finish()
     }
 }

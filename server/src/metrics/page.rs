@@ -6,6 +6,7 @@ use std::fmt::{Display, Write as _};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
+    Gauge,
     Histogram,
     Summary,
 }
@@ -18,6 +19,7 @@ impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
+            Self::Gauge => "gauge",
             Self::Histogram => "histogram",
             Self::Summary => "summary",
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use bulla_database::{Database, Engine, EngineName, Failure, Row, Statement, Value, to_its_end};
+use bulla_database::{Database, Engine, EngineName, Failure, PoolUse, Row, Statement, Value, to_its_end};
 use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::at_once::AtOnce;
@@ -137,6 +137,12 @@ impl<E: Engine> SqlStore<E> {
     #[must_use]
     pub fn longest_file(&self) -> Option<usize> {
         self.longest_file
+    }
+
+    /// How many of the database's connections are in use now.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        self.database.pools()
     }
 
     /// Waits for what is being written and closes the database.
