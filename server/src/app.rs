@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::http::{AnswerMemory, Health, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
-use crate::metrics::{Metrics, SignerCalls};
+use crate::metrics::{Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
 use crate::rate::{Client, RateLimits, Shares};
 use crate::read::Reader;
@@ -210,7 +210,7 @@ impl App {
     /// The page of metrics.
     pub(crate) fn metrics_page(&self) -> String {
         let pools = self.database.as_ref().map(Opened::pools).unwrap_or_default();
-        self.metrics.text(&pools)
+        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas() })
     }
 
     /// Closes what must be closed.

@@ -22,6 +22,8 @@ use crate::auth::{Access, Pull};
 use crate::bounded::BoundedMap;
 use crate::config::Limits;
 use crate::gun_turns::{GunTurns, Turn};
+use crate::links::Listed;
+use crate::metrics::{Counters, DeltaOutcome};
 use crate::read::Reader;
 use crate::store::{StoreError, Stored};
 
@@ -56,6 +58,8 @@ pub(crate) struct Deltas {
     memory_bytes: usize,
     /// How long turns are waited for.
     pub(super) patience: Duration,
+    /// What became of those that were asked for.
+    pub(super) outcomes: Counters<DeltaOutcome>,
 }
 
 /// Two documents of one role of one repository.
@@ -102,6 +106,7 @@ impl Deltas {
             largest: if slots == 0 { 0 } else { limits.delta_bytes as u64 },
             memory_bytes: limits.delta_memory_bytes,
             patience: PATIENCE,
+            outcomes: Counters::new(),
         }
     }
 
@@ -124,15 +129,28 @@ impl Deltas {
         }
         let pair = Pair { gun: access.gun().clone(), role: role.clone(), base, file: listed.sha256 };
         if let Some(made) = self.remembered(&pair) {
-            return Ok(made);
+            return Ok(self.counted(made, DeltaOutcome::Remembered));
         }
         let place = self.place(&pair.gun, deadline).await;
         // by the one whose turn it was before, perhaps
         if let Some(made) = self.remembered(&pair) {
-            return Ok(made);
+            return Ok(self.counted(made, DeltaOutcome::Remembered));
         }
-        let Some(place) = place else { return Ok(Made::Busy) };
-        let Some(base) = reader.by_sha256(access, role, &base).await? else {
+        let Some(place) = place else { return Ok(self.counted(Made::Busy, DeltaOutcome::NoTurn)) };
+        let made = self.read_and_make(reader, access, pair, listed, place).await?;
+        Ok(self.counted(made, DeltaOutcome::Made))
+    }
+
+    /// Reads both documents and makes the delta, if there is one to be made.
+    async fn read_and_make(
+        &self,
+        reader: &Reader,
+        access: &Access<Pull>,
+        pair: Pair,
+        listed: Listed,
+        place: Place,
+    ) -> Result<Made, StoreError> {
+        let Some(base) = reader.by_sha256(access, &pair.role, &pair.base).await? else {
             missing(&self.missing).insert(pair, ());
             return Ok(Made::Useless);
         };
@@ -140,8 +158,17 @@ impl Deltas {
             remember(&self.made, pair, None);
             return Ok(Made::Useless);
         }
-        let Some(file) = read(reader, access, role, listed).await? else { return Ok(Made::Useless) };
+        let Some(file) = read(reader, access, &pair.role, listed).await? else { return Ok(Made::Useless) };
         Ok(self.make(pair, base, file, place).await)
+    }
+
+    /// Counts what a client is sent; `outcome` where that is a delta.
+    fn counted(&self, made: Made, outcome: DeltaOutcome) -> Made {
+        self.outcomes.count(match &made {
+            Made::Delta(_) | Made::Busy => outcome,
+            Made::Useless => DeltaOutcome::Useless,
+        });
+        made
     }
 
     /// Whether a document of this size may be sent as a delta.
@@ -241,7 +268,6 @@ mod tests {
 
     use super::*;
     use crate::catch_up::tests::{reader, store};
-    use crate::links::Listed;
     use crate::store::memory::MemoryStore;
 
     fn deltas(change: impl FnOnce(&mut Limits)) -> Deltas {
@@ -441,6 +467,34 @@ mod tests {
         // asked first, when nothing is made yet
         let (asked, _) = tokio::join!(asked(&deltas, Arc::new(store()), base.sha256, &file), making);
         assert!(matches!(asked, Made::Delta(_)));
+    }
+
+    #[tokio::test]
+    async fn what_a_client_could_have_been_sent_is_counted_by_what_became_of_it() {
+        let deltas = Deltas { patience: Duration::ZERO, ..deltas(|_| {}) };
+        let (base, mut file) = (lines(1000), lines(1000));
+        file[500] ^= 1;
+        let (base, file) = (stored(base), Stored { version: Version::new(2).unwrap(), ..stored(file) });
+        let store = Arc::new(store());
+        for document in [&base, &file] {
+            store.take_over(&gun("g"), &Role::Targets, document.clone());
+        }
+        let count = |outcome| deltas.outcomes.counted(outcome);
+        let held = turn(&deltas, &gun("g")).await.unwrap();
+        assert!(matches!(asked(&deltas, Arc::clone(&store), base.sha256, &file).await, Made::Busy));
+        assert_eq!(count(DeltaOutcome::NoTurn), 1);
+        drop(held);
+        for (made, remembered) in [(1, 0), (1, 1), (1, 2)] {
+            assert!(matches!(asked(&deltas, Arc::clone(&store), base.sha256, &file).await, Made::Delta(_)));
+            assert_eq!((count(DeltaOutcome::Made), count(DeltaOutcome::Remembered)), (made, remembered));
+        }
+        // a base that is not stored: looked for, and then remembered
+        for useless in 1..=2 {
+            let unknown = Sha256::of(b"unknown");
+            assert!(matches!(asked(&deltas, Arc::clone(&store), unknown, &file).await, Made::Useless));
+            assert_eq!(count(DeltaOutcome::Useless), useless);
+        }
+        assert_eq!(count(DeltaOutcome::NoTurn), 1);
     }
 
     proptest! {

@@ -19,6 +19,7 @@ use tuf_schema::verify::limits::MAX_ROOT_STEPS;
 use crate::auth::{Access, Pull};
 use crate::config::Limits;
 use crate::links::Listed;
+use crate::metrics::{Counters, DeltaOutcome};
 use crate::read::Reader;
 use crate::read::state::State;
 use crate::store::{StoreError, Stored};
@@ -52,6 +53,11 @@ impl CatchUp {
     /// What of `state` an answer of at most so many bytes is to bring a client that holds `held`.
     pub(crate) fn plan(&self, state: State, held: &Held, most_bytes: usize) -> Plan {
         Plan::new(state, held, self.most_bytes.min(most_bytes))
+    }
+
+    /// What became of the deltas that clients could have been sent.
+    pub(crate) fn deltas(&self) -> &Counters<DeltaOutcome> {
+        &self.deltas.outcomes
     }
 
     /// Until when deltas are waited for that are needed from now on.

@@ -34,6 +34,12 @@ impl<L: Label> Counters<L> {
         }
     }
 
+    /// How many there were so far.
+    #[cfg(test)]
+    pub(crate) fn counted(&self, value: L) -> u64 {
+        self.0.iter().find(|(known, _)| *known == value).map_or(0, |(_, counter)| counter.load(Ordering::Relaxed))
+    }
+
     /// All of them as the family `name`; also those that are 0, so that the first one is seen as a rise.
     pub(super) fn write(&self, page: &mut Page, name: &str, help: &str) {
         page.family(name, Kind::Counter, help);

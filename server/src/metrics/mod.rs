@@ -3,6 +3,7 @@
 //! Written by hand: the library that the signer uses writes OpenMetrics, where the type line of `x_total` says `x`, and
 //! dashboards made for the reference read its names as they are. And its histograms have a lock.
 
+mod deltas;
 mod histogram;
 mod label;
 mod latency;
@@ -12,6 +13,8 @@ mod publishes;
 mod requests;
 mod signer_calls;
 
+pub(crate) use deltas::DeltaOutcome;
+pub(crate) use label::Counters;
 pub(crate) use requests::Answered;
 pub(crate) use signer_calls::{Call, SignerCalls};
 
@@ -33,6 +36,12 @@ pub(crate) struct Metrics {
     pub(crate) signer_calls: Arc<SignerCalls>,
 }
 
+/// What is known elsewhere when the page is asked for.
+pub(crate) struct Others<'a> {
+    pub(crate) pools: Vec<PoolUse>,
+    pub(crate) deltas: &'a Counters<DeltaOutcome>,
+}
+
 impl Metrics {
     /// `clock` says how long the signer takes.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
@@ -50,14 +59,15 @@ impl Metrics {
         self.latency.record(answered);
     }
 
-    /// All of it as text, with what is told as it is now.
-    pub(crate) fn text(&self, pools: &[PoolUse]) -> String {
+    /// All of it as text, with what others know.
+    pub(crate) fn text(&self, others: &Others<'_>) -> String {
         let mut page = Page::default();
         self.requests.write(&mut page);
         self.latency.write(&mut page);
         self.publishes.write(&mut page);
         self.signer_calls.write(&mut page);
-        pools::write(&mut page, pools);
+        pools::write(&mut page, &others.pools);
+        others.deltas.write(&mut page, "bulla_deltas_total", "Deltas that clients could have been sent.");
         page.finish()
     }
 }
