@@ -14,9 +14,10 @@ use crate::clock::Clock;
 use crate::config::{
     CacheAges, Config, Database, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig,
 };
+use crate::expiry::survey::Survey;
 use crate::http::{AnswerMemory, Health, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
-use crate::metrics::{Metrics, Others, SignerCalls};
+use crate::metrics::{Expiry, Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
 use crate::rate::{Client, RateLimits, Shares};
 use crate::read::Reader;
@@ -117,6 +118,9 @@ pub(crate) struct App {
     pub(crate) connection_shares: Shares<Client>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    pub(crate) survey: Survey,
+    /// Whether the page of metrics does.
+    names_repositories: bool,
     pub(crate) health: Health,
     started_at: i64,
     requests: AtomicU64,
@@ -181,6 +185,8 @@ impl App {
             ),
             reader: Reader::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock)),
             catch_up: CatchUp::new(&limits),
+            survey: Survey::new(Arc::clone(&store), Arc::clone(&clock)),
+            names_repositories: config.metrics.repository_names,
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
             signer,
@@ -210,7 +216,10 @@ impl App {
     /// The page of metrics.
     pub(crate) fn metrics_page(&self) -> String {
         let pools = self.database.as_ref().map(Opened::pools).unwrap_or_default();
-        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas() })
+        let (now, expiries) = (self.clock.now(), &self.survey.expiries);
+        let (expiring, rounds) = (expiries.expiring(now), expiries.rounds());
+        let expiry = Expiry { now, expiring, rounds, by_name: self.names_repositories };
+        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas(), expiry })
     }
 
     /// Closes what must be closed.

@@ -10,6 +10,7 @@ pub mod chance;
 pub mod check;
 pub mod clock;
 pub mod config;
+mod expiry;
 mod gun_turns;
 mod http;
 pub mod keys;

@@ -3,7 +3,7 @@
 //! Each section declares its keys beside the code that reads them, in a `KEYS` of its own; [`SECTIONS`] joins them.
 //! What is in no table is warned of as unknown, and its environment variable as naming nothing.
 
-use super::{limits, rates, renewal, sections, storage};
+use super::{limits, metrics, rates, renewal, sections, storage};
 
 /// A key that this server reads.
 #[derive(Debug)]
@@ -19,7 +19,8 @@ pub(super) struct Key {
 }
 
 /// All keys, in the order in which the reference checks them.
-pub(super) const SECTIONS: &[&[Key]] = &[sections::KEYS, storage::KEYS, limits::KEYS, rates::KEYS, renewal::KEYS];
+pub(super) const SECTIONS: &[&[Key]] =
+    &[sections::KEYS, storage::KEYS, limits::KEYS, rates::KEYS, renewal::KEYS, metrics::KEYS];
 
 /// What the reference reads and this server does not.
 pub(super) const UNSUPPORTED: &[&str] = &[

@@ -6,6 +6,7 @@ mod examine;
 mod json;
 mod key;
 mod limits;
+mod metrics;
 mod network;
 mod rates;
 mod renewal;
@@ -18,6 +19,7 @@ pub use document::{ENVIRONMENT_PREFIX, Origin};
 pub use error::{ConfigError, Warning};
 pub use examine::{Examination, Setting};
 pub use limits::Limits;
+pub use metrics::MetricsConfig;
 pub use network::Network;
 pub use rates::Rates;
 pub use sections::{
@@ -50,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// `renewal`: what is signed anew in the background.
     pub renewal: RenewalSettings,
+    /// `metrics`: what the page of metrics tells.
+    pub metrics: MetricsConfig,
 }
 
 impl Config {
@@ -80,7 +84,8 @@ impl Config {
         let auth = TokenAuthConfig::read(document)?;
         let limits = Limits::read(document)?;
         let renewal = renewal::read(document)?;
-        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits, renewal })
+        let metrics = MetricsConfig::read(document)?;
+        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits, renewal, metrics })
     }
 
     /// Everything that is refused, not only the first; sections do not depend on each other.
@@ -95,6 +100,7 @@ impl Config {
             TokenAuthConfig::read(document).err(),
             Limits::read(document).err(),
             renewal::read(document).err(),
+            MetricsConfig::read(document).err(),
         ];
         refused.into_iter().flatten().collect()
     }

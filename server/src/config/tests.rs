@@ -477,3 +477,32 @@ fn an_examination_shows_no_password() {
         }
     }
 }
+
+#[test]
+fn repositories_are_named_in_the_metrics_without_authentication_or_when_that_is_asked_for() {
+    let auth = serde_json::json!({"type": "token", "options": {
+        "realm": "https://h/token", "service": "s", "issuer": "i", "rootcertbundle": "root.crt",
+    }});
+    for (with_auth, asked, named) in [
+        (false, None, true),
+        (true, None, false),
+        (false, Some(false), false),
+        (true, Some(true), true),
+        (true, Some(false), false),
+    ] {
+        let mut document: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+        if with_auth {
+            document["auth"] = auth.clone();
+        }
+        if let Some(asked) = asked {
+            document["metrics"] = serde_json::json!({"repository_names": asked});
+        }
+        let (config, warnings) = load(&document.to_string()).unwrap();
+        assert_eq!(config.metrics.repository_names, named, "{with_auth} {asked:?}");
+        assert_eq!(warnings, []);
+    }
+    let (config, _) = load_with(GOOD, &[("NOTARY_SERVER_METRICS_REPOSITORY_NAMES", "false")]).unwrap();
+    assert!(!config.metrics.repository_names);
+    let said = refusal(&with("metrics.repository_names", "sometimes".into()));
+    assert!(said.contains("metrics.repository_names") && said.contains("true or false"), "{said}");
+}

@@ -4,6 +4,7 @@
 //! dashboards made for the reference read its names as they are. And its histograms have a lock.
 
 mod deltas;
+mod expiry;
 mod histogram;
 mod label;
 mod latency;
@@ -14,6 +15,7 @@ mod requests;
 mod signer_calls;
 
 pub(crate) use deltas::DeltaOutcome;
+pub(crate) use expiry::Expiry;
 pub(crate) use label::Counters;
 pub(crate) use requests::Answered;
 pub(crate) use signer_calls::{Call, SignerCalls};
@@ -40,6 +42,7 @@ pub(crate) struct Metrics {
 pub(crate) struct Others<'a> {
     pub(crate) pools: Vec<PoolUse>,
     pub(crate) deltas: &'a Counters<DeltaOutcome>,
+    pub(crate) expiry: Expiry,
 }
 
 impl Metrics {
@@ -68,6 +71,7 @@ impl Metrics {
         self.signer_calls.write(&mut page);
         pools::write(&mut page, &others.pools);
         others.deltas.write(&mut page, "bulla_deltas_total", "Deltas that clients could have been sent.");
+        others.expiry.write(&mut page);
         page.finish()
     }
 }

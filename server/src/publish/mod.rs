@@ -214,7 +214,7 @@ fn longest_wait(attempts: u32) -> Duration {
 }
 
 /// Does work on an upload of `size` bytes where it does not hold up other requests.
-async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
     if size <= SMALL_UPLOAD_BYTES {
         return work();
     }

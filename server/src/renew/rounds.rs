@@ -54,6 +54,14 @@ pub struct RenewalSettings {
     pub used_within: Duration,
 }
 
+impl RenewalSettings {
+    /// Since when what is in use was read or published.
+    pub(crate) fn used_since(self, now: UtcTime) -> UtcTime {
+        let used_within = i64::try_from(self.used_within.as_secs()).unwrap_or(i64::MAX).min(LONGEST_WINDOW);
+        now.plus_seconds(-used_within)
+    }
+}
+
 impl Default for RenewalSettings {
     fn default() -> Self {
         Self { used_within: Duration::from_secs(90 * 24 * 60 * 60) }
@@ -116,10 +124,9 @@ impl Renewer {
 
     async fn work(&self, settings: RenewalSettings, turn: &mut Turn<'_>, round: &mut Round) -> Result<(), RenewError> {
         let now = self.clock.now();
-        let used_within = i64::try_from(settings.used_within.as_secs()).unwrap_or(i64::MAX).min(LONGEST_WINDOW);
         let mut query = Aging {
             before: now.plus_seconds(-TIMESTAMP_LIFETIME / 2),
-            used_since: now.plus_seconds(-used_within),
+            used_since: settings.used_since(now),
             after: None,
             limit: LOOKED_AT,
         };

@@ -63,7 +63,7 @@ pub async fn run_watching(
     looks: mpsc::Receiver<()>,
 ) -> Result<(), StartError> {
     let (tls, files_of_tls) = config.listen.tls.as_ref().map(Tls::start).transpose()?.unzip();
-    let (is_open, renewal) = (config.auth.is_none(), config.renewal);
+    let (is_open, settings) = (config.auth.is_none(), config.renewal);
     let (app, mut watched) = App::new(config, clock).await?;
     let app = Arc::new(app);
     watched.extend(files_of_tls);
@@ -79,7 +79,11 @@ pub async fn run_watching(
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
-        async move { app.reader.renew_in_background(renewal, &SystemRandom::new()).await }
+        async move { app.reader.renew_in_background(settings, &SystemRandom::new()).await }
+    });
+    let survey = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.survey.run(settings, &SystemRandom::new()).await }
     });
     let missing = tokio::spawn({
         let app = Arc::clone(&app);
@@ -95,7 +99,7 @@ pub async fn run_watching(
         warn!("some requests did not end in time and were broken off");
     }
     // an update that is half made is not stored
-    for task in [renewal, watching, missing] {
+    for task in [renewal, survey, watching, missing] {
         task.abort();
         // its end, so that nothing asks the database any more when it is closed
         drop(task.await);

@@ -1,5 +1,7 @@
 //! What `/metrics` tells after requests.
 
+use serde_json::json;
+
 use crate::repositories::published;
 use crate::server::{Server, multipart};
 
@@ -56,4 +58,24 @@ async fn publishes_are_counted_by_what_became_of_them() {
             "bulla_request_seconds_count{operation=\"UpdateTUF\",status=\"4xx\"} 3",
         ],
     );
+}
+
+#[tokio::test]
+async fn what_expires_is_counted_and_repositories_are_named_only_where_that_is_meant() {
+    let bundle = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
+    let auth = json!({"type": "token", "options": {
+        "realm": "https://auth.example.com/token", "service": "notary-server",
+        "issuer": "auth.example.com", "rootcertbundle": "bundle.crt",
+    }});
+    for (sections, is_named) in [
+        (json!({}), true),
+        (json!({"metrics": {"repository_names": false}}), false),
+        (json!({"auth": auth}), false),
+        (json!({"auth": auth, "metrics": {"repository_names": true}}), true),
+    ] {
+        let server = Server::start_with(sections.clone(), &[("bundle.crt", &bundle)]).await;
+        let page = server.get("/metrics").await;
+        assert_has(page.text(), &["bulla_expiring_within{role=\"root\",days=\"30\"} 0"]);
+        assert_eq!(page.text().contains("# TYPE bulla_seconds_to_expiry gauge\n"), is_named, "{sections}");
+    }
 }
