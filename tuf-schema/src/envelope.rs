@@ -7,6 +7,7 @@ use crate::json::{self, JsonError};
 use crate::parallel;
 use crate::role::Role;
 use crate::signature::Signature;
+use crate::time::UtcTime;
 
 /// The most signatures that one document may carry; the reference's own files carry at most a handful.
 pub const MAX_SIGNATURES: usize = 256;
@@ -89,6 +90,13 @@ impl Envelope {
     pub fn parse(dialect: Dialect, raw: Bytes) -> Result<Self, EnvelopeError> {
         let Opened { signed, signatures, version } = dialect.open(&raw)?;
         Ok(Self { dialect, raw, signed, signatures, version })
+    }
+
+    /// The date that a document claims to end at, if it stands among these first bytes of it; the reference and we write it
+    /// before what is long. For telling alone: the rest is not looked at, and nobody has checked anything.
+    #[must_use]
+    pub fn expiry_in_beginning(dialect: Dialect, beginning: &[u8]) -> Option<UtcTime> {
+        dialect.glance_expiry(beginning)
     }
 
     /// The version that the document claims, which nobody has checked; 0 and below are possible.

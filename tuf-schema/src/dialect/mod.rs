@@ -5,6 +5,7 @@ use crate::json::canonical::NotIntegral;
 use crate::model::{Root, Snapshot, Targets, Timestamp};
 use crate::role::{BaseRole, Role};
 use crate::signature::Signature;
+use crate::time::UtcTime;
 use crate::version::VersionError;
 
 mod direct;
@@ -29,6 +30,14 @@ impl Dialect {
     pub(crate) fn glance(self, envelope: &[u8]) -> Option<i64> {
         match self {
             Self::Notary => notary::envelope::glance(envelope),
+        }
+    }
+
+    /// The date that an envelope claims to end at, if it stands among these first bytes of it and the envelope is one that
+    /// can be [taken apart](Self::open).
+    pub(crate) fn glance_expiry(self, beginning: &[u8]) -> Option<UtcTime> {
+        match self {
+            Self::Notary => notary::envelope::glance_expiry(beginning),
         }
     }
 
@@ -151,7 +160,7 @@ pub trait Document: Sized + sealed::Sealed {
     fn version(&self) -> crate::Version;
 
     /// When the document stops being valid.
-    fn expires(&self) -> crate::UtcTime;
+    fn expires(&self) -> UtcTime;
 }
 
 mod sealed {

@@ -1,8 +1,11 @@
 //! The envelope on the wire: `signed`, and `signatures` by key id, method and base64.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::object::Object;
@@ -92,6 +95,56 @@ pub(in crate::dialect) fn glance(envelope: &[u8]) -> Option<i64> {
     serde_json::from_slice::<Envelope>(envelope).ok().map(|envelope| envelope.signed.version)
 }
 
+/// The date that an envelope claims to end at, out of its first bytes, if that date stands among them: the rest is not
+/// looked at. Of one that [`open`] takes it is the same, of any other it says nothing.
+pub(in crate::dialect) fn glance_expiry(beginning: &[u8]) -> Option<UtcTime> {
+    let mut found = None;
+    // It ends with an error where it has found the date, and where the bytes end.
+    let _ended = Member { path: &["signed", "expires"], found: &mut found }
+        .deserialize(&mut serde_json::Deserializer::from_slice(beginning));
+    UtcTime::parse(&found?).ok()
+}
+
+/// Looks for the text that `path` leads to, through objects, and reads nothing behind it.
+struct Member<'a> {
+    path: &'a [&'a str],
+    found: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.path.is_empty() { deserializer.deserialize_str(self) } else { deserializer.deserialize_map(self) }
+    }
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        *self.found = Some(text.to_owned());
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { path, found } = self;
+        let Some((name, path)) = path.split_first() else { return Err(A::Error::custom("no text")) };
+        while let Some(member) = members.next_key::<String>()? {
+            if member == *name {
+                members.next_value_seed(Member { path, found })?;
+                return Err(A::Error::custom("nothing behind it is read"));
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Err(A::Error::custom("it is not there"))
+    }
+}
+
 /// What every document has.
 #[derive(Deserialize)]
 struct Header {
@@ -171,5 +224,44 @@ mod tests {
         }
         let unlike = format!(r#"{{"signed":{{{header},"version":1.0}},"signatures":[]}}"#);
         assert_eq!((open(unlike.as_bytes()).is_err(), glance(unlike.as_bytes())), (true, None));
+    }
+
+    #[test]
+    fn a_glance_at_the_beginning_sees_the_date_of_whatever_is_an_envelope() {
+        let date = "2030-01-01T00:00:00Z";
+        let inside = r#""_type":"Targets","delegations":{"expires":"2020-01-01T00:00:00Z"}"#;
+        for envelope in [
+            format!(r#"{{"signed":{{{inside},"expires":"{date}","targets":{{}},"version":1}},"signatures":[]}}"#),
+            format!(
+                r#"{{ "signatures" : null, "signed" : {{ "version" : 1, "\u0065xpires" : "{date}", {inside} }} }}"#
+            ),
+        ] {
+            assert!(open(envelope.as_bytes()).is_ok(), "{envelope}");
+            assert_eq!(glance_expiry(envelope.as_bytes()), UtcTime::parse(date).ok(), "{envelope}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_seen_when_its_last_byte_is_there_and_not_one_byte_before() {
+        let until = r#"{"signed":{"_type":"Timestamp","expires":"2030-01-01T00:00:00Z""#;
+        assert_eq!(glance_expiry(until.as_bytes()), UtcTime::parse("2030-01-01T00:00:00Z").ok());
+        assert_eq!(glance_expiry(until.strip_suffix('"').unwrap().as_bytes()), None);
+    }
+
+    #[test]
+    fn what_is_no_envelope_or_has_no_date_shows_none() {
+        for text in [
+            "",
+            "xyz",
+            r#"{"expires":"2030-01-01T00:00:00Z"}"#,
+            r#"["signed",{"expires":"2030-01-01T00:00:00Z"}]"#,
+            r#"{"signed":["expires","2030-01-01T00:00:00Z"]}"#,
+            r#"{"signed":{"version":1},"expires":"2030-01-01T00:00:00Z"}"#,
+            r#"{"signed":{"expires":1893456000}}"#,
+            r#"{"signed":{"expires":"tomorrow"}}"#,
+        ] {
+            assert_eq!(glance_expiry(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(glance_expiry(&[b'['; 100_000]), None);
     }
 }
