@@ -7,8 +7,16 @@ use tuf_schema::{Dialect, Envelope, Role, Sha256, Unverified};
 use super::finding::Trouble;
 use crate::store::FileRow;
 
-/// Checks a row by itself; gives the root that it holds, for the chain of roots.
-pub(super) fn check_row(row: &FileRow) -> (Vec<Trouble>, Option<Unverified<Root>>) {
+/// The document of a row, by its role; believed by nobody yet.
+pub(super) enum Content {
+    Root(Unverified<Root>),
+    Targets(Unverified<Targets>),
+    Snapshot(Unverified<Snapshot>),
+    Timestamp(Unverified<Timestamp>),
+}
+
+/// Checks a row by itself; gives the document that it holds.
+pub(super) fn check_row(row: &FileRow) -> (Vec<Trouble>, Option<Content>) {
     let mut troubles = Vec::new();
     let bytes = Sha256::of(&row.bytes);
     if row.sha256 != bytes.to_hex() {
@@ -29,13 +37,13 @@ pub(super) fn check_row(row: &FileRow) -> (Vec<Trouble>, Option<Unverified<Root>
     if document != row.version {
         troubles.push(Trouble::VersionColumn { column: row.version, document });
     }
-    let root = match &role {
-        Role::Root => decoded::<Root>(envelope, &role, &mut troubles),
-        Role::Snapshot => decoded::<Snapshot>(envelope, &role, &mut troubles).and(None),
-        Role::Timestamp => decoded::<Timestamp>(envelope, &role, &mut troubles).and(None),
-        Role::Targets | Role::Delegation(_) => decoded::<Targets>(envelope, &role, &mut troubles).and(None),
+    let content = match &role {
+        Role::Root => decoded(envelope, &role, &mut troubles).map(Content::Root),
+        Role::Snapshot => decoded(envelope, &role, &mut troubles).map(Content::Snapshot),
+        Role::Timestamp => decoded(envelope, &role, &mut troubles).map(Content::Timestamp),
+        Role::Targets | Role::Delegation(_) => decoded(envelope, &role, &mut troubles).map(Content::Targets),
     };
-    (troubles, root)
+    (troubles, content)
 }
 
 fn decoded<M: Document>(envelope: Envelope, role: &Role, troubles: &mut Vec<Trouble>) -> Option<Unverified<M>> {

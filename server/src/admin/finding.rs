@@ -159,7 +159,7 @@ impl Trouble {
     }
 
     /// A name for programs.
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoName(_) => "no_name",
             Self::DamagedRow(_) => "damaged_row",
@@ -189,6 +189,11 @@ impl Trouble {
             Self::Expired(_) => "expired",
             Self::OtherEncoding => "other_encoding",
         }
+    }
+
+    /// What should be there and what is, on one line.
+    pub(super) fn told(&self) -> String {
+        format!("expected {}; found {}", printable(&self.expected()), printable(&self.found()))
     }
 
     /// What should be there.
@@ -334,13 +339,12 @@ impl fmt::Display for Finding {
         if let Some(version) = self.version {
             write!(f, " version {version}")?;
         }
-        let (expected, found) = (printable(&self.trouble.expected()), printable(&self.trouble.found()));
-        write!(f, ": expected {expected}; found {found}; next: {}", self.next)
+        write!(f, ": {}; next: {}", self.trouble.told(), self.next)
     }
 }
 
 /// One line of at most [`PRINTED_CHARACTERS`]: what a damaged document says must not look like a line of ours.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let shown = text.chars().take(PRINTED_CHARACTERS);
     shown.map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }

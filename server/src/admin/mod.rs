@@ -1,20 +1,26 @@
-//! Looking after a database by hand: whether everything in it can be read, and its way into another one.
+//! Looking after a database by hand: what is in it, whether everything of it can be read, and its way into another one.
 
 mod copy;
 mod current;
+mod days;
 mod error;
 mod files;
 mod finding;
 mod keys;
+mod list;
 mod lost;
 mod missing;
 mod open;
 mod report;
 mod roots;
+mod show;
+mod shown;
 mod verify;
 
 pub use copy::copy;
 pub use error::AdminError;
+pub use list::{ListRequest, MAX_LISTED, list};
 pub use lost::SignerKeysError;
 pub(crate) use missing::tell_missing;
+pub use show::show;
 pub use verify::{Verdict, VerifyRequest, verify};

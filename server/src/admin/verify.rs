@@ -8,7 +8,7 @@ use tuf_schema::{Gun, Role, Sha256};
 
 use super::current::{CurrentState, SnapshotHand};
 use super::error::AdminError;
-use super::files::check_row;
+use super::files::{Content, check_row};
 use super::finding::{Finding, Next, Trouble, Weight};
 use super::keys::held_keys;
 use super::lost::LastSigned;
@@ -340,12 +340,12 @@ impl Verifier<'_> {
             after = Some(last);
             for row in page {
                 examined.files = examined.files.saturating_add(1);
-                let (mut troubles, root) = check_row(&row);
+                let (mut troubles, content) = check_row(&row);
                 let next = Next::RestoreOrReplace;
                 for trouble in troubles.drain(..) {
                     examined.note(gun, &row.role, Some(row.version), trouble, next);
                 }
-                let Some(root) = root else { continue };
+                let Some(Content::Root(root)) = content else { continue };
                 for trouble in roots.feed(root, row.created_at.unwrap_or_else(|| self.clock.now())) {
                     examined.note(gun, &row.role, Some(row.version), trouble, Next::Restore);
                 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulla_server::admin::{self, Verdict, VerifyRequest};
+use bulla_server::admin::{self, ListRequest, MAX_LISTED, Verdict, VerifyRequest};
 use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
 use bulla_server::logging::STARTUP;
@@ -30,6 +30,36 @@ pub(crate) enum AdminVerb {
         /// database lacks, as after it was put back from a backup
         #[arg(long, value_name = "FILE")]
         signer_keys: Option<PathBuf>,
+        /// How lines are written: text or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
+    /// Prints the stored repositories in the order of their names: the newest version of each base role, and in how many
+    /// days the first of these ends.
+    ///
+    /// A page at a time; the last line says what to pass to --after for the next one. Only reads. Status 0: all of it could
+    /// be told; 1: could not look; 2: something stored cannot be read.
+    List {
+        /// Only repositories whose names begin with this
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        prefix: String,
+        /// Only repositories behind this name
+        #[arg(long, value_name = "GUN")]
+        after: Option<String>,
+        /// How many, at most 1000
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LISTED)))]
+        limit: u32,
+        /// How lines are written: text or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
+    /// Prints each role of a repository: version, date, how many versions are stored, digest, and whose keys sign it.
+    ///
+    /// Only reads. Status 0: all of it could be told; 1: could not look; 2: something stored cannot be read.
+    Show {
+        /// The repository
+        #[arg(value_name = "GUN", value_parser = gun)]
+        gun: Gun,
         /// How lines are written: text or json
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
         output: String,
@@ -61,10 +91,14 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
     match verb {
         AdminVerb::Verify { gun, repair, signer_keys, output: format } => {
             let request = VerifyRequest { gun, repair, signer_keys, json: format == "json" };
-            Ok(match admin::verify(config, &request, clock, output).await? {
-                Verdict::Whole => ExitCode::SUCCESS,
-                Verdict::Findings => ExitCode::from(FINDINGS),
-            })
+            Ok(status(admin::verify(config, &request, clock, output).await?))
+        }
+        AdminVerb::List { prefix, after, limit, output: format } => {
+            let request = ListRequest { prefix, after, limit, json: format == "json" };
+            Ok(status(admin::list(config, &request, clock, output).await?))
+        }
+        AdminVerb::Show { gun, output: format } => {
+            Ok(status(admin::show(config, &gun, format == "json", clock, output).await?))
         }
         AdminVerb::Copy { to_config } => {
             // The environment is laid over --config alone: over both, it would make them the same database.
@@ -75,6 +109,13 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
             admin::copy(&config.storage, &to.storage, clock, output).await?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+fn status(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Verdict::Whole => ExitCode::SUCCESS,
+        Verdict::Findings => ExitCode::from(FINDINGS),
     }
 }
 

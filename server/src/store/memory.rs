@@ -5,11 +5,13 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
+use tuf_schema::{BaseRole, Gun, Role, Sha256, UtcTime, Version};
 
+use super::overview::beginning_bytes;
 use super::{
-    Aging, AgingPage, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, Edition, FileRow, Floors, Lease,
-    MetadataStore, Newest, RenewalKey, StoreError, Stored, decisive_roles, follows,
+    Aging, AgingPage, Beginning, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, Edition, FileKey, FileRow,
+    Floors, Lease, MetadataStore, Newest, OverviewPage, OverviewQuery, RenewalKey, RepositoryRow, StoreError, Stored,
+    decisive_roles, follows,
 };
 use crate::clock::Clock;
 use crate::publish::{Origin, ValidatedUpdate};
@@ -272,6 +274,33 @@ impl MetadataStore for MemoryStore {
         rows.sort_by_key(|row| row.id);
         rows.truncate(count(limit.into()));
         Ok(rows)
+    }
+
+    async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError> {
+        let rows = self.files(gun, after, limit).await?;
+        let key = |row: FileRow| FileKey { id: row.id, role: row.role, version: Some(row.version) };
+        Ok(rows.into_iter().map(key).collect())
+    }
+
+    async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
+        let state = self.state();
+        let is_meant = |gun: &&Gun| {
+            let name = gun.as_str();
+            name >= query.first() && name != query.left_out() && name.starts_with(&query.prefix)
+        };
+        let limit = count(query.limit.into());
+        let looked_at: Vec<&Gun> = state.files.keys().filter(is_meant).take(limit).collect();
+        let next = if looked_at.len() < limit { None } else { looked_at.last().map(|gun| gun.as_str().to_owned()) };
+        let beginning = |gun: &Gun, role: BaseRole| {
+            let stored = state.newest(gun, &role.into())?;
+            let bytes = stored.bytes.slice(..stored.bytes.len().min(beginning_bytes(role)));
+            Some((role, Beginning { version: Some(stored.version.number().into()), bytes }))
+        };
+        let row = |gun: &Gun| RepositoryRow {
+            name: gun.as_str().to_owned(),
+            newest: BaseRole::ALL.into_iter().filter_map(|role| beginning(gun, role)).collect(),
+        };
+        Ok(OverviewPage { repositories: looked_at.into_iter().map(row).collect(), next })
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use crate::publish::ValidatedUpdate;
 
 mod feed;
 pub mod memory;
+mod overview;
 pub mod sql;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod test_databases;
 
 pub(crate) use feed::ChangeWindow;
 pub use feed::{Change, ChangeCategory, ChangeQuery, DEFAULT_CHANGE_RECORDS};
+pub use overview::{Beginning, FileKey, OverviewPage, OverviewQuery, RepositoryRow};
 
 /// Accepted metadata. Each method is one transaction.
 #[async_trait]
@@ -100,6 +102,12 @@ pub trait MetadataStore: Send + Sync {
 
     /// At most `limit` files of a GUN with an id above `after`, in the order of their ids. For administration.
     async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError>;
+
+    /// The same files without their bytes. For administration.
+    async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError>;
+
+    /// Looks at the next names and tells what is newest under each, in the order of their bytes. For administration.
+    async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError>;
 
     /// Whether the store can answer at all.
     async fn check(&self) -> Result<(), StoreError>;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tuf_schema::Sha256;
 
 use super::*;
-use crate::store::{Aging, AgingPage, Dropped, FileRow, Lease, Misfit, Newest, RenewalKey};
+use crate::store::{
+    Aging, AgingPage, Dropped, FileKey, FileRow, Lease, Misfit, Newest, OverviewPage, OverviewQuery, RenewalKey,
+};
 
 /// Counts what it is asked, and may refuse some of it.
 pub(super) struct DisturbedStore {
@@ -162,6 +164,14 @@ impl MetadataStore for DisturbedStore {
 
     async fn files(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
         self.stored.files(gun, after, limit).await
+    }
+
+    async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError> {
+        self.stored.file_keys(gun, after, limit).await
+    }
+
+    async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
+        self.stored.overview(query).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ pub(crate) mod copy;
 mod group;
 mod newest_timestamp;
 mod open;
+mod overview;
 mod rows;
 mod statements;
 mod store;

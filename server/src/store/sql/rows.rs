@@ -4,7 +4,7 @@ use bulla_database::{Row, WrongColumn};
 use bytes::Bytes;
 use tuf_schema::{Gun, Sha256, UtcTime, Version};
 
-use crate::store::{Change, ChangeCategory, Edition, FileRow, StoreError, Stored};
+use crate::store::{Change, ChangeCategory, Edition, FileKey, FileRow, StoreError, Stored};
 
 /// Microseconds since 1970, as time columns hold them.
 pub(super) fn to_micros(time: UtcTime) -> i64 {
@@ -80,6 +80,11 @@ pub(super) fn to_file_row(row: &mut Row) -> Result<FileRow, StoreError> {
     })
 }
 
+/// The columns id, role, version.
+pub(super) fn to_file_key(row: &Row) -> Result<FileKey, StoreError> {
+    Ok(FileKey { id: number(row, 0)?, role: text(row, 1)?.to_owned(), version: row.number(2).ok().flatten() })
+}
+
 /// The GUN in the first column. The reference may have stored what is none of ours: it is told of and left out.
 pub(super) fn to_gun(row: &Row) -> Result<Option<Gun>, StoreError> {
     let name = text(row, 0)?;
@@ -90,6 +95,11 @@ pub(super) fn to_gun(row: &Row) -> Result<Option<Gun>, StoreError> {
             Ok(None)
         }
     }
+}
+
+/// Whether there may be more behind `rows`.
+pub(super) fn is_full(rows: &[Row], limit: u32) -> bool {
+    u32::try_from(rows.len()).is_ok_and(|count| count >= limit)
 }
 
 pub(super) fn text(row: &Row, place: usize) -> Result<&str, StoreError> {

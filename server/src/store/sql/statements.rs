@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bulla_database::{Engine, EngineName, Statement};
 
+use super::overview;
 use super::words::{
     NEWEST_OF_A_DIGEST, Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun,
     same_own_gun,
@@ -81,6 +82,10 @@ pub(super) struct Statements<E> {
     pub(super) guns: Statement<E>,
     /// $1 GUN, $2 after this id, $3 limit.
     pub(super) files: Statement<E>,
+    /// The same without bytes: id, role and version.
+    pub(super) file_keys: Statement<E>,
+    /// See there.
+    pub(super) overview: Statement<E>,
     pub(super) check: Statement<E>,
 }
 
@@ -174,6 +179,11 @@ impl<E: Engine> Statements<E> {
                 "SELECT id, role, {FILE} FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
                  ORDER BY id LIMIT $3"
             )),
+            file_keys: Statement::new(&format!(
+                "SELECT id, role, version FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
+                 ORDER BY id LIMIT $3"
+            )),
+            overview: Statement::new(&overview::statement(&same_gun)),
             check: Statement::new("SELECT count(*) FROM change_category"),
             names,
         }

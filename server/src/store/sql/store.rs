@@ -12,7 +12,10 @@ use super::at_once::AtOnce;
 use super::by_hash::ByHash;
 use super::group::GroupCommit;
 use super::newest_timestamp::NewestTimestamp;
-use super::rows::{number, text, to_change, to_edition, to_file_row, to_floor, to_gun, to_micros, to_stored};
+use super::overview;
+use super::rows::{
+    is_full, number, text, to_change, to_edition, to_file_key, to_file_row, to_floor, to_gun, to_micros, to_stored,
+};
 use super::statements::Statements;
 use super::together::Together;
 use super::unsettled::Feed;
@@ -22,8 +25,8 @@ use super::{read_failed, unavailable, write_failed};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::{
-    Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileRow, Floors, Lease, MetadataStore, Misfit,
-    Newest, RenewalKey, StoreError, Stored,
+    Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileKey, FileRow, Floors, Lease, MetadataStore,
+    Misfit, Newest, OverviewPage, OverviewQuery, RenewalKey, StoreError, Stored,
 };
 
 /// How many files are looked at in one statement for repositories that have no row of ours.
@@ -237,11 +240,6 @@ impl<E: Engine> SqlStore<E> {
         let next = if is_full(&rows, limit) { rows.last().map(key).transpose()? } else { None };
         Ok((superseded, next))
     }
-}
-
-/// Whether there may be more behind `rows`.
-fn is_full(rows: &[Row], limit: u32) -> bool {
-    u32::try_from(rows.len()).is_ok_and(|count| count >= limit)
 }
 
 /// The GUNs among names of which the second column says whether they are asked for.
@@ -488,6 +486,19 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         let values = [Value::Text(gun.as_str()), Value::Number(after.unwrap_or_default()), Value::Number(limit.into())];
         let mut rows = self.rows_of(gun, &self.statements.files, &values).await?;
         rows.iter_mut().map(to_file_row).collect()
+    }
+
+    async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError> {
+        let values = [Value::Text(gun.as_str()), Value::Number(after.unwrap_or_default()), Value::Number(limit.into())];
+        let rows = self.rows_of(gun, &self.statements.file_keys, &values).await?;
+        rows.iter().map(to_file_key).collect()
+    }
+
+    async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
+        if query.after.is_none() {
+            self.adopt().await?;
+        }
+        overview::page(&self.database, &self.statements, query).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bulla_database::{Sqlite, Statement, Value};
-use tuf_schema::{Gun, Role, Sha256, Version};
+use tuf_schema::{BaseRole, Gun, Role, Sha256, Version};
 
 use crate::clock::SystemClock;
 use crate::store::sql::SqliteStore;
 use crate::store::sql::by_hash::There;
 use crate::store::sql::together::Question as _;
-use crate::store::{MetadataStore, StoreError};
+use crate::store::{MetadataStore, OverviewQuery, RepositoryRow, StoreError};
 
 async fn store(directory: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(&directory.path().join("server.db"), Arc::new(SystemClock)).await.unwrap()
@@ -113,6 +113,38 @@ async fn a_file_by_hash_is_asked_for_each_time_and_what_the_newest_timestamp_lea
     for (gun, role) in [("a.test/b", Role::Root), ("a.test/c", Role::Targets)] {
         assert_eq!(store.listed(&Gun::parse(gun).unwrap(), &role, &sha256).await.unwrap(), None, "{gun} {role}");
     }
+}
+
+/// Behind thousands of names a page is read as fast as the first one.
+#[tokio::test]
+async fn a_page_of_repositories_begins_at_its_first_name_and_its_files_are_found_by_their_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    let statement = Statement::new(&format!("EXPLAIN QUERY PLAN {:?}", store.statements.overview));
+    let values = [Value::Text("a"), Value::Text("a"), Value::Number(1)];
+    let rows = store.database.fetch(&statement, &values).await.unwrap();
+    let plan: Vec<_> = rows.iter().map(|row| row.text(3).unwrap().unwrap()).collect();
+    assert!(plan.iter().any(|step| step.contains("bulla_repositories") && step.contains("(gun>?)")), "{plan:?}");
+    assert!(!plan.iter().any(|step| step.contains("SCAN t") || step.contains("TEMP B-TREE")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn a_version_that_is_no_number_hides_no_other_repository_and_no_other_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    for (gun, version) in [("a//b", Value::Text("first")), ("b", Value::Number(2))] {
+        let insert = Statement::new(
+            "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) \
+             VALUES (0, 0, $1, 'root', $2, '', 'x')",
+        );
+        store.database.execute(&insert, &[Value::Text(gun), version]).await.unwrap();
+    }
+    let page = store.overview(&OverviewQuery { limit: 10, ..OverviewQuery::default() }).await.unwrap();
+    let version = |row: &RepositoryRow| (row.name.clone(), row.newest.get(&BaseRole::Root).unwrap().version);
+    let found: Vec<_> = page.repositories.iter().map(version).collect();
+    assert_eq!(found, [("a//b".to_owned(), None), ("b".to_owned(), Some(2))]);
+    let keys = store.file_keys(&Gun::parse("b").unwrap(), None, 10).await.unwrap();
+    assert_eq!(keys.first().and_then(|key| key.version), Some(2));
 }
 
 #[tokio::test]

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use bulla_database::dsn::{MySqlDsn, PostgresDsn};
 use bulla_database::{Database, Engine, Kind, Statement, Value};
 use bytes::Bytes;
-use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
+use tuf_schema::{BaseRole, Gun, Role, Sha256, UtcTime, Version};
 
 use crate::chain::with_sources;
 use crate::check::check;
 use crate::clock::{Clock as _, TestClock};
 use crate::publish::{NewFile, ValidatedUpdate};
+use crate::store::overview::beginning_bytes;
 use crate::store::sql::{MySqlStore, PostgresStore, SqliteStore};
 use crate::store::test_databases::{self, Before, TestDatabase};
-use crate::store::{Aging, ChangeCategory, ChangeQuery, Edition, MetadataStore, Misfit, StoreError};
+use crate::store::{
+    Aging, ChangeCategory, ChangeQuery, Edition, MetadataStore, Misfit, OverviewPage, OverviewQuery, StoreError,
+};
 
 fn clock() -> Arc<TestClock> {
     TestClock::at("2026-12-01T00:00:00.999999Z")
@@ -300,11 +303,70 @@ async fn names_that_a_loose_collation_calls_equal_are_not_read_for_each_other() 
         assert_eq!(store.by_sha256(&gun, &Role::Root, &Sha256::of(b"r")).await.unwrap(), None, "{name}");
         assert!(store.newest_of(&gun, &BTreeSet::from([Role::Root])).await.unwrap().is_empty(), "{name}");
         assert!(store.files(&gun, None, 10).await.unwrap().is_empty(), "{name}");
+        assert!(store.file_keys(&gun, None, 10).await.unwrap().is_empty(), "{name}");
         let feed = ChangeQuery { gun: Some(gun.clone()), change_id: 0, records: 0 };
         assert!(store.changes(&feed).await.unwrap().is_empty(), "{name}");
         assert!(!store.delete(&gun).await.unwrap(), "{name}");
     }
     assert!(store.latest(&gun("example.com/ecole"), &Role::Root).await.unwrap().is_some());
+}
+
+/// A name of which nothing is stored any more stays known.
+#[tokio::test]
+async fn a_name_that_a_loose_collation_calls_equal_is_not_told_with_the_files_of_another() {
+    let Some((database, store)) = loose_names().await else { return };
+    let other = database.mysql().await;
+    for name in EQUAL {
+        let known = Statement::new("INSERT INTO bulla_repositories (gun, used_at) VALUES ($1, 0)");
+        other.execute(&known, &[Value::Bytes(name.as_bytes())]).await.unwrap();
+        let query = OverviewQuery { prefix: name.to_owned(), after: None, limit: 10 };
+        assert_eq!(store.overview(&query).await.unwrap(), OverviewPage::default(), "{name}");
+    }
+    let page = store.overview(&OverviewQuery { limit: 10, ..OverviewQuery::default() }).await.unwrap();
+    let names: Vec<String> = page.repositories.into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["example.com/ecole"]);
+}
+
+#[tokio::test]
+async fn a_repository_that_the_reference_left_is_told_of() {
+    let whole = OverviewQuery { limit: 100, ..OverviewQuery::default() };
+    if let Some(database) = test_databases::postgres(Before::Recorded).await {
+        let store = database.postgres_store(test_databases::settings(), clock()).await;
+        every_repository_is_told(&store, &files(database.postgres().await).await, &whole).await;
+    }
+    if let Some(database) = test_databases::mysql(Before::Recorded).await {
+        let store = database.mysql_store(test_databases::settings(), clock()).await;
+        every_repository_is_told(&store, &files(database.mysql().await).await, &whole).await;
+    }
+}
+
+async fn every_repository_is_told(store: &dyn MetadataStore, files: &[FileOfThem], whole: &OverviewQuery) {
+    let mut newest: BTreeMap<(&str, BaseRole), (i64, &[u8])> = BTreeMap::new();
+    for file in files {
+        let Some(role) = BaseRole::ALL.into_iter().find(|role| Role::from(*role) == file.role) else { continue };
+        let told = file.bytes.get(..beginning_bytes(role)).unwrap_or(&file.bytes);
+        let (version, bytes) = (file.version.number().into(), told);
+        let known = newest.entry((file.gun.as_str(), role)).or_insert((version, bytes));
+        *known = (*known).max((version, bytes));
+    }
+    let page = store.overview(whole).await.unwrap();
+    assert_eq!(page.next, None);
+    let told = page.repositories.iter().flat_map(|row| {
+        row.newest.iter().map(|(role, file)| ((row.name.as_str(), *role), (file.version.unwrap(), &*file.bytes)))
+    });
+    assert_eq!(told.collect::<BTreeMap<_, _>>(), newest);
+}
+
+#[tokio::test]
+async fn a_prefix_that_the_database_cannot_hold_begins_no_name() {
+    let Some(database) = test_databases::postgres_in_latin1().await else { return };
+    let store = database.postgres_store(test_databases::settings(), clock()).await;
+    store.commit(&first_publish("example.com/\u{e9}cole")).await.unwrap();
+    let names = async |prefix: &str| {
+        let query = OverviewQuery { prefix: prefix.to_owned(), after: None, limit: 10 };
+        store.overview(&query).await.unwrap().repositories.len()
+    };
+    assert_eq!((names("example.com/\u{1f4dc}").await, names("example.com/\u{e9}").await), (0, 1));
 }
 
 #[tokio::test]
