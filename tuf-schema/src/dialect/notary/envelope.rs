@@ -199,6 +199,9 @@ fn text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -246,6 +249,25 @@ mod tests {
         let until = r#"{"signed":{"_type":"Timestamp","expires":"2030-01-01T00:00:00Z""#;
         assert_eq!(glance_expiry(until.as_bytes()), UtcTime::parse("2030-01-01T00:00:00Z").ok());
         assert_eq!(glance_expiry(until.strip_suffix('"').unwrap().as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_glance_at_anything_ends(bytes in vec(any::<u8>(), 0..200), text in "[\\[\\]{}\":,a-z0-9\\\\ ]{0,200}") {
+            glance_expiry(&bytes);
+            glance_expiry(text.as_bytes());
+        }
+
+        /// Cut anywhere, a beginning shows the date of the whole or none.
+        #[test]
+        fn a_beginning_never_shows_another_date(inside in "[a-z]{0,20}", number in 0..1000_u32, cut in 0..300_usize) {
+            let date = "2030-01-01T00:00:00Z";
+            let whole = format!(
+                r#"{{"signed":{{"{inside}x":{{"expires":"2020-01-01T00:00:00Z","y":[{number}]}},"expires":"{date}","version":{number}}},"signatures":[]}}"#
+            );
+            let shown = glance_expiry(whole.as_bytes().get(..cut).unwrap_or(whole.as_bytes()));
+            prop_assert!(shown.is_none() || shown == UtcTime::parse(date).ok());
+        }
     }
 
     #[test]
