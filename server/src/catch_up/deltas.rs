@@ -12,10 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
-use tuf_schema::update_answer::MAX_WINDOW_LOG;
 use tuf_schema::{Gun, Role, Sha256, Version};
-use zstd::zstd_safe::{CCtx, CParameter};
 
+use super::patch::patch;
 use super::plan::Wanted;
 use super::read;
 use crate::auth::{Access, Pull};
@@ -41,9 +40,6 @@ const MISSING: usize = 4096;
 
 /// What an entry takes beside its delta, and the names in it, in bytes.
 const ENTRY_BYTES: usize = 256;
-
-/// zstd's own default; what is found far away is not found better with more.
-const LEVEL: i32 = 3;
 
 /// Makes deltas and remembers them.
 pub(crate) struct Deltas {
@@ -226,48 +222,13 @@ fn remembered(made: &Mutex<BoundedMap<Pair, Option<Delta>>>) -> MutexGuard<'_, B
     made.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One zstd frame of at most so many bytes, which is `file` to whoever has `base`.
-fn patch(base: &[u8], file: &[u8], most: usize) -> Option<Bytes> {
-    let mut context = context(base, file.len())?;
-    // in one call, for which nothing is copied; it fails when there is more than `most`
-    let mut delta = Vec::with_capacity(most);
-    context.compress2(&mut delta, file).ok()?;
-    delta.shrink_to_fit();
-    Some(delta.into())
-}
-
-/// What compresses a file of so many bytes against `base`.
-fn context(base: &[u8], file_bytes: usize) -> Option<CCtx<'_>> {
-    let mut context = CCtx::try_create()?;
-    let window = window_log(base.len().saturating_add(file_bytes))?;
-    for parameter in [
-        CParameter::CompressionLevel(LEVEL),
-        CParameter::WindowLog(window),
-        CParameter::EnableLongDistanceMatching(true),
-    ] {
-        context.set_parameter(parameter).ok()?;
-    }
-    context.ref_prefix(base).ok()?;
-    Some(context)
-}
-
-/// The window that reaches from the end of a file to the beginning of its base.
-fn window_log(bytes: usize) -> Option<u32> {
-    const SMALLEST: u32 = 10;
-    let log = bytes.checked_next_power_of_two()?.ilog2().max(SMALLEST);
-    (log <= MAX_WINDOW_LOG).then_some(log)
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
-    use proptest::prelude::*;
     use tuf_schema::UtcTime;
-    use tuf_schema::update_answer::MAX_DELTA_DOCUMENT_BYTES;
-    use zstd::zstd_safe::DCtx;
 
     use super::*;
-    use crate::catch_up::tests::{reader, store};
+    use crate::catch_up::tests::{lines, reader, store};
     use crate::store::memory::MemoryStore;
 
     fn deltas(change: impl FnOnce(&mut Limits)) -> Deltas {
@@ -278,11 +239,6 @@ mod tests {
 
     fn gun(name: &str) -> Gun {
         Gun::parse(name).unwrap()
-    }
-
-    /// So many lines of which no two are the same.
-    fn lines(count: u32) -> Vec<u8> {
-        (0..count).flat_map(|n| format!("{}\n", Sha256::of(&n.to_be_bytes())).into_bytes()).collect()
     }
 
     fn stored(bytes: Vec<u8>) -> Stored {
@@ -296,53 +252,6 @@ mod tests {
 
     fn pair(base: &Stored, file: &Stored) -> Pair {
         Pair { gun: gun("g"), role: Role::Targets, base: base.sha256, file: file.sha256 }
-    }
-
-    fn applied(base: &[u8], delta: &[u8], length: usize) -> Vec<u8> {
-        let mut file = Vec::with_capacity(length);
-        let mut context = DCtx::create();
-        context.ref_prefix(base).unwrap();
-        context.decompress(&mut file, delta).unwrap();
-        file
-    }
-
-    #[test]
-    fn a_delta_of_one_changed_line_is_small_wherever_the_line_is() {
-        let base = lines(20_000);
-        for at in [0, base.len() / 2, base.len() - 65] {
-            let mut file = base.clone();
-            file[at] ^= 1;
-            file.splice(at..at, *b"one line more");
-            let delta = patch(&base, &file, file.len() / WORTH).unwrap();
-            assert!(delta.len() < 1000, "{}", delta.len());
-            assert_eq!(applied(&base, &delta, file.len()), file);
-        }
-    }
-
-    #[test]
-    fn a_delta_that_saves_too_little_is_none() {
-        let (base, file) = (lines(1000), lines(2000));
-        let delta = patch(&base, &file, file.len()).unwrap();
-        assert_eq!(applied(&base, &delta, file.len()), file);
-        assert!(patch(&base, &file, delta.len() - 1).is_none());
-    }
-
-    #[test]
-    fn beside_the_largest_documents_a_delta_takes_at_most_12_mebibytes() {
-        let largest = vec![b'x'; usize::try_from(MAX_DELTA_DOCUMENT_BYTES).unwrap()];
-        let mut context = context(&largest, largest.len()).unwrap();
-        let mut delta = Vec::with_capacity(1 << 20);
-        context.compress2(&mut delta, &largest).unwrap();
-        assert!(context.sizeof() <= 12 << 20, "{}", context.sizeof());
-    }
-
-    #[test]
-    fn the_window_covers_both_documents_and_no_decoder_is_asked_for_more_than_it_takes() {
-        assert_eq!(window_log(0), Some(10));
-        assert_eq!(window_log((1 << 20) + 1), Some(21));
-        let largest = usize::try_from(MAX_DELTA_DOCUMENT_BYTES).unwrap();
-        assert_eq!(window_log(2 * largest), Some(MAX_WINDOW_LOG));
-        assert_eq!(window_log(2 * largest + 1), None);
     }
 
     #[test]
@@ -383,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_made_is_remembered_under_its_repository_role_base_and_file() {
         let deltas = deltas(|_| {});
-        let (base, mut file) = (lines(1000), lines(1000));
+        let (base, mut file) = (lines("line", 1000), lines("line", 1000));
         file[500] ^= 1;
         let (base, file) = (stored(base), stored(file));
         let place = turn(&deltas, &gun("g")).await.unwrap();
@@ -404,8 +313,8 @@ mod tests {
     #[tokio::test]
     async fn that_a_delta_is_not_worth_it_is_remembered_too_and_what_is_remembered_has_an_end() {
         let deltas = deltas(|limits| limits.delta_memory_bytes = 64 << 10);
-        let base = stored(lines(10));
-        let files: Vec<Stored> = (0..300).map(|number| stored(lines(300 + number))).collect();
+        let base = stored(lines("line", 10));
+        let files: Vec<Stored> = (0..300).map(|number| stored(lines("line", 300 + number))).collect();
         for file in &files {
             let place = turn(&deltas, &gun("g")).await.unwrap();
             let made = deltas.make(pair(&base, file), base.clone(), file.clone(), place).await;
@@ -426,11 +335,11 @@ mod tests {
     #[tokio::test]
     async fn that_a_base_is_too_large_or_not_stored_is_remembered() {
         let deltas = deltas(|limits| limits.delta_bytes = 64 << 10);
-        let (large, file) = (stored(lines(1010)), stored(lines(1000)));
+        let (large, file) = (stored(lines("line", 1010)), stored(lines("line", 1000)));
         assert!(large.bytes.len() > 64 << 10);
         let store = Arc::new(store());
         store.take_over(&gun("g"), &Role::Targets, large.clone());
-        let unknown = stored(lines(990));
+        let unknown = stored(lines("line", 990));
         for base in [&large, &unknown] {
             assert!(matches!(asked(&deltas, Arc::clone(&store), base.sha256, &file).await, Made::Useless));
             assert!(matches!(deltas.remembered(&pair(base, &file)), Some(Made::Useless)));
@@ -440,7 +349,7 @@ mod tests {
     #[tokio::test]
     async fn bases_that_are_not_stored_have_an_end_and_take_no_place_of_what_was_made() {
         let deltas = deltas(|limits| limits.delta_memory_bytes = 64 << 10);
-        let (base, mut file) = (lines(1000), lines(1000));
+        let (base, mut file) = (lines("line", 1000), lines("line", 1000));
         file[500] ^= 1;
         let (base, file) = (stored(base), stored(file));
         let place = turn(&deltas, &gun("g")).await.unwrap();
@@ -458,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn what_another_made_meanwhile_is_sent_although_there_was_no_turn() {
         let deltas = Deltas { patience: Duration::from_millis(200), ..deltas(|_| {}) };
-        let (base, mut file) = (lines(1000), lines(1000));
+        let (base, mut file) = (lines("line", 1000), lines("line", 1000));
         file[500] ^= 1;
         let (base, file) = (stored(base), stored(file));
         let _held = turn(&deltas, &gun("g")).await.unwrap();
@@ -472,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_client_could_have_been_sent_is_counted_by_what_became_of_it() {
         let deltas = Deltas { patience: Duration::ZERO, ..deltas(|_| {}) };
-        let (base, mut file) = (lines(1000), lines(1000));
+        let (base, mut file) = (lines("line", 1000), lines("line", 1000));
         file[500] ^= 1;
         let (base, file) = (stored(base), Stored { version: Version::new(2).unwrap(), ..stored(file) });
         let store = Arc::new(store());
@@ -495,16 +404,5 @@ mod tests {
             assert_eq!(count(DeltaOutcome::Useless), useless);
         }
         assert_eq!(count(DeltaOutcome::NoTurn), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn whoever_has_the_base_has_the_document(base in prop::collection::vec(any::<u8>(), 0..2000), cut in 0_usize..2000, more in prop::collection::vec(any::<u8>(), 0..300)) {
-            let cut = cut.min(base.len());
-            let file = [&base[cut..], &more, &base[..cut]].concat();
-            if let Some(delta) = patch(&base, &file, file.len() + 1000) {
-                prop_assert_eq!(applied(&base, &delta, file.len()), file);
-            }
-        }
     }
 }

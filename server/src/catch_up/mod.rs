@@ -5,6 +5,7 @@
 //! here is an error but a database that does not answer.
 
 mod deltas;
+mod patch;
 mod plan;
 #[cfg(test)]
 mod tests;

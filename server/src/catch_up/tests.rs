@@ -76,7 +76,7 @@ async fn of_more_roots_than_are_followed_only_the_current_one_is_sent() {
 }
 
 /// So many lines of which no two are the same.
-fn lines(name: &str, count: usize) -> Vec<u8> {
+pub(super) fn lines(name: &str, count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| format!("{}\n", Sha256::of(format!("{name} {n}").as_bytes())).into_bytes()).collect()
 }
 
