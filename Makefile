@@ -54,8 +54,9 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	done
 	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
 
-test-ha: binaries ## replicas on one PostgreSQL, one MariaDB and two Galera nodes (ROUNDS publishes on each)
+test-ha: binaries ## replicas (ROUNDS publishes on each engine); a PostgreSQL pair and a Galera cluster whose parts are killed
 	@$(phase) "replicas on one database" tests/replicas/run.sh
+	@$(phase) "something dies during publishes" tests/ha/run.sh
 
 lint: toolchain ## format, clippy, documentation and the rules of tests/lint
 	@broken=; part() { $(phase) "$$@" || broken=1; }; \

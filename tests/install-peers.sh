@@ -13,7 +13,7 @@ set -u
 
 PACKAGES=(docker.io docker-registry notary skopeo containerd openssl jq bc curl
   iproute2 util-linux python3 python3-jwt python3-cryptography postgresql mariadb-server sqlite3 libfaketime wrk strace gdb
-  softhsm2 opensc)
+  softhsm2 opensc haproxy socat)
 
 # The programs count, not the packages: another system may have them from elsewhere.
 # A docker outside /usr/bin may be any version, so Debian's own is asked for by path.

@@ -25,7 +25,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 replicas() {
   local replica urls=() pids=()
   case $1 in
-    galera) galera_start "$TRUST_STATE/galera" && ENGINE=mariadb ;;
+    galera) galera_start "$TRUST_STATE/galera" 3 && ENGINE=mariadb ;;
     *) engine_start "$1" "$TRUST_STATE/$1" ;;
   esac || fail "$1 did not start"
   "$TABLES" signer && "$TABLES" server || fail "no databases"
