@@ -15,7 +15,8 @@ use crate::config::{
     CacheAges, Config, Database, GunPrefix, Limits, RemoteSigner, StorageConfig, TokenAuthConfig, TrustConfig,
 };
 use crate::expiry::survey::Survey;
-use crate::http::{AnswerMemory, Health, LargeUploads, UploadMemory};
+use crate::health::{Health, Standing};
+use crate::http::{AnswerMemory, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::{Expiry, Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
@@ -213,13 +214,13 @@ impl App {
         format!("{:x}-{}", self.started_at, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The page of metrics.
-    pub(crate) fn metrics_page(&self) -> String {
+    /// The page of metrics, with how what this server stands on was found.
+    pub(crate) fn metrics_page(&self, conditions: &[Standing]) -> String {
         let pools = self.database.as_ref().map(Opened::pools).unwrap_or_default();
         let (now, expiries) = (self.clock.now(), &self.survey.expiries);
         let (expiring, rounds) = (expiries.expiring(now), expiries.rounds());
         let expiry = Expiry { now, expiring, rounds, by_name: self.names_repositories };
-        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas(), expiry })
+        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas(), expiry, conditions })
     }
 
     /// Closes what must be closed.

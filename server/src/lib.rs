@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 mod expiry;
 mod gun_turns;
+mod health;
 mod http;
 pub mod keys;
 mod links;

@@ -46,6 +46,12 @@ pub(super) fn health(status: StatusCode, body: Bytes) -> Answer {
     with_status(status, with_header(Response::new(body.into()), CONTENT_TYPE, json))
 }
 
+/// Lines for an operator.
+pub(super) fn lines(status: StatusCode, body: String) -> Answer {
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    with_status(status, with_header(Response::new(Bytes::from(body).into()), CONTENT_TYPE, kind))
+}
+
 /// Numbers in Prometheus' text format.
 pub(super) fn metrics(body: String) -> Answer {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

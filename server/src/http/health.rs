@@ -1,124 +1,109 @@
-//! GET of the state of health: what does not work, by the reference's names.
-
-use std::error::Error;
-use std::future::Future;
-use std::time::Duration;
+//! What tells of this process: health by the reference's names, readiness, liveness, and the page of metrics.
 
 use bytes::Bytes;
-use futures_util::future::OptionFuture;
 use hyper::StatusCode;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use super::{Answer, answer};
 use crate::app::App;
+use crate::health::Standing;
 
-/// The checks of a server, and what they said last: anybody may ask, so a flood of questions must not become one at
-/// database and signer.
-#[derive(Debug)]
-pub(crate) struct Health {
-    /// Whether the store can fail by itself; memory cannot.
-    pub(crate) checks_store: bool,
-    /// Whether the signer can; keys in memory cannot.
-    pub(crate) checks_signer: bool,
-    last: Mutex<Option<Checked>>,
-}
-
-#[derive(Debug)]
-struct Checked {
-    /// The clock's uptime.
-    at: Duration,
-    status: StatusCode,
-    body: Bytes,
-}
-
-/// How long an answer is repeated.
-const FRESH: Duration = Duration::from_secs(1);
-/// How long a check may take; both are made at the same time.
-const LONGEST: Duration = Duration::from_secs(3);
-
-impl Health {
-    pub(crate) fn new(checks_store: bool, checks_signer: bool) -> Self {
-        Self { checks_store, checks_signer, last: Mutex::new(None) }
-    }
-}
-
+/// What fails, by the reference's names.
 pub(super) async fn health(app: &App) -> Answer {
-    let mut last = app.health.last.lock().await;
-    let now = app.clock.uptime();
-    if let Some(checked) = &*last
-        && now.saturating_sub(checked.at) < FRESH
-    {
-        return answer::health(checked.status, checked.body.clone());
-    }
-    let store = app.health.checks_store.then(|| app.store.check());
-    let signer = app.health.checks_signer.then(|| app.signer.check());
-    let failing: Map<String, Value> =
-        failing(store, signer).await.into_iter().map(|(name, words)| (name.to_owned(), Value::String(words))).collect();
+    let failing: Map<String, Value> = look(app)
+        .await
+        .into_iter()
+        .filter_map(|standing| Some((standing.condition.check_name().to_owned(), Value::String(standing.amiss?))))
+        .collect();
     let status = if failing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Bytes::from(Value::Object(failing).to_string());
-    *last = Some(Checked { at: now, status, body: body.clone() });
-    answer::health(status, body)
+    answer::health(status, Bytes::from(Value::Object(failing).to_string()))
 }
 
-/// Makes the checks at the same time, as a load balancer waits for both, and names those that fail.
-async fn failing<S: Error + 'static, T: Error + 'static>(
-    store: Option<impl Future<Output = Result<(), S>>>,
-    signer: Option<impl Future<Output = Result<(), T>>>,
-) -> Vec<(&'static str, String)> {
-    let store = OptionFuture::from(store.map(|check| failure("DB operational", check)));
-    let signer = OptionFuture::from(signer.map(|check| failure("Trust operational", check)));
-    let (store, signer) = tokio::join!(store, signer);
-    store.flatten().into_iter().chain(signer.flatten()).collect()
+/// Whether reads can be served, and with the parameter `publish` whether publishes can: one line in all, and one for
+/// each condition.
+pub(super) async fn ready(app: &App, query: &str) -> Answer {
+    let (is_ready, lines) = readiness(&look(app).await, asks_to_publish(query));
+    answer::lines(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, lines)
 }
 
-/// The words of a check that fails, or is not done in time. The log gets all that led to it, the answer does not.
-async fn failure<E: Error + 'static>(
-    name: &'static str,
-    check: impl Future<Output = Result<(), E>>,
-) -> Option<(&'static str, String)> {
-    let words = match timeout(LONGEST, check).await {
-        Ok(Ok(())) => return None,
-        Ok(Err(error)) => {
-            let reason: &(dyn Error + 'static) = &error;
-            tracing::error!(operation = "Health", check = name, reason, "not healthy");
-            error.to_string()
-        }
-        Err(_) => {
-            let reason = "no answer in time";
-            tracing::error!(operation = "Health", check = name, reason, "not healthy");
-            reason.to_owned()
-        }
+/// The process answers, whatever it can do: for those who would start it again.
+pub(super) fn live() -> Answer {
+    answer::lines(StatusCode::OK, "live\n".to_owned())
+}
+
+/// The page of metrics.
+pub(super) async fn metrics(app: &App) -> Answer {
+    answer::metrics(app.metrics_page(&look(app).await))
+}
+
+async fn look(app: &App) -> Vec<Standing> {
+    app.health.look(&*app.store, &*app.signer, &*app.clock).await
+}
+
+/// Whatever its value: who writes it means it.
+fn asks_to_publish(query: &str) -> bool {
+    query.split('&').any(|parameter| parameter.split('=').next() == Some("publish"))
+}
+
+/// Reads go on without a signer: a load balancer that took replicas away because of it would end them.
+fn readiness(standings: &[Standing], to_publish: bool) -> (bool, String) {
+    let holds = |is_needed: fn(&Standing) -> bool| {
+        standings.iter().filter(|standing| is_needed(standing)).all(|standing| standing.amiss.is_none())
     };
-    Some((name, words))
+    let (reads, publishes) = (holds(|standing| standing.condition.is_needed_to_read()), holds(|_| true));
+    let is_ready = if to_publish { publishes } else { reads };
+    let first = match (is_ready, publishes) {
+        (false, _) => "not ready",
+        (true, false) => "ready to read, not to publish",
+        (true, true) => "ready",
+    };
+    let lines = standings.iter().map(|standing| format!("{standing}\n"));
+    (is_ready, std::iter::once(format!("{first}\n")).chain(lines).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Error as Broken;
-
-    use tokio::sync::Barrier;
-
     use super::*;
+    use crate::health::Condition;
 
-    #[tokio::test]
-    async fn both_checks_are_under_way_at_the_same_time() {
-        let both = Barrier::new(2);
-        let check = async || {
-            both.wait().await;
-            Ok::<(), Broken>(())
-        };
-        assert_eq!(failing(Some(check()), Some(check())).await, []);
+    fn found(database: Option<&str>, signer: Option<&str>) -> [Standing; 2] {
+        let standing = |condition, amiss: Option<&str>| Standing { condition, amiss: amiss.map(str::to_owned) };
+        [standing(Condition::Database, database), standing(Condition::Signer, signer)]
     }
 
-    #[tokio::test]
-    async fn each_check_that_fails_is_named_and_none_stands_for_the_other() {
-        let fails = async || Err::<(), Broken>(Broken);
-        let works = async || Ok::<(), Broken>(());
-        let names = |failing: Vec<(&'static str, String)>| failing.into_iter().map(|it| it.0).collect::<Vec<_>>();
-        assert_eq!(names(failing(Some(fails()), Some(works())).await), ["DB operational"]);
-        assert_eq!(names(failing(Some(works()), Some(fails())).await), ["Trust operational"]);
-        assert_eq!(names(failing(Some(fails()), Some(fails())).await), ["DB operational", "Trust operational"]);
+    #[test]
+    fn a_server_without_its_signer_is_ready_to_read_and_says_what_is_amiss() {
+        let without = found(None, Some("away"));
+        let lines = "ready to read, not to publish\ndatabase (to read and to publish): ok\nsigner (to publish): away\n";
+        assert_eq!(readiness(&without, false), (true, lines.to_owned()));
+        let (is_ready, lines) = readiness(&without, true);
+        assert!(!is_ready && lines.starts_with("not ready\n"), "{lines}");
+    }
+
+    #[test]
+    fn a_server_without_its_database_is_not_ready_for_anything() {
+        let without = found(Some("away"), None);
+        for to_publish in [false, true] {
+            let lines = "not ready\ndatabase (to read and to publish): away\nsigner (to publish): ok\n";
+            assert_eq!(readiness(&without, to_publish), (false, lines.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_server_with_both_or_that_needs_neither_is_ready_for_everything() {
+        for to_publish in [false, true] {
+            assert!(readiness(&found(None, None), to_publish).1.starts_with("ready\n"));
+            assert_eq!(readiness(&[], to_publish), (true, "ready\n".to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_parameter_asks_whatever_its_value_is_and_no_other_does() {
+        for asked in ["publish", "publish=", "publish=1", "a=b&publish"] {
+            assert!(asks_to_publish(asked), "{asked}");
+        }
+        for other in ["", "a=publish", "publisher", "Publish"] {
+            assert!(!asks_to_publish(other), "{other}");
+        }
     }
 }

@@ -34,7 +34,6 @@ use tracing::{error, info};
 
 pub(crate) use answer_body::AnswerBody;
 pub(crate) use answer_memory::AnswerMemory;
-pub(crate) use health::Health;
 pub(crate) use operation::Operation;
 pub(crate) use publish::LargeUploads;
 pub(crate) use upload::UploadMemory;

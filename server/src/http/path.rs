@@ -17,6 +17,10 @@ pub(super) enum TrustPath {
     Health,
     /// `/metrics`.
     Metrics,
+    /// `/ready`: can reads be served? Ours.
+    Ready,
+    /// `/live`: does the process answer? Ours.
+    Live,
     /// `/v2/_trust/changefeed`: the changes of every repository.
     AllChanges,
     /// Something of one repository.
@@ -77,6 +81,8 @@ impl TrustPath {
             "/v2/" => return Self::Ping,
             "/_notary_server/health" => return Self::Health,
             "/metrics" => return Self::Metrics,
+            "/ready" => return Self::Ready,
+            "/live" => return Self::Live,
             "/v2/_trust/changefeed" => return Self::AllChanges,
             _ => {}
         }
@@ -278,6 +284,8 @@ mod tests {
             "/v2/_trust/tuf/",
             "/v2//_trust/tuf/",
             "/metrics/",
+            "/ready/",
+            "/live/",
             "/v2/%ff/_trust/tuf/",
             "/v2/a%2/_trust/tuf/",
         ] {

@@ -13,10 +13,11 @@ use tuf_schema::testing::{Publisher, secret_key, signed};
 use tuf_schema::update_answer::{UpdateFile, UpdateIndex};
 use tuf_schema::{Gun, KeyType, PublicKey, Role, Sha256, UtcTime, Version};
 
-use super::{Health, respond};
+use super::respond;
 use crate::app::{App, Foundations};
 use crate::clock::{Clock, TestClock};
 use crate::config::Config;
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::signer::local::LocalSigner;
 use crate::signer::{KeyAlgorithm, RoleSigner};

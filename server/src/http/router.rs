@@ -11,7 +11,7 @@
 //! | GET update | GetUpdate | pull |
 //! | GET changes of a repository | Changefeed | pull |
 //! | GET changes of all | Changefeed | catalog |
-//! | GET health, metrics | – | none |
+//! | GET health, readiness, liveness, metrics | – | none |
 //! | other GET, HEAD, POST, PUT, DELETE | – | catalog, then 404 |
 //! | other methods | – | 405 |
 
@@ -40,6 +40,8 @@ pub(super) enum Route {
     NotFound,
     Ping,
     Health,
+    Ready,
+    Live,
     Metrics,
     AllChanges,
     Publish {
@@ -90,6 +92,8 @@ impl Route {
         match (method.as_str(), TrustPath::parse(path)) {
             ("GET", TrustPath::Ping) => Self::Ping,
             ("GET", TrustPath::Health) => Self::Health,
+            ("GET", TrustPath::Ready) => Self::Ready,
+            ("GET", TrustPath::Live) => Self::Live,
             ("GET", TrustPath::Metrics) => Self::Metrics,
             ("GET", TrustPath::AllChanges) => Self::AllChanges,
             (method, TrustPath::Repository { name, resource }) => match (method, resource) {
@@ -111,9 +115,8 @@ impl Route {
     /// The operation; what has none is not counted.
     pub(super) fn operation(&self) -> Option<Operation> {
         match self {
-            Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping | Self::Health | Self::Metrics => {
-                None
-            }
+            Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping => None,
+            Self::Health | Self::Ready | Self::Live | Self::Metrics => None,
             Self::AllChanges | Self::Changes { .. } => Some(Operation::Changefeed),
             Self::Publish { .. } => Some(Operation::UpdateTuf),
             Self::Delete { .. } => Some(Operation::DeleteTuf),
@@ -169,7 +172,9 @@ where
         }
         Route::Ping => caller.catalog().map(|_| answer::text("{}".into())),
         Route::Health => Ok(health::health(app).await),
-        Route::Metrics => Ok(answer::metrics(app.metrics_page())),
+        Route::Ready => Ok(health::ready(app, query).await),
+        Route::Live => Ok(health::live()),
+        Route::Metrics => Ok(health::metrics(app).await),
         Route::AllChanges => {
             let access = caller.catalog()?;
             let client = caller.client(access.subject());

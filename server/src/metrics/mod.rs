@@ -3,6 +3,7 @@
 //! Written by hand: the library that the signer uses writes OpenMetrics, where the type line of `x_total` says `x`, and
 //! dashboards made for the reference read its names as they are. And its histograms have a lock.
 
+mod conditions;
 mod deltas;
 mod expiry;
 mod histogram;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use bulla_database::PoolUse;
 
 use crate::clock::Clock;
+use crate::health::Standing;
 use latency::Latency;
 use page::Page;
 use publishes::Publishes;
@@ -43,6 +45,7 @@ pub(crate) struct Others<'a> {
     pub(crate) pools: Vec<PoolUse>,
     pub(crate) deltas: &'a Counters<DeltaOutcome>,
     pub(crate) expiry: Expiry,
+    pub(crate) conditions: &'a [Standing],
 }
 
 impl Metrics {
@@ -72,6 +75,7 @@ impl Metrics {
         pools::write(&mut page, &others.pools);
         others.deltas.write(&mut page, "bulla_deltas_total", "Deltas that clients could have been sent.");
         others.expiry.write(&mut page);
+        conditions::write(&mut page, others.conditions);
         page.finish()
     }
 }

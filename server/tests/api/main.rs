@@ -4,6 +4,7 @@
 
 mod binary;
 mod check;
+mod health;
 mod limits;
 mod metrics;
 mod recorded;
