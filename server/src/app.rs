@@ -20,7 +20,7 @@ use crate::http::{AnswerMemory, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::{Expiry, Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
-use crate::rate::{Client, RateLimits, Shares};
+use crate::rate::RateLimits;
 use crate::read::Reader;
 use crate::signer::grpc::{GrpcSettings, GrpcSettingsError, GrpcSigner};
 use crate::signer::local::LocalSigner;
@@ -116,12 +116,13 @@ pub(crate) struct App {
     pub(crate) large_uploads: LargeUploads,
     pub(crate) answer_memory: AnswerMemory,
     pub(crate) rates: RateLimits,
-    pub(crate) connection_shares: Shares<Client>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) survey: Survey,
     /// Whether the page of metrics does.
     names_repositories: bool,
+    /// Whether it has an address of its own, so that it is nowhere else.
+    pub(crate) has_metrics_apart: bool,
     pub(crate) health: Health,
     started_at: i64,
     requests: AtomicU64,
@@ -188,6 +189,7 @@ impl App {
             catch_up: CatchUp::new(&limits),
             survey: Survey::new(Arc::clone(&store), Arc::clone(&clock)),
             names_repositories: config.metrics.repository_names,
+            has_metrics_apart: config.metrics.address.is_some(),
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
             store,
             signer,
@@ -198,7 +200,6 @@ impl App {
             large_uploads: LargeUploads::new(limits.large_uploads),
             answer_memory: AnswerMemory::new(&limits),
             rates: RateLimits::new(&limits.rates, &clock),
-            connection_shares: Shares::default(),
             limits,
             started_at: clock.now().unix_seconds(),
             clock,

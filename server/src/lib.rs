@@ -28,4 +28,4 @@ pub mod store;
 mod watched;
 
 pub use app::StartError;
-pub use serve::{bind, make_tables, run, run_watching};
+pub use serve::{Listeners, make_tables, run, run_watching};

@@ -128,8 +128,8 @@ fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        let listener = bulla_server::bind(&config.listen.address).await?;
-        bulla_server::run_watching(config, listener, clock, shutdown, looks).await?;
+        let listeners = bulla_server::Listeners::bind(&config).await?;
+        bulla_server::run_watching(config, listeners, clock, shutdown, looks).await?;
         Ok(())
     })
 }

@@ -54,7 +54,10 @@ pub async fn check(
     match examination.outcome {
         Err(errors) => report.findings.extend(errors.iter().map(|error| Finding::refused(error))),
         Ok(config) => {
-            report.findings.extend(listen(&config.listen.address).await);
+            report.findings.extend(listen("server.http_addr", &config.listen.address).await);
+            if let Some(address) = &config.metrics.address {
+                report.findings.extend(listen("metrics.http_addr", address).await);
+            }
             report.findings.extend(files::look(&config, now));
             if config.auth.is_none() {
                 let said = "no authentication: who reaches the port may read, publish and delete everything";
@@ -69,9 +72,9 @@ pub async fn check(
 }
 
 /// Whether the address can be listened on, as far as that can be told without doing it.
-async fn listen(address: &str) -> Option<Finding> {
+async fn listen(key: &str, address: &str) -> Option<Finding> {
     let error = crate::serve::resolve(address).await.err()?;
-    Some(Finding::Refused(format!("server.http_addr: {}", with_sources(&error))))
+    Some(Finding::Refused(format!("{key}: {}", with_sources(&error))))
 }
 
 impl Report {

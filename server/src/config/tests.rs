@@ -479,6 +479,18 @@ fn an_examination_shows_no_password() {
 }
 
 #[test]
+fn metrics_have_an_address_of_their_own_only_where_it_is_set() {
+    let (config, _) = load(GOOD).unwrap();
+    assert_eq!(config.metrics.address, None);
+    let (config, warnings) = load(&with("metrics", serde_json::json!({"http_addr": "127.0.0.1:9443"}))).unwrap();
+    assert_eq!((config.metrics.address.as_deref(), warnings), (Some("127.0.0.1:9443"), vec![]));
+    let (config, _) = load_with(GOOD, &[("NOTARY_SERVER_METRICS_HTTP_ADDR", ":9443")]).unwrap();
+    assert_eq!(config.metrics.address.as_deref(), Some(":9443"));
+    let said = refusal(&with("metrics", serde_json::json!({"http_addr": [":1"]})));
+    assert!(said.contains("metrics.http_addr"), "{said}");
+}
+
+#[test]
 fn repositories_are_named_in_the_metrics_without_authentication_or_when_that_is_asked_for() {
     let auth = serde_json::json!({"type": "token", "options": {
         "realm": "https://h/token", "service": "s", "issuer": "i", "rootcertbundle": "root.crt",

@@ -21,6 +21,7 @@ mod replicas;
 mod router;
 mod update;
 mod upload;
+mod watch;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use operation::Operation;
 pub(crate) use publish::LargeUploads;
 pub(crate) use upload::UploadMemory;
+pub(crate) use watch::tell;
 
 use crate::app::App;
 use crate::metrics::Answered;

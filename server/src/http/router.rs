@@ -11,7 +11,8 @@
 //! | GET update | GetUpdate | pull |
 //! | GET changes of a repository | Changefeed | pull |
 //! | GET changes of all | Changefeed | catalog |
-//! | GET health, readiness, liveness, metrics | – | none |
+//! | GET health, readiness, liveness | – | none |
+//! | GET metrics, unless they have an address of their own | – | none |
 //! | other GET, HEAD, POST, PUT, DELETE | – | catalog, then 404 |
 //! | other methods | – | 405 |
 
@@ -166,7 +167,8 @@ where
     match route {
         Route::Redirect(location) => Ok(answer::moved(&location)),
         Route::MethodNotAllowed => Ok(answer::method_not_allowed()),
-        Route::NotFound => {
+        Route::Metrics if !app.has_metrics_apart => Ok(health::metrics(app).await),
+        Route::NotFound | Route::Metrics => {
             caller.catalog()?;
             Err(ApiError::no_route())
         }
@@ -174,7 +176,6 @@ where
         Route::Health => Ok(health::health(app).await),
         Route::Ready => Ok(health::ready(app, query).await),
         Route::Live => Ok(health::live()),
-        Route::Metrics => Ok(health::metrics(app).await),
         Route::AllChanges => {
             let access = caller.catalog()?;
             let client = caller.client(access.subject());

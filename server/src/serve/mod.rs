@@ -1,54 +1,70 @@
-//! Connections: accepting, TLS, limits of time and number, and a stop that lets requests end.
+//! Serving: the addresses that are listened on, what is done in the background, and a stop that lets requests end.
 
+mod door;
 mod stall;
 pub(crate) mod tls;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use ring::rand::SystemRandom;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tracing::{debug, error, info, warn};
+use tokio::net::{TcpListener, lookup_host};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
 
 use crate::admin;
 use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http;
 use crate::logging::STARTUP;
-use crate::rate::{Client, Share};
 use crate::watched::{Look, Watched};
-use stall::StallGuard;
+use door::Door;
 use tls::Tls;
 
-/// How long the loop rests when the system has no more connections to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the database may take to be closed. That has nothing to do with how long requests may take: whoever gives
 /// them little wants the log of SQLite in its file all the same, and a database that hangs must not keep the process.
 const CLOSING: Duration = Duration::from_secs(8);
 
-/// Serves `config` on `listener` until `shutdown` is ready, then lets the requests at work end.
+/// What is listened on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub public: TcpListener,
+    /// For those who watch, where `metrics.http_addr` is set.
+    pub metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Listens on the addresses that `config` names.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] for the first that cannot be listened on.
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+        let public = bind(&config.listen.address).await?;
+        let metrics = match &config.metrics.address {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Self { public, metrics })
+    }
+}
+
+/// Serves `config` on `listeners` until `shutdown` is ready, then lets the requests at work end.
 ///
 /// # Errors
 /// [`StartError`] when a file, the database or the signer's settings cannot be used. What fails later is answered to
 /// the client and logged.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: Listeners,
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let (_never, no_looks) = mpsc::channel(1);
-    run_watching(config, listener, clock, shutdown, no_looks).await
+    run_watching(config, listeners, clock, shutdown, no_looks).await
 }
 
 /// The same, and with each message of `looks` the files of certificates, keys and authorities are read again.
@@ -57,7 +73,7 @@ pub async fn run(
 /// As [`run`].
 pub async fn run_watching(
     config: Config,
-    listener: TcpListener,
+    listeners: Listeners,
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()>,
     looks: mpsc::Receiver<()>,
@@ -70,12 +86,16 @@ pub async fn run_watching(
     if is_open {
         warn!(target: STARTUP, "no authentication: who reaches the port may read, publish and delete everything");
     }
-    match listener.local_addr() {
+    let Listeners { public, metrics } = listeners;
+    match public.local_addr() {
         Ok(address) if tls.is_none() && !address.ip().is_loopback() => {
             warn!(target: STARTUP, %address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
         }
         Ok(address) => info!(%address, tls = tls.is_some(), "listening"),
         Err(error) => warn!(%error, "the address listened on cannot be told"),
+    }
+    if let Some(Ok(address)) = metrics.as_ref().map(TcpListener::local_addr) {
+        info!(%address, "telling metrics, readiness and liveness");
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
@@ -92,7 +112,12 @@ pub async fn run_watching(
     let watching = tokio::spawn(look_at_files(watched, looks));
     let connections = GracefulShutdown::new();
     let (stop, stopping) = watch::channel(());
-    accept(&app, listener, tls, &connections, stopping, shutdown).await;
+    let (clients, watchers) = (Door::for_clients(&app, tls), Door::for_watchers(&app));
+    tokio::select! {
+        () = clients.accept(public, &connections, &stopping) => {}
+        () = accept_watchers(&watchers, metrics, &connections, &stopping) => {}
+        () = shutdown => {}
+    }
     drop(stop);
     info!("stopping: no new connections, requests at work may end");
     if tokio::time::timeout(app.limits.stop, connections.shutdown()).await.is_err() {
@@ -125,7 +150,7 @@ pub async fn make_tables(config: Config, clock: Arc<dyn Clock>) -> Result<(), St
 ///
 /// # Errors
 /// [`StartError::Listen`].
-pub async fn bind(address: &str) -> Result<TcpListener, StartError> {
+async fn bind(address: &str) -> Result<TcpListener, StartError> {
     let failed = |source| StartError::Listen { address: address.to_owned(), source };
     let Some(port) = address.strip_prefix(':') else { return TcpListener::bind(address).await.map_err(failed) };
     match TcpListener::bind(format!("[::]:{port}")).await {
@@ -148,6 +173,19 @@ pub(crate) async fn resolve(address: &str) -> Result<(), StartError> {
     }
 }
 
+/// Lets in those who watch; without a listener for them, does nothing for ever.
+async fn accept_watchers(
+    door: &Arc<Door>,
+    listener: Option<TcpListener>,
+    connections: &GracefulShutdown,
+    stopping: &watch::Receiver<()>,
+) {
+    match listener {
+        Some(listener) => door.accept(listener, connections, stopping).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Reads files again whenever it is told to, for as long as somebody may tell.
 async fn look_at_files(watched: Vec<Watched>, mut looks: mpsc::Receiver<()>) {
     while looks.recv().await.is_some() {
@@ -164,109 +202,5 @@ async fn look_at_files(watched: Vec<Watched>, mut looks: mpsc::Receiver<()>) {
                 }
             }
         }
-    }
-}
-
-async fn accept(
-    app: &Arc<App>,
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
-    connections: &GracefulShutdown,
-    stopping: watch::Receiver<()>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let slots = Arc::new(Semaphore::new(app.limits.connections));
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let next = async {
-            // connections above the limit wait in the system's queue
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            () = &mut shutdown => return,
-            next = next => next,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let Some(share) = share_of(app, peer) else {
-                    debug!(%peer, "more connections from this address than limits.connections_per_address");
-                    continue;
-                };
-                let (app, tls, watcher) = (Arc::clone(app), tls.clone(), connections.watcher());
-                let stopping = stopping.clone();
-                tokio::spawn(async move {
-                    let _held = (slot, share);
-                    connection(&app, tls, watcher, stopping, stream, peer).await;
-                });
-            }
-            Err(error) => {
-                warn!(%error, "a connection could not be accepted");
-                if is_exhaustion(&error) {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-/// A connection's share of those that its address may have open; `None` when it has them all. Trusted proxies have no
-/// such limit.
-fn share_of(app: &App, peer: SocketAddr) -> Option<Share<Client>> {
-    let limits = &app.limits;
-    let is_proxy = limits.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
-    let most = if is_proxy { usize::MAX } else { limits.connections_per_address };
-    let mut share = app.connection_shares.share(Client::of_address(peer.ip()), most);
-    share.grow(1).ok().map(|()| share)
-}
-
-/// Whether the system is out of something, as against one connection that was gone before it was taken.
-fn is_exhaustion(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
-}
-
-async fn connection(
-    app: &Arc<App>,
-    tls: Option<Arc<Tls>>,
-    watcher: Watcher,
-    mut stopping: watch::Receiver<()>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) {
-    // answers are written whole; waiting for more would only delay them
-    let _best_effort = stream.set_nodelay(true);
-    let stream = StallGuard::new(stream, app.limits.request);
-    let Some(tls) = tls else { return talk(app, watcher, stream, peer).await };
-    let handshake = tokio::time::timeout(app.limits.handshake, tls.acceptor().accept(stream));
-    let outcome = tokio::select! {
-        outcome = handshake => outcome,
-        // nothing was asked yet, so nothing is lost
-        _ = stopping.changed() => return,
-    };
-    match outcome {
-        Ok(Ok(stream)) => talk(app, watcher, stream, peer).await,
-        Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
-        Err(_) => debug!(%peer, "TLS handshake took too long"),
-    }
-}
-
-async fn talk<S>(app: &Arc<App>, watcher: Watcher, stream: S, peer: SocketAddr)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(|request| {
-        let app = Arc::clone(app);
-        async move { Ok::<_, std::convert::Infallible>(http::respond(&app, peer.ip(), request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(app.limits.header)
-        .max_buf_size(app.limits.head_bytes())
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%peer, %error, "connection ended");
     }
 }

@@ -141,6 +141,12 @@ fn an_address_that_nobody_can_listen_on_is_refused() {
         assert_eq!(status, 1, "{address}: {printed}");
         let said = format!("REFUSED  server.http_addr: cannot listen on {address}: ");
         assert!(printed.contains(&said), "{address}: {printed}");
+        config["server"]["http_addr"] = "127.0.0.1:0".into();
+        config["metrics"] = serde_json::json!({"http_addr": address});
+        let (status, printed) = check(&folder, &config, &[], &[]);
+        assert_eq!(status, 1, "{address}: {printed}");
+        let said = format!("REFUSED  metrics.http_addr: cannot listen on {address}: ");
+        assert!(printed.contains(&said), "{address}: {printed}");
     }
 }
 

@@ -15,3 +15,4 @@ mod tls;
 mod tokens;
 mod updates;
 mod uploads;
+mod watch;

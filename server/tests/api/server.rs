@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_server::StartError;
 use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
+use bulla_server::{Listeners, StartError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -21,6 +21,8 @@ pub(crate) const BOUNDARY: &str = "test-boundary";
 
 pub(crate) struct Server {
     pub(crate) port: u16,
+    /// Where `metrics.http_addr` is set.
+    pub(crate) metrics_port: Option<u16>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), StartError>>,
     _folder: TempDir,
@@ -47,16 +49,28 @@ impl Server {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
         let config = load(&folder, sections);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listeners = Listeners::bind(&config).await.unwrap();
+        let port_of = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let (port, metrics_port) = (port_of(&listeners.public), listeners.metrics.as_ref().map(port_of));
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let running = tokio::spawn(bulla_server::run(config, listener, Arc::new(SystemClock), shutdown));
-        Self { port, stop: Some(stop), running, _folder: folder }
+        let running = tokio::spawn(bulla_server::run(config, listeners, Arc::new(SystemClock), shutdown));
+        Self { port, metrics_port, stop: Some(stop), running, _folder: folder }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[]).await
+    }
+
+    /// Asks at the address of metrics.
+    pub(crate) async fn watch(&self, method: &str, path: &str) -> Answer {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        exchange(self.connect_to_watch().await, head.as_bytes()).await
+    }
+
+    /// A connection to the address of metrics.
+    pub(crate) async fn connect_to_watch(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.metrics_port.unwrap())).await.unwrap()
     }
 
     pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -1,0 +1,158 @@
+//! A door: an address that connections come in at, with TLS or without, and with limits of time and number of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, warn};
+
+use super::stall::StallGuard;
+use super::tls::Tls;
+use crate::app::App;
+use crate::http;
+use crate::rate::{Client, Share, Shares};
+
+/// How long the loop rests when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections of those who watch. They are few, and what they hold is in no account of memory.
+const MOST_WATCHERS: usize = 64;
+
+/// Who comes in at a door.
+#[derive(Debug, Clone, Copy)]
+enum Guests {
+    Clients,
+    Watchers,
+}
+
+/// Connections of one door do not take the place of those of another: clients that hold all of theirs leave it to be
+/// seen that they do.
+pub(super) struct Door {
+    app: Arc<App>,
+    guests: Guests,
+    /// Without it the door is for plain HTTP.
+    tls: Option<Arc<Tls>>,
+    slots: Arc<Semaphore>,
+    shares: Shares<Client>,
+}
+
+impl Door {
+    /// For everybody.
+    pub(super) fn for_clients(app: &Arc<App>, tls: Option<Arc<Tls>>) -> Arc<Self> {
+        Self::new(app, Guests::Clients, tls, app.limits.connections)
+    }
+
+    /// For those who watch this process.
+    pub(super) fn for_watchers(app: &Arc<App>) -> Arc<Self> {
+        Self::new(app, Guests::Watchers, None, app.limits.connections.min(MOST_WATCHERS))
+    }
+
+    fn new(app: &Arc<App>, guests: Guests, tls: Option<Arc<Tls>>, most: usize) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(most));
+        Arc::new(Self { app: Arc::clone(app), guests, tls, slots, shares: Shares::default() })
+    }
+
+    /// Lets connections in, for ever.
+    pub(super) async fn accept(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        connections: &GracefulShutdown,
+        stopping: &watch::Receiver<()>,
+    ) {
+        loop {
+            // connections above the limit wait in the system's queue
+            let slot = Arc::clone(&self.slots).acquire_owned().await;
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let Some(share) = self.share_of(peer) else {
+                        debug!(%peer, "more connections from this address than limits.connections_per_address");
+                        continue;
+                    };
+                    let (door, watcher, stopping) = (Arc::clone(self), connections.watcher(), stopping.clone());
+                    tokio::spawn(async move {
+                        let _held = (slot, share);
+                        door.connection(watcher, stopping, stream, peer).await;
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "a connection could not be accepted");
+                    if is_exhaustion(&error) {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A connection's share of those that its address may have open; `None` when it has them all. Trusted proxies have
+    /// no such limit.
+    fn share_of(&self, peer: SocketAddr) -> Option<Share<Client>> {
+        let limits = &self.app.limits;
+        let is_proxy = limits.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
+        let most = if is_proxy { usize::MAX } else { limits.connections_per_address };
+        let mut share = self.shares.share(Client::of_address(peer.ip()), most);
+        share.grow(1).ok().map(|()| share)
+    }
+
+    async fn connection(
+        &self,
+        watcher: Watcher,
+        mut stopping: watch::Receiver<()>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
+        // answers are written whole; waiting for more would only delay them
+        let _best_effort = stream.set_nodelay(true);
+        let stream = StallGuard::new(stream, self.app.limits.request);
+        let Some(tls) = &self.tls else { return self.talk(watcher, stream, peer).await };
+        let handshake = tokio::time::timeout(self.app.limits.handshake, tls.acceptor().accept(stream));
+        let outcome = tokio::select! {
+            outcome = handshake => outcome,
+            // nothing was asked yet, so nothing is lost
+            _ = stopping.changed() => return,
+        };
+        match outcome {
+            Ok(Ok(stream)) => self.talk(watcher, stream, peer).await,
+            Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => debug!(%peer, "TLS handshake took too long"),
+        }
+    }
+
+    async fn talk<S>(&self, watcher: Watcher, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(|request| {
+            let (app, guests) = (Arc::clone(&self.app), self.guests);
+            async move {
+                Ok::<_, std::convert::Infallible>(match guests {
+                    Guests::Clients => http::respond(&app, peer.ip(), request).await,
+                    Guests::Watchers => http::tell(&app, &request).await,
+                })
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.app.limits.header)
+            .max_buf_size(self.app.limits.head_bytes())
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            debug!(%peer, %error, "connection ended");
+        }
+    }
+}
+
+/// Whether the system is out of something, as against one connection that was gone before it was taken.
+fn is_exhaustion(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
