@@ -52,6 +52,7 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	@for engine in postgres mariadb; do \
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
+	@$(phase) "alerts on a real Prometheus" tests/monitoring.sh
 	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
 
 test-ha: binaries ## replicas (ROUNDS publishes on each engine); a PostgreSQL pair and a Galera cluster whose parts are killed
@@ -65,6 +66,10 @@ lint: toolchain ## format, clippy, documentation and the rules of tests/lint
 	part "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet; \
 	part "rules" tests/lint/rules.sh; \
 	part "rules can fail" tests/lint/rules-selftest.sh; \
+	if command -v promtool >/dev/null; then \
+	  part "alerts" promtool check rules --lint=all --lint-fatal monitoring/alerts.yml; \
+	  part "what alerts fire at" promtool test rules monitoring/alerts.test.yml; \
+	fi; \
 	[ -z "$$broken" ]
 
 bench: export BULLA_BIN_DIR := $(target)/release

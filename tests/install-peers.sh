@@ -13,7 +13,7 @@ set -u
 
 PACKAGES=(docker.io docker-registry notary skopeo containerd openssl jq bc curl
   iproute2 util-linux python3 python3-jwt python3-cryptography postgresql mariadb-server sqlite3 libfaketime wrk strace gdb
-  softhsm2 opensc haproxy socat)
+  softhsm2 opensc haproxy socat prometheus)
 
 # The programs count, not the packages: another system may have them from elsewhere.
 # A docker outside /usr/bin may be any version, so Debian's own is asked for by path.
@@ -31,6 +31,7 @@ missing_packages() {
       python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo "$package"; continue ;;
       postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && command -v psql >/dev/null || echo "$package"; continue ;;
       mariadb-server) program=mariadbd; command -v mariadb-install-db >/dev/null || program=mariadb-install-db ;;
+      prometheus) program=prometheus; command -v promtool >/dev/null || program=promtool ;;
       softhsm2) program=softhsm2-util ;;
       opensc) program=pkcs11-tool ;;
       libfaketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo "$package"; continue ;;

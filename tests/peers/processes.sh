@@ -82,7 +82,8 @@ tls_members() {
   [ "${TRUST_PLAIN:-}" = 1 ] || printf ', "tls_cert_file": "%s", "tls_key_file": "%s"' "$TRUST_TLS_CERT" "$TRUST_TLS_KEY"
 }
 
-# start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON [NAME]: sets SERVER_PID.
+# start_server PROGRAM LISTEN STORAGE_JSON TRUST_SERVICE_JSON [NAME]: sets SERVER_PID.  For Bulla's,
+# SERVER_SECTIONS are further sections, each with its comma after it.
 # NAME, of its configuration and its log, tells replicas apart.
 start_server() { launch_server "$@" && await_server "$2" "$SERVER_PID" "${5:-server}"; }
 
@@ -91,7 +92,7 @@ launch_server() {
   local name=${5:-server}
   cat >"$TRUST_STATE/$name.json" <<JSON
 {"server": {"http_addr": "$2"$(tls_members)},
- $(auth_section) ${TRUST_LIMITS:+"\"limits\": $TRUST_LIMITS,"} "trust_service": $4,
+ $(auth_section) ${SERVER_SECTIONS:-} ${TRUST_LIMITS:+"\"limits\": $TRUST_LIMITS,"} "trust_service": $4,
  "logging": {"level": "${TRUST_LOG_LEVEL:-info}"},
  "storage": $3}
 JSON
