@@ -11,7 +11,7 @@ use super::error::ApiError;
 use crate::app::App;
 use crate::auth::{Access, CatalogAccess, Credentials, Denied, Permit, Pull, Push, Right, Subject};
 use crate::config::GunPrefix;
-use crate::rate::Client;
+use crate::rate::{Client, sender};
 
 /// Whom proxies heard a request from.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -79,8 +79,13 @@ impl Caller<'_> {
     }
 
     fn address(&self) -> Client {
+        Client::of_address(self.sender())
+    }
+
+    /// Where the request comes from, as far as trusted proxies say so.
+    pub(super) fn sender(&self) -> IpAddr {
         let forwarded = self.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-        Client::at(self.peer, &self.app.limits.trusted_proxies, forwarded)
+        sender(self.peer, &self.app.limits.trusted_proxies, forwarded)
     }
 
     fn is_served(&self, name: &str) -> bool {

@@ -58,8 +58,14 @@ where
     let route = Route::of(&head.method, head.uri.path(), head.uri.query());
     let operation = route.operation();
     let is_ping = route == Route::Ping;
-    let line =
-        RequestLine { id: app.next_request_id(), method: head.method.clone(), operation, subject: route.subject() };
+    let line = RequestLine {
+        id: app.next_request_id(),
+        method: head.method.clone(),
+        operation,
+        subject: route.subject(),
+        version: route.version(),
+        client: access::Caller { app, headers: &head.headers, peer }.sender(),
+    };
     let request_bytes = body.size_hint().lower();
     // a publish has as long again after its body was read
     let longest =
@@ -108,24 +114,26 @@ where
     tokio::spawn(tokio::time::timeout(longest, draining));
 }
 
-/// What the log tells of a request: never a token, never a body.
+/// What the log tells of a request: never a token, never a body, and of the query nothing.
 struct RequestLine {
     id: String,
     method: Method,
     operation: Option<Operation>,
     subject: (String, String),
+    version: String,
+    client: IpAddr,
 }
 
 impl RequestLine {
     fn write(&self, status: u16, duration: Duration, failure: Option<(&str, &str)>) {
         let operation = self.operation.map_or("", Operation::as_str);
-        let (gun, role) = (&self.subject.0, &self.subject.1);
+        let (gun, role, version, client) = (&self.subject.0, &self.subject.1, &self.version, self.client);
         let (code, reason) = failure.unwrap_or_default();
         let microseconds = duration.as_micros();
         if status >= 500 {
-            error!(request = self.id, method = %self.method, operation, gun, role, status, microseconds, code, reason, "request failed");
+            error!(request = self.id, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request failed");
         } else {
-            info!(request = self.id, method = %self.method, operation, gun, role, status, microseconds, code, reason, "request answered");
+            info!(request = self.id, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request answered");
         }
     }
 }

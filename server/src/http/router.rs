@@ -149,6 +149,15 @@ impl Route {
             _ => Default::default(),
         }
     }
+
+    /// The version that is asked for, for the log; empty where none is.
+    pub(super) fn version(&self) -> String {
+        match self {
+            Self::ByVersion { version: AskedVersion::Version(version), .. } => version.to_string(),
+            Self::ByVersion { version: AskedVersion::Unreadable(digits), .. } => digits.clone(),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Does what a route says.

@@ -23,29 +23,29 @@ impl Client {
         })
     }
 
-    /// The client that sent a request: `peer` is the other end of the connection, `forwarded` the values of
-    /// `X-Forwarded-For` in their order, which count only as far as trusted proxies wrote them.
-    pub(crate) fn at<'a>(
-        peer: IpAddr,
-        proxies: &[Network],
-        forwarded: impl DoubleEndedIterator<Item = &'a [u8]>,
-    ) -> Self {
-        let is_proxy = |address| proxies.iter().any(|network| network.contains(address));
-        let mut client = peer;
-        // each proxy appends whom it heard the request from; what stands before an address that is no proxy of ours
-        // was written by that client
-        let mut said = forwarded.rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
-        while is_proxy(client) {
-            let Some(address) = said.next().and_then(address) else { break };
-            client = address;
-        }
-        Self::of_address(client)
-    }
-
     #[cfg(test)]
     pub(crate) fn of_name(name: &str) -> Self {
         Self::Subject(Subject::for_tests(name))
     }
+}
+
+/// The address that a request was sent from: `peer` is the other end of the connection, `forwarded` the values of
+/// `X-Forwarded-For` in their order, which count only as far as trusted proxies wrote them.
+pub(crate) fn sender<'a>(
+    peer: IpAddr,
+    proxies: &[Network],
+    forwarded: impl DoubleEndedIterator<Item = &'a [u8]>,
+) -> IpAddr {
+    let is_proxy = |address| proxies.iter().any(|network| network.contains(address));
+    let mut client = peer;
+    // each proxy appends whom it heard the request from; what stands before an address that is no proxy of ours
+    // was written by that client
+    let mut said = forwarded.rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
+    while is_proxy(client) {
+        let Some(address) = said.next().and_then(address) else { break };
+        client = address;
+    }
+    client.to_canonical()
 }
 
 /// An address as proxies write it: alone, in brackets, or with a port.
@@ -66,7 +66,7 @@ mod tests {
 
     fn client(peer: &str, proxies: &[&str], forwarded: &[&str]) -> Client {
         let proxies: Vec<Network> = proxies.iter().map(|text| Network::parse(text).unwrap()).collect();
-        Client::at(peer.parse().unwrap(), &proxies, forwarded.iter().map(|value| value.as_bytes()))
+        Client::of_address(sender(peer.parse().unwrap(), &proxies, forwarded.iter().map(|value| value.as_bytes())))
     }
 
     fn at(address: &str) -> Client {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tuf_schema::{Gun, Sha256};
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, sender};
 pub(crate) use shares::{Share, ShareUsed, Shares};
 
 use crate::clock::Clock;

@@ -6,6 +6,7 @@ mod binary;
 mod check;
 mod health;
 mod limits;
+mod log;
 mod metrics;
 mod recorded;
 mod repositories;
