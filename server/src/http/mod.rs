@@ -5,6 +5,7 @@ mod answer;
 mod answer_body;
 mod answer_memory;
 mod changefeed;
+mod coding;
 mod delete;
 mod error;
 mod fetch;
@@ -19,6 +20,7 @@ mod replay;
 #[cfg(test)]
 mod replicas;
 mod router;
+mod unpacking;
 mod update;
 mod upload;
 mod watch;
@@ -84,6 +86,7 @@ where
     }
     if is_ping {
         update::announce(&mut answer);
+        answer.headers_mut().extend([app.upload_memory.codings().header()]);
     }
     let status = answer.status();
     let duration = app.clock.uptime().saturating_sub(started);

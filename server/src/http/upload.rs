@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
@@ -12,7 +12,9 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tuf_schema::{Gun, Role};
 
+use super::coding::{Coding, Codings};
 use super::multipart::{self, MultipartError};
+use super::unpacking::{self, Unpacking, ZstdFault};
 use crate::config::Limits;
 use crate::publish::{Upload, UploadPart};
 use crate::rate::{Client, Repository, Share, ShareUsed, Shares};
@@ -38,6 +40,8 @@ pub(crate) struct UploadMemory {
     share_bytes: usize,
     /// What one address may hold: all but one upload of the largest size, as many clients may share an address.
     address_bytes: usize,
+    /// How bodies may be coded.
+    codings: Codings,
 }
 
 /// An upload, and the memory it is charged until it is dropped.
@@ -54,6 +58,7 @@ pub(super) struct Charge {
     held: OwnedSemaphorePermit,
     of_gun: Share<Repository>,
     of_client: Share<Client>,
+    codings: Codings,
     bytes: usize,
 }
 
@@ -71,6 +76,10 @@ pub(super) enum UploadError {
     Multipart(#[from] MultipartError),
     #[error("the body broke off")]
     BrokenOff,
+    #[error("the body is coded in a way that this server does not take")]
+    ForeignCoding(Codings),
+    #[error(transparent)]
+    Zstd(#[from] ZstdFault),
     #[error("a part has no file name")]
     NoFileName,
     #[error("a part is named {0:?}, which is no role")]
@@ -104,13 +113,23 @@ impl UploadMemory {
         let bytes = total.saturating_sub(KEPT_BACK_BYTES.min(total / 4));
         let largest = longest_charge(limits);
         let units = bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        let share_bytes = (bytes / 100).saturating_mul(limits.memory_share_percent).max(largest);
+        let address_bytes = bytes.saturating_sub(largest).max(largest);
+        // a body that could never be unpacked is better sent as it is
+        let has_room = largest.saturating_add(unpacking::MOST_BYTES) <= share_bytes.min(address_bytes);
         Self {
             units: Arc::new(Semaphore::new(units)),
             of_guns: Shares::default(),
             of_clients: Shares::default(),
-            share_bytes: (bytes / 100).saturating_mul(limits.memory_share_percent).max(largest),
-            address_bytes: bytes.saturating_sub(largest).max(largest),
+            share_bytes,
+            address_bytes,
+            codings: if has_room { Codings::Zstd } else { Codings::Identity },
         }
+    }
+
+    /// How bodies may be coded.
+    pub(super) fn codings(&self) -> Codings {
+        self.codings
     }
 
     /// A share of nothing yet, for an upload to `gun` by `client`.
@@ -124,6 +143,7 @@ impl UploadMemory {
             held: take(&self.units, 0)?,
             of_gun: self.of_guns.share(Repository::of(gun), self.share_bytes),
             of_client: self.of_clients.share(client, of_client),
+            codings: self.codings,
             bytes: 0,
         })
     }
@@ -139,7 +159,7 @@ impl Charge {
     }
 }
 
-/// The most that one upload is charged.
+/// The most that one upload is charged, what unpacks it left out.
 fn longest_charge(limits: &Limits) -> usize {
     memory_for(limits.document_bytes, limits.head_bytes())
         .div_ceil(CHARGE_BYTES)
@@ -162,21 +182,23 @@ pub(super) async fn receive<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let coding = charge.codings.of(headers).ok_or(UploadError::ForeignCoding(charge.codings))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multipart::boundary(content_type)?;
-    let reading = tokio::time::timeout(limits.request, read_whole(headers, body, limits, charge));
+    let reading = tokio::time::timeout(limits.request, read_whole(headers, coding, body, limits, charge));
     let (bytes, charge) = reading.await.map_err(|_| UploadError::TooSlow(limits.request))??;
     let upload = interpret(multipart::parse(&bytes, &boundary, limits.parts)?)?;
     Ok(ChargedUpload { upload, charge })
 }
 
-/// The whole body, if it is within `limit`. Memory is charged as data arrives: a head alone, or a length that it promises,
-/// costs nothing, and one that is too large is refused unread.
+/// The whole body, if it is within `limit`, both as it comes and unpacked. Memory is charged as data arrives: a head alone,
+/// or a length that it promises, costs nothing, and one that is too large is refused unread.
 async fn read_whole<B>(
     headers: &HeaderMap,
+    coding: Coding,
     body: &mut B,
     limits: &Limits,
-    mut charge: Charge,
+    charge: Charge,
 ) -> Result<(Bytes, Charge), UploadError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -186,31 +208,85 @@ where
     if promised.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(UploadError::TooLarge { limit });
     }
-    let mut charged_for = 0_usize;
-    let mut bytes: Vec<u8> = Vec::new();
+    let mut gathered = Gathered { bytes: Vec::new(), charge, charged_for: 0, charged_unpacking: 0, limits };
+    let mut came = 0_usize;
+    let mut unpacking = None;
     while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(|_| UploadError::BrokenOff)?.into_data() else { continue };
-        let length = bytes.len().saturating_add(data.len());
+        let Ok(data) = frame.map_err(|_| UploadError::BrokenOff)?.into_data() else { continue };
+        came = came.saturating_add(data.len());
+        gathered.charge_for(came)?;
+        match coding {
+            Coding::Identity => gathered.add(&data)?,
+            Coding::Zstd if data.is_empty() => {}
+            Coding::Zstd => {
+                let unpacking = match &mut unpacking {
+                    Some(begun) => begun,
+                    none => none.insert(Unpacking::new()?),
+                };
+                gathered.add_unpacked(unpacking, &data).await?;
+            }
+        }
+    }
+    match (coding, unpacking) {
+        (Coding::Identity, _) => {}
+        (Coding::Zstd, Some(unpacking)) => unpacking.finish()?,
+        (Coding::Zstd, None) => return Err(ZstdFault::BreaksOff.into()),
+    }
+    Ok((gathered.bytes.into(), gathered.charge))
+}
+
+/// What there is of a body, and what it is charged.
+struct Gathered<'a> {
+    bytes: Vec<u8>,
+    charge: Charge,
+    charged_for: usize,
+    charged_unpacking: usize,
+    limits: &'a Limits,
+}
+
+impl Gathered<'_> {
+    /// Charges a body of so many bytes, if there may be so many.
+    fn charge_for(&mut self, length: usize) -> Result<(), UploadError> {
+        let limit = self.limits.document_bytes;
         if length > limit {
             return Err(UploadError::TooLarge { limit });
         }
-        if length > 0 && charge.bytes == 0 {
-            charge.grow(BASE_CHARGE_BYTES)?;
+        if length > 0 && self.charge.bytes == 0 {
+            self.charge.grow(BASE_CHARGE_BYTES)?;
         }
-        while charged_for < memory_for(length, limits.head_bytes()) {
-            charge.grow(CHARGE_BYTES)?;
-            charged_for = charged_for.saturating_add(CHARGE_BYTES);
+        while self.charged_for < memory_for(length, self.limits.head_bytes()) {
+            self.charge.grow(CHARGE_BYTES)?;
+            self.charged_for = self.charged_for.saturating_add(CHARGE_BYTES);
         }
-        if length > SMALL_BODY_BYTES && bytes.capacity() < limit {
-            bytes.try_reserve_exact(limit.saturating_sub(bytes.len())).map_err(|_| UploadError::NoMemory)?;
-        }
-        while data.has_remaining() {
-            let piece = data.chunk();
-            bytes.extend_from_slice(piece);
-            data.advance(piece.len());
-        }
+        Ok(())
     }
-    Ok((bytes.into(), charge))
+
+    fn add(&mut self, piece: &[u8]) -> Result<(), UploadError> {
+        let length = self.bytes.len().saturating_add(piece.len());
+        self.charge_for(length)?;
+        let limit = self.limits.document_bytes;
+        if length > SMALL_BODY_BYTES && self.bytes.capacity() < limit {
+            let room = limit.saturating_sub(self.bytes.len());
+            self.bytes.try_reserve_exact(room).map_err(|_| UploadError::NoMemory)?;
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// Adds what `data` unpacks to, in steps between which others get the thread and the limit of time is looked at.
+    async fn add_unpacked(&mut self, unpacking: &mut Unpacking, data: &[u8]) -> Result<(), UploadError> {
+        let mut rest = data;
+        while !unpacking.is_done_with(rest) {
+            self.add(unpacking.step(&mut rest)?)?;
+            let more = unpacking.held_bytes().saturating_sub(self.charged_unpacking);
+            if more > 0 {
+                self.charge.grow(more)?;
+                self.charged_unpacking = self.charged_unpacking.saturating_add(more);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
 }
 
 /// What a body of this length holds in memory: itself, and the connection's read buffer, which grows with what it reads
@@ -244,6 +320,7 @@ mod tests {
     use http_body_util::{Full, StreamBody};
     use hyper::body::Frame;
 
+    use super::super::unpacking::tests::packed;
     use super::*;
 
     const SMALL: &str =
@@ -253,6 +330,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=b".parse().unwrap());
         headers.extend(length.map(|length| (CONTENT_LENGTH, length.parse().unwrap())));
+        headers
+    }
+
+    fn zstd_headers() -> HeaderMap {
+        let mut headers = headers(None);
+        headers.insert(hyper::header::CONTENT_ENCODING, "zstd".parse().unwrap());
         headers
     }
 
@@ -336,6 +419,88 @@ mod tests {
             let limits = Limits { upload_memory_bytes: least, ..limits(document_bytes) };
             let mut charge = charge(&UploadMemory::new(&limits), "g", "alice");
             assert!(charge.grow(longest_charge(&limits)).is_ok(), "{document_bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unpacked_body_may_be_as_long_as_the_limit_and_not_one_byte_longer() {
+        let memory = memory_of(64 << 20);
+        let [limit, one_more] = [200_000, 200_001].map(|length| {
+            let preamble = " ".repeat(length - SMALL.len() - 2);
+            packed(format!("{preamble}\r\n{SMALL}").as_bytes(), 20)
+        });
+        let taken = received(zstd_headers(), Full::from(limit), 200_000, &memory).await.unwrap();
+        assert_eq!(taken.upload.parts[0].bytes, "{}");
+        let error = received(zstd_headers(), Full::from(one_more), 200_000, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::TooLarge { limit: 200_000 }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_bomb_ends_at_the_limit_having_taken_no_more_than_it_is_charged() {
+        let memory = memory_of(64 << 20);
+        let limits = limits(1 << 20);
+        let bomb = packed(&vec![0; 64 << 20], 23);
+        assert!(bomb.len() < 64 << 10, "{}", bomb.len());
+        let charge = charge(&memory, "g", "alice");
+        let mut gathered =
+            Gathered { bytes: Vec::new(), charge, charged_for: 0, charged_unpacking: 0, limits: &limits };
+        let mut unpacking = Unpacking::new().unwrap();
+        let error = gathered.add_unpacked(&mut unpacking, &bomb).await.unwrap_err();
+        assert!(matches!(error, UploadError::TooLarge { limit: 1_048_576 }), "{error}");
+        let held = gathered.bytes.capacity() + unpacking.held_bytes();
+        assert!(held <= gathered.charge.bytes, "{held} of {}", gathered.charge.bytes);
+        assert!(gathered.charge.bytes <= longest_charge(&limits) + unpacking::MOST_BYTES);
+    }
+
+    #[tokio::test]
+    async fn what_unpacks_a_body_is_charged_by_its_window() {
+        let memory = memory_of(64 << 20);
+        let mut held = Vec::new();
+        for window_log in [12, 23] {
+            let body = Full::from(packed(SMALL.as_bytes(), window_log));
+            held.push(received(zstd_headers(), body, 1000, &memory).await.unwrap().charge.bytes);
+        }
+        assert!(held[0] < 1 << 20 && held[1] > 8 << 20, "{held:?}");
+        let body = Full::from(packed(SMALL.as_bytes(), 23));
+        let mut other = charge(&memory, "g", "bob");
+        other.grow(memory.share_bytes - (8 << 20)).unwrap();
+        let error = received(zstd_headers(), body, 1000, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::NoShare(Sharer::Repository)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_unpacks_to_nothing_ends_at_the_limit_of_what_comes() {
+        let memory = memory_of(64 << 20);
+        let head = Bytes::from_static(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x50]);
+        let blocks = Bytes::from([0, 0, 0].repeat(1000));
+        let pieces = std::iter::once(head).chain(std::iter::repeat(blocks)).map(|data| Ok(Frame::data(data)));
+        let body = StreamBody::new(futures_util::stream::iter(pieces.map(|piece: Result<_, std::io::Error>| piece)));
+        let error = received(zstd_headers(), body, 100_000, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::TooLarge { limit: 100_000 }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_coded_body_is_taken_only_where_the_largest_could_be_unpacked() {
+        // all of a share goes to one: three quarters of the total, less what one of the largest size needs
+        let limits = limits(1000);
+        let needed = 2 * longest_charge(&limits) + unpacking::MOST_BYTES;
+        let total = |bytes: usize| Limits { upload_memory_bytes: bytes, memory_share_percent: 100, ..limits.clone() };
+        let least = (needed..).find(|bytes| bytes - KEPT_BACK_BYTES.min(bytes / 4) >= needed).unwrap();
+        assert_eq!(UploadMemory::new(&total(least)).codings(), Codings::Zstd);
+        let memory = UploadMemory::new(&total(least - 1));
+        assert_eq!(memory.codings(), Codings::Identity);
+        let body = Full::from(packed(SMALL.as_bytes(), 12));
+        let error = received(zstd_headers(), body, 1000, &memory).await.err().unwrap();
+        assert!(matches!(error, UploadError::ForeignCoding(Codings::Identity)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_byte_of_a_coded_body_is_no_frame() {
+        for body in [vec![], vec![Bytes::new()]] {
+            let pieces = body.into_iter().map(|data| Ok::<_, std::io::Error>(Frame::data(data)));
+            let body = StreamBody::new(futures_util::stream::iter(pieces));
+            let error = received(zstd_headers(), body, 1000, &memory_of(64 << 20)).await.err().unwrap();
+            assert!(matches!(error, UploadError::Zstd(ZstdFault::BreaksOff)), "{error}");
         }
     }
 

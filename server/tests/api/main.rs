@@ -4,6 +4,7 @@
 
 mod binary;
 mod check;
+mod codings;
 mod health;
 mod limits;
 mod log;

@@ -89,6 +89,16 @@ impl Server {
         self.send(&[head.as_bytes(), body].concat()).await
     }
 
+    /// Posts a body with this `Content-Encoding` to a repository.
+    pub(crate) async fn post_coded(&self, gun: &str, coding: &str, body: &[u8]) -> Answer {
+        let head = format!(
+            "POST /v2/{gun}/_trust/tuf/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Encoding: {coding}\r\n\
+             Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.send(&[head.as_bytes(), body].concat()).await
+    }
+
     /// Sends `bytes` on a new connection and reads the answer.
     pub(crate) async fn send(&self, bytes: &[u8]) -> Answer {
         self.send_from(1, bytes).await

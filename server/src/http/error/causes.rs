@@ -7,6 +7,7 @@ use super::code::ErrorCode;
 use crate::auth::Denied;
 use crate::chain::with_sources;
 use crate::http::multipart::MultipartError;
+use crate::http::unpacking::ZstdFault;
 use crate::http::upload::UploadError;
 use crate::keys::KeyError;
 use crate::publish::PublishError;
@@ -38,12 +39,19 @@ impl From<UploadError> for ApiError {
                 MultipartError::NoBoundary | MultipartError::Truncated | MultipartError::BadHeaders,
             )
             | UploadError::BrokenOff => Self::new(ErrorCode::MalformedUpload, Detail::Absent, reason),
+            UploadError::ForeignCoding(codings) => {
+                let error = Self::new(ErrorCode::UnsupportedCoding, Detail::Text(reason.clone()), reason);
+                Self { header: Some(Header::Accepted(codings)), ..error }
+            }
+            UploadError::Zstd(ZstdFault::NoMemory) | UploadError::NoMemory => Self::unavailable("uploads", reason),
+            UploadError::Zstd(
+                ZstdFault::Damaged | ZstdFault::Checksum | ZstdFault::Window | ZstdFault::BreaksOff | ZstdFault::GoesOn,
+            ) => Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason),
             UploadError::Twice(_) => Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason),
             UploadError::NoFileName => Self::new(ErrorCode::NoFilename, Detail::Absent, reason),
             UploadError::NoRole(name) => Self::new(ErrorCode::InvalidRole, Detail::Text(name), reason),
             UploadError::TooLarge { .. } => Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason),
             UploadError::TooSlow(_) => Self::new(ErrorCode::UploadTooSlow, Detail::Text(reason.clone()), reason),
-            UploadError::NoMemory => Self::unavailable("uploads", reason),
             UploadError::NoShare(_) => Self::too_many(reason, super::RETRY_AFTER_SECONDS),
         }
     }

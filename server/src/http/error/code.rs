@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-/// The codes of errors: the reference's, and three of our own where it has no answer at all.
+/// The codes of errors: the reference's, and four of our own where it has no answer at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum ErrorCode {
     NoFilename,
@@ -20,6 +20,8 @@ pub(in crate::http) enum ErrorCode {
     Unknown,
     /// Ours: the body is above the limit.
     UploadTooLarge,
+    /// Ours: the body is coded in a way that is not taken.
+    UnsupportedCoding,
     /// Ours: the body did not come in time.
     UploadTooSlow,
     /// Ours: signer, database or memory cannot serve the request now; nothing is wrong with it.
@@ -43,6 +45,7 @@ impl ErrorCode {
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::Unknown => "UNKNOWN",
             Self::UploadTooLarge => "UPLOAD_TOO_LARGE",
+            Self::UnsupportedCoding => "UNSUPPORTED_CODING",
             Self::UploadTooSlow => "UPLOAD_TOO_SLOW",
             Self::Unavailable => "UNAVAILABLE",
         }
@@ -63,6 +66,7 @@ impl ErrorCode {
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UploadTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -83,6 +87,7 @@ impl ErrorCode {
             Self::TooManyRequests => "too many requests",
             Self::Unknown => "unknown error",
             Self::UploadTooLarge => "The upload is larger than this server allows.",
+            Self::UnsupportedCoding => "The coding of the body is none that this server takes.",
             Self::UploadTooSlow => "The upload took longer than this server allows.",
             Self::Unavailable => "The server cannot do this now. Try again later.",
         }

@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use tuf_schema::gun::GunError;
 use tuf_schema::update_answer::{HeldFault, IndexFault};
 
+use super::coding::Codings;
 use super::{Answer, AnswerBody};
 use body::Detail;
 pub(super) use code::ErrorCode;
@@ -36,6 +37,8 @@ enum Header {
     Challenge(String),
     /// When to try again, in seconds.
     RetryAfter(u64),
+    /// How a body may be coded.
+    Accepted(Codings),
 }
 
 impl ApiError {
@@ -133,6 +136,7 @@ impl ApiError {
                 .headers_mut()
                 .extend(HeaderValue::from_bytes(challenge.as_bytes()).ok().map(|value| (WWW_AUTHENTICATE, value))),
             Some(Header::RetryAfter(seconds)) => drop(response.headers_mut().insert(RETRY_AFTER, seconds.into())),
+            Some(Header::Accepted(codings)) => response.headers_mut().extend([codings.header()]),
             None => {}
         }
         response
