@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::multipart::{Form, Part as FormPart};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use tuf_schema::update_answer::Held;
 use tuf_schema::verify::chain::DocumentName;
 use tuf_schema::verify::limits::{MAX_ERROR_BYTES, MAX_KEY_BYTES};
@@ -16,6 +16,7 @@ use tuf_schema::{BaseRole, Gun, KeyType, PublicKey, Role};
 use super::at_once;
 use super::auth::{Action, Challenge};
 use super::failure::classify;
+use super::packed::{self, Packed};
 use super::patience::Patience;
 use super::{Part, Remote, RemoteError, TrustServer};
 use crate::credentials::Credentials;
@@ -34,6 +35,8 @@ pub struct HttpRemote {
     authorization: Mutex<Option<HeaderValue>>,
     /// Whether it says that it answers updates in one, and has not failed to yet.
     answers_at_once: AtomicBool,
+    /// Whether it says that it takes packed uploads, and has not refused one yet.
+    takes_packed: AtomicBool,
 }
 
 impl HttpRemote {
@@ -49,11 +52,13 @@ impl HttpRemote {
         action: Action,
     ) -> Result<Self, RemoteError> {
         let (server, gun, authorization) = (server.clone(), gun.clone(), Mutex::default());
-        let answers_at_once = AtomicBool::new(false);
-        let mut remote = Self { client, server, gun, credentials, action, authorization, answers_at_once };
+        let (answers_at_once, takes_packed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let mut remote =
+            Self { client, server, gun, credentials, action, authorization, answers_at_once, takes_packed };
         let asked = format!("{}/v2/", remote.server);
         let ping = remote.client.get(&asked).send().await.map_err(|e| classify(remote.server.authority(), &e))?;
         *remote.answers_at_once.get_mut() = at_once::is_offered(&ping, &asked);
+        *remote.takes_packed.get_mut() = packed::is_taken(&ping, &asked);
         if let Some(challenge) = Challenge::of(&ping, &asked) {
             remote.answer(&challenge).await?;
         }
@@ -106,6 +111,25 @@ impl HttpRemote {
         }
     }
 
+    /// Sends an upload packed; `None` when it is to be sent as it is, which a server that refuses this always is from then on.
+    async fn sent_packed(
+        &self,
+        parts: &[(String, Bytes)],
+        form: impl Fn() -> Result<Form, RemoteError>,
+    ) -> Result<Option<Response>, RemoteError> {
+        let bytes = parts.iter().fold(0_usize, |sum, (_, bytes)| sum.saturating_add(bytes.len()));
+        if bytes <= packed::SMALL_UPLOAD_BYTES || !self.takes_packed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(packed) = Packed::of(form()?).await else { return Ok(None) };
+        let response = self.send(Method::POST, &self.url(""), |request| Ok(packed.body_of(request))).await?;
+        if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            self.takes_packed.store(false, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(response))
+    }
+
     async fn key(&self, method: Method, role: BaseRole) -> Result<PublicKey, RemoteError> {
         let response = self.send(method, &self.url(&format!("{}.key", Role::from(role))), Ok).await?;
         match response.status().as_u16() {
@@ -137,16 +161,20 @@ impl Remote for HttpRemote {
     async fn publish(&self, parts: Vec<Part>) -> Result<(), RemoteError> {
         let authority = self.server.authority();
         let parts: Vec<_> = parts.into_iter().map(|part| (part.role.to_string(), Bytes::from(part.bytes))).collect();
-        let form = |request: RequestBuilder| {
+        let form = || {
             let mut form = Form::new();
             for (role, bytes) in &parts {
                 let part = FormPart::stream_with_length(bytes.clone(), bytes.len() as u64).file_name(role.clone());
                 let part = part.mime_str("application/octet-stream").map_err(|e| classify(authority, &e))?;
                 form = form.part(UPLOAD_FIELD, part);
             }
-            Ok(request.multipart(form))
+            Ok(form)
         };
-        let response = self.send(Method::POST, &self.url(""), form).await?;
+        let plain = |request: RequestBuilder| Ok(request.multipart(form()?));
+        let response = match self.sent_packed(&parts, form).await? {
+            Some(response) => response,
+            None => self.send(Method::POST, &self.url(""), plain).await?,
+        };
         match response.status().as_u16() {
             200 => Ok(()),
             status @ (400 | 500) => Err(rejection(status, &read_start(response, authority, MAX_ERROR_BYTES).await?)),
@@ -253,6 +281,7 @@ pub(super) mod tests {
             action: Action::Admin,
             authorization: Mutex::new(shown.map(HeaderValue::from_static)),
             answers_at_once: AtomicBool::new(false),
+            takes_packed: AtomicBool::new(false),
         }
     }
 

@@ -14,6 +14,7 @@ mod at_once;
 pub(crate) mod auth;
 pub(crate) mod failure;
 pub(crate) mod http;
+mod packed;
 pub(crate) mod patience;
 
 pub use auth::Action;
