@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulla_server::admin::{self, ListRequest, MAX_LISTED, Verdict, VerifyRequest};
+use bulla_server::admin::{self, ListRequest, MAX_DAYS, MAX_LISTED, PruneRequest, Verdict, VerifyRequest};
 use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
 use bulla_server::logging::STARTUP;
@@ -64,6 +64,26 @@ pub(crate) enum AdminVerb {
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
         output: String,
     },
+    /// Removes superseded files that nobody is led to any more: of each role but root the versions whose successor was
+    /// stored at least so many days ago.
+    ///
+    /// Every root stays, and all that is current, so that a client updates however old its cache is. Prints a line for each
+    /// repository of which something is removed, and a summary. Status 0: done; 1: could not; 2: of some repositories what
+    /// is current cannot be read, and they are left alone.
+    Prune {
+        /// How long ago a newer version must have been stored
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
+        superseded_days: u32,
+        /// Only this repository
+        #[arg(long, value_name = "GUN", value_parser = gun)]
+        gun: Option<Gun>,
+        /// Prints what would be removed, and removes nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How lines are written: text or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
     /// Copies everything into another database, which must be empty.
     ///
     /// All of it arrives or nothing, as it stood at one moment; identifiers, bytes and the change feed stay the same.
@@ -99,6 +119,10 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
         }
         AdminVerb::Show { gun, output: format } => {
             Ok(status(admin::show(config, &gun, format == "json", clock, output).await?))
+        }
+        AdminVerb::Prune { superseded_days, gun, dry_run, output: format } => {
+            let request = PruneRequest { superseded_days, gun, dry_run, json: format == "json" };
+            Ok(status(admin::prune(config, &request, clock, output).await?))
         }
         AdminVerb::Copy { to_config } => {
             // The environment is laid over --config alone: over both, it would make them the same database.

@@ -34,6 +34,7 @@ macro_rules! on_a_store {
 }
 
 mod as_it_was_read;
+mod old_files;
 mod overview;
 mod races;
 mod subject;

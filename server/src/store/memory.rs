@@ -10,8 +10,8 @@ use tuf_schema::{BaseRole, Gun, Role, Sha256, UtcTime, Version};
 use super::overview::beginning_bytes;
 use super::{
     Aging, AgingPage, Beginning, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, Edition, FileKey, FileRow,
-    Floors, Lease, MetadataStore, Newest, OverviewPage, OverviewQuery, RenewalKey, RepositoryRow, StoreError, Stored,
-    decisive_roles, follows,
+    Floors, Lease, MetadataStore, Newest, OldFiles, OldFilesPage, OverviewPage, OverviewQuery, RenewalKey,
+    RepositoryRow, StoreError, Stored, decisive_roles, follows,
 };
 use crate::clock::Clock;
 use crate::publish::{Origin, ValidatedUpdate};
@@ -303,6 +303,21 @@ impl MetadataStore for MemoryStore {
         Ok(OverviewPage { repositories: looked_at.into_iter().map(row).collect(), next })
     }
 
+    async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        Ok(self.state().old_files(gun, query).0)
+    }
+
+    async fn remove_old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        let mut state = self.state();
+        let (page, old) = state.old_files(gun, query);
+        for (role, version) in old {
+            if let Some(versions) = state.files.get_mut(gun).and_then(|roles| roles.get_mut(&role)) {
+                versions.remove(&version);
+            }
+        }
+        Ok(page)
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -320,6 +335,29 @@ impl State {
     fn newest_of(&self, gun: &Gun, roles: &BTreeSet<Role>) -> BTreeMap<Role, (Version, Sha256)> {
         let newest = |role: &Role| Some((role.clone(), self.newest(gun, role).map(|s| (s.version, s.sha256))?));
         roles.iter().filter_map(newest).collect()
+    }
+
+    /// The page, and which files they are.
+    fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> (OldFilesPage, Vec<(Role, Version)>) {
+        let of_role = |(role, versions): (&Role, &Versions)| {
+            let successors = versions.values().skip(1).map(|next| Some(next.stored.created_at)).chain([None]);
+            let files = versions.values().zip(successors);
+            files.map(|(file, next)| (file.id, role.clone(), file.stored.clone(), next)).collect::<Vec<_>>()
+        };
+        let mut files: Vec<_> = self.files.get(gun).into_iter().flatten().flat_map(of_role).collect();
+        files.retain(|(id, ..)| query.after.is_none_or(|after| *id > after));
+        files.sort_by_key(|(id, ..)| *id);
+        let limit = count(query.limit.into());
+        files.truncate(limit);
+        let next = if files.len() < limit { None } else { files.last().map(|(id, ..)| *id) };
+        let (mut page, mut old) = (OldFilesPage { next, ..OldFilesPage::default() }, Vec::new());
+        for (_, role, stored, next) in files {
+            if next.is_some_and(|next| next < query.before) && query.mean(role.as_str(), &stored.sha256.to_hex()) {
+                page.add(i64::try_from(stored.bytes.len()).unwrap_or(i64::MAX));
+                old.push((role, stored.version));
+            }
+        }
+        (page, old)
     }
 
     fn keep(&mut self, gun: &Gun, role: &Role, stored: Stored) {

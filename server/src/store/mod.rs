@@ -11,6 +11,7 @@ use crate::publish::ValidatedUpdate;
 
 mod feed;
 pub mod memory;
+mod old_files;
 mod overview;
 pub mod sql;
 
@@ -21,6 +22,7 @@ mod test_databases;
 
 pub(crate) use feed::ChangeWindow;
 pub use feed::{Change, ChangeCategory, ChangeQuery, DEFAULT_CHANGE_RECORDS};
+pub use old_files::{OldFiles, OldFilesPage};
 pub use overview::{Beginning, FileKey, OverviewPage, OverviewQuery, RepositoryRow};
 
 /// Accepted metadata. Each method is one transaction.
@@ -108,6 +110,12 @@ pub trait MetadataStore: Send + Sync {
 
     /// Looks at the next names and tells what is newest under each, in the order of their bytes. For administration.
     async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError>;
+
+    /// Looks at the next files of a GUN and tells which of them are [old](OldFiles). For administration.
+    async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError>;
+
+    /// The same, and removes them. The change feed stays as it is.
+    async fn remove_old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError>;
 
     /// Whether the store can answer at all.
     async fn check(&self) -> Result<(), StoreError>;

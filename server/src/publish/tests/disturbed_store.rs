@@ -6,7 +6,8 @@ use tuf_schema::Sha256;
 
 use super::*;
 use crate::store::{
-    Aging, AgingPage, Dropped, FileKey, FileRow, Lease, Misfit, Newest, OverviewPage, OverviewQuery, RenewalKey,
+    Aging, AgingPage, Dropped, FileKey, FileRow, Lease, Misfit, Newest, OldFiles, OldFilesPage, OverviewPage,
+    OverviewQuery, RenewalKey,
 };
 
 /// Counts what it is asked, and may refuse some of it.
@@ -172,6 +173,14 @@ impl MetadataStore for DisturbedStore {
 
     async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
         self.stored.overview(query).await
+    }
+
+    async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        self.stored.old_files(gun, query).await
+    }
+
+    async fn remove_old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        self.stored.remove_old_files(gun, query).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

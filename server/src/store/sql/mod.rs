@@ -8,6 +8,7 @@ mod by_hash;
 pub(crate) mod copy;
 mod group;
 mod newest_timestamp;
+mod old_files;
 mod open;
 mod overview;
 mod rows;

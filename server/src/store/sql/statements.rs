@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bulla_database::{Engine, EngineName, Statement};
 
-use super::overview;
 use super::words::{
     NEWEST_OF_A_DIGEST, Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun,
     same_own_gun,
 };
+use super::{old_files, overview};
 
 /// The most roles that one statement asks for.
 pub(super) const MAX_ROLES: usize = 64;
@@ -86,6 +86,8 @@ pub(super) struct Statements<E> {
     pub(super) file_keys: Statement<E>,
     /// See there.
     pub(super) overview: Statement<E>,
+    pub(super) old_files: Statement<E>,
+    pub(super) remove_files: Statement<E>,
     pub(super) check: Statement<E>,
 }
 
@@ -184,6 +186,8 @@ impl<E: Engine> Statements<E> {
                  ORDER BY id LIMIT $3"
             )),
             overview: Statement::new(&overview::statement(&same_gun)),
+            old_files: Statement::new(&old_files::find::<E>()),
+            remove_files: Statement::new(&old_files::remove()),
             check: Statement::new("SELECT count(*) FROM change_category"),
             names,
         }

@@ -12,7 +12,6 @@ use super::at_once::AtOnce;
 use super::by_hash::ByHash;
 use super::group::GroupCommit;
 use super::newest_timestamp::NewestTimestamp;
-use super::overview;
 use super::rows::{
     is_full, number, text, to_change, to_edition, to_file_key, to_file_row, to_floor, to_gun, to_micros, to_stored,
 };
@@ -21,12 +20,13 @@ use super::together::Together;
 use super::unsettled::Feed;
 use super::words::{Names, own_name, own_text};
 use super::write::{equal_name, newest_questions, newest_row, write_deletion, write_superseded, write_update};
+use super::{old_files, overview};
 use super::{read_failed, unavailable, write_failed};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::{
     Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileKey, FileRow, Floors, Lease, MetadataStore,
-    Misfit, Newest, OverviewPage, OverviewQuery, RenewalKey, StoreError, Stored,
+    Misfit, Newest, OldFiles, OldFilesPage, OverviewPage, OverviewQuery, RenewalKey, StoreError, Stored,
 };
 
 /// How many files are looked at in one statement for repositories that have no row of ours.
@@ -499,6 +499,20 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
             self.adopt().await?;
         }
         overview::page(&self.database, &self.statements, query).await
+    }
+
+    async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        let rows = self.rows_of(gun, &self.statements.old_files, &old_files::values(gun, query)).await?;
+        old_files::meant(&rows, query).map(|(page, _)| page)
+    }
+
+    async fn remove_old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
+        let mut transaction = self.database.begin().await.map_err(unavailable)?;
+        let mut session = transaction.session().map_err(unavailable)?;
+        let now = self.clock.now();
+        let page = old_files::write_removal(&mut session, &self.statements, gun, query, now).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(page)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

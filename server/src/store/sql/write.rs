@@ -194,7 +194,7 @@ pub(super) async fn equal_name<E: Engine>(
 }
 
 /// The repository's row is its lock: whoever comes second waits here, and reads what the first one wrote.
-async fn take_repository<E: Engine>(
+pub(super) async fn take_repository<E: Engine>(
     session: &mut Session<'_, E>,
     statements: &Statements<E>,
     gun: &Gun,
