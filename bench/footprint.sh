@@ -69,6 +69,20 @@ stored() {
   fi
 }
 
+# pruned: what is stored when all that is superseded was so for two days, and was removed; of the reference nothing can be
+pruned() {
+  [ "$server" != reference ] || { echo "- - -"; return; }
+  if [ "$server" = bulla-sqlite ]; then
+    echo "update tuf_files set created_at = created_at - 2 * 86400 * 1000000;" | sql
+  else
+    echo "update tuf_files set created_at = created_at - interval '2 days'" | sql
+  fi
+  "$bin/bulla-server" -config "$TRUST_STATE/server.json" admin prune --superseded-days 1 >>"$TRUST_STATE/pruned" 2>&1 ||
+    { tail -3 "$TRUST_STATE/pruned" >&2; exit 1; }
+  if [ "$server" = bulla-sqlite ]; then echo "vacuum;" | sql; else echo "vacuum full tuf_files" | sql; fi
+  stored
+}
+
 resident() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
 
 # measure SERVER
@@ -85,7 +99,7 @@ measure() {
     CHILDREN+=("$SERVER_PID")
     echo "$server $milliseconds" >>"$work/starts"
   done
-  echo "$server $(stat -Lc %s "$program") $(stat -Lc %s "$signer") $(resident "$SERVER_PID") $(resident "$SIGNER_PID") $(stored)" | tee -a "$work/sizes"
+  echo "$server $(stat -Lc %s "$program") $(stat -Lc %s "$signer") $(resident "$SERVER_PID") $(resident "$SIGNER_PID") $(stored) $(pruned)" | tee -a "$work/sizes"
 }
 
 results=$work/results
@@ -110,9 +124,9 @@ done
       END { printf "| on a database of its own | %s | %.0f | %.0f | %.0f |\n", server, value[1], NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2, value[NR] }'
   done
   echo
-  echo "| server | program (MB) | its signer (MB) | memory after the start (MiB) | its signer after $signs publishes (MiB) | rows | documents (MB) | stored with indexes (MB) | bytes a publish |"
-  echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
-  awk -v signs="$signs" '{ printf "| %s | %.1f | %.1f | %s | %s | %d | %.1f | %.1f | %.0f |\n", $1, $2 / 1e6, $3 / 1e6, $4, $5, $6, $7 / 1e6, $8 / 1e6, $8 / signs }' "$work/sizes"
+  echo "| server | program (MB) | its signer (MB) | memory after the start (MiB) | its signer after $signs publishes (MiB) | rows | documents (MB) | stored with indexes (MB) | bytes a publish | pruned: rows | documents (MB) | stored with indexes (MB) |"
+  echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+  awk -v signs="$signs" '{ printf "| %s | %.1f | %.1f | %s | %s | %d | %.1f | %.1f | %.0f | %s | %s | %s |\n", $1, $2 / 1e6, $3 / 1e6, $4, $5, $6, $7 / 1e6, $8 / 1e6, $8 / signs, $9, $10 == "-" ? "-" : sprintf("%.1f", $10 / 1e6), $11 == "-" ? "-" : sprintf("%.1f", $11 / 1e6) }' "$work/sizes"
   ended
 } >"$work/report.md"
 echo
