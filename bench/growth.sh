@@ -1,6 +1,6 @@
 #!/bin/bash
 # What a request costs as the database grows: processor time of server and database,
-# and statements sent to it, for reads and publishes; and with several replicas.
+# and statements sent to it, for reads by name and by hash, and publishes; and with several replicas.
 #
 #   bench/growth.sh         measures, and writes docs/performance.md
 #
@@ -13,7 +13,7 @@
 #   BULLA_BIN_DIR                                   default: the release build
 #
 # Documents are of 10 tags, some 1 kB; 1,000,000 rows are 2 to 3 GB in TMPDIR and one to three
-# minutes.  The rest is (rows and replicas of all servers) times BENCH_ROUNDS times twice BENCH_SECONDS.
+# minutes.  The rest is (rows and replicas of all servers) times BENCH_ROUNDS times three times BENCH_SECONDS.
 # Statements are counted by pg_stat_statements, begin and commit among them; of SQLite there are none to count.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -96,7 +96,9 @@ on_each() {
   rm "$TRUST_STATE"/rate.*
 }
 
-reading() { BENCH_PATHS=$work/paths wrk -c$((16 / ${#urls[@]})) -t1 -d"${seconds}s" --latency -s "$HERE/read.lua" "$1"; }
+reading() { read_paths timestamps "$1"; }
+hashing() { read_paths hashes "$1"; }
+read_paths() { BENCH_PATHS=$work/$1 wrk -c$((16 / ${#urls[@]})) -t1 -d"${seconds}s" --latency -s "$HERE/read.lua" "$2"; }
 publishing() {
   "$bin/bulla-bench" mixed --url "$1" --ca "$TRUST_TLS_CA" --reads 0 --publishes 1 --rotations 0 --repositories 1 --tags 10 \
     --clients $((8 / ${#urls[@]})) --seconds "$seconds"
@@ -106,7 +108,7 @@ publishing() {
 measure() {
   local kind used_before statements_before rate errors
   # reads first: publishes add rows
-  for kind in $(printf "reading %.0s" $(seq 1 "$rounds")) $(printf "publishing %.0s" $(seq 1 "$rounds")); do
+  for kind in $(printf "reading %.0s" $(seq 1 "$rounds")) $(printf "hashing %.0s" $(seq 1 "$rounds")) $(printf "publishing %.0s" $(seq 1 "$rounds")); do
     used_before=$(used) statements_before=$(statements)
     read -r rate errors < <(on_each $kind)
     [ "$errors" = 0 ] && [ "$rate" != 0 ] || { echo "$kind of $server, $1: $errors errors, $rate a second" >&2; exit 1; }
@@ -123,7 +125,9 @@ start() {
   [ "$server" = bulla-sqlite ] || echo "create extension pg_stat_statements" | engine_sql postgres
   "$bin/bulla-bench" mixed --url "$URL" --ca "$TRUST_TLS_CA" --repositories 1 --clients 1 --tags 10 --seconds 0 >/dev/null
   urls=("$URL") replica_pids=("$SERVER_PID")
-  echo "select distinct gun from tuf_files" | sql | sed 's|.*|/v2/&/_trust/tuf/timestamp.json|' >"$work/paths"
+  echo "select distinct gun from tuf_files" | sql | sed 's|.*|/v2/&/_trust/tuf/timestamp.json|' >"$work/timestamps"
+  # what the newest timestamp leads to
+  echo "select gun || '/_trust/tuf/targets.' || sha256 from tuf_files where role = 'targets'" | sql | sed 's|.*|/v2/&.json|' >"$work/hashes"
   fill "$1"
 }
 
