@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::expiry::survey::Survey;
 use crate::health::{Health, Standing};
-use crate::http::{AnswerMemory, LargeUploads, UploadMemory};
+use crate::http::{AnswerMemory, Compressed, LargeUploads, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::{Expiry, Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
@@ -115,6 +115,7 @@ pub(crate) struct App {
     pub(crate) upload_memory: UploadMemory,
     pub(crate) large_uploads: LargeUploads,
     pub(crate) answer_memory: AnswerMemory,
+    pub(crate) compressed: Compressed,
     pub(crate) rates: RateLimits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
@@ -199,6 +200,7 @@ impl App {
             upload_memory: UploadMemory::new(&limits),
             large_uploads: LargeUploads::new(limits.large_uploads),
             answer_memory: AnswerMemory::new(&limits),
+            compressed: Compressed::default(),
             rates: RateLimits::new(&limits.rates, &clock),
             limits,
             started_at: clock.now().unix_seconds(),

@@ -1,11 +1,16 @@
 //! Answers that are no errors: bodies and headers as the reference sends them.
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, PRAGMA};
+use hyper::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
+    LOCATION, PRAGMA, VARY,
+};
 use hyper::{Response, StatusCode};
+use tuf_schema::{Sha256, UtcTime};
 
+use super::entity_tag::entity_tag;
+use super::packing::Packing;
 use super::{Answer, AnswerBody};
-use crate::store::Stored;
 
 /// The reference lets its library guess; clients do not look at it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -58,19 +63,39 @@ pub(super) fn metrics(body: String) -> Answer {
     with_header(Response::new(Bytes::from(body).into()), CONTENT_TYPE, kind)
 }
 
-/// A stored file: its bytes untouched, and how long they may be kept.
-pub(super) fn metadata(stored: Stored, class: CacheClass, max_age_seconds: u32) -> Answer {
-    let mut answer = text(stored.bytes);
+/// What a cache is told of a stored file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) sha256: Sha256,
+    pub(super) created_at: UtcTime,
+    pub(super) class: CacheClass,
+    pub(super) max_age_seconds: u32,
+}
+
+/// A stored file in the form that is sent, and how long it may be kept.
+pub(super) fn metadata(bytes: Bytes, form: Option<Packing>, facts: &Facts) -> Answer {
+    let mut answer = cacheable(text(bytes), form, facts);
+    let encoding = form.map(|coding| (CONTENT_ENCODING, HeaderValue::from_static(coding.name())));
+    answer.headers_mut().extend(encoding);
+    answer
+}
+
+/// That the client holds a stored file in this form: what a cache is told of it, and no body (RFC 9110, 15.4.5).
+pub(super) fn not_modified(form: Option<Packing>, facts: &Facts) -> Answer {
+    with_status(StatusCode::NOT_MODIFIED, cacheable(empty(), form, facts))
+}
+
+/// The same answer, with all that a cache goes by.
+fn cacheable(mut answer: Answer, form: Option<Packing>, facts: &Facts) -> Answer {
+    let headers = answer.headers_mut();
+    headers.insert(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
+    let (control, pragma) = cache_control(facts.class, facts.max_age_seconds);
     // the reference writes its zone's name here, which no HTTP date may have (RFC 9110, 5.6.7)
-    let modified = stored.created_at.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    if let Ok(modified) = HeaderValue::from_str(&modified) {
-        answer.headers_mut().insert(LAST_MODIFIED, modified);
-    }
-    let (control, pragma) = cache_control(class, max_age_seconds);
-    if let Ok(control) = HeaderValue::from_str(&control) {
-        answer.headers_mut().insert(CACHE_CONTROL, control);
-    }
-    answer.headers_mut().extend(pragma.map(|value| (PRAGMA, value)));
+    let modified = facts.created_at.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let texts = [(ETAG, entity_tag(&facts.sha256, form)), (LAST_MODIFIED, modified), (CACHE_CONTROL, control)];
+    // digests, dates and numbers are always header values
+    headers.extend(texts.into_iter().filter_map(|(name, text)| Some((name, HeaderValue::try_from(text).ok()?))));
+    headers.extend(pragma.map(|value| (PRAGMA, value)));
     answer
 }
 
@@ -111,18 +136,17 @@ fn with_status(status: StatusCode, mut answer: Answer) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use tuf_schema::{Sha256, UtcTime, Version};
+    use http_body::Body as _;
 
     use super::*;
 
+    fn facts(class: CacheClass, max_age_seconds: u32) -> Facts {
+        let created_at = UtcTime::parse("2026-11-21T21:56:10.5+01:00").unwrap();
+        Facts { sha256: Sha256::of(b"{}"), created_at, class, max_age_seconds }
+    }
+
     fn answered(class: CacheClass, seconds: u32) -> Answer {
-        let stored = Stored {
-            version: Version::FIRST,
-            sha256: Sha256::of(b"{}"),
-            bytes: Bytes::from_static(b"{}"),
-            created_at: UtcTime::parse("2026-11-21T21:56:10.5+01:00").unwrap(),
-        };
-        metadata(stored, class, seconds)
+        metadata(Bytes::from_static(b"{}"), None, &facts(class, seconds))
     }
 
     fn header(answer: &Answer, name: HeaderName) -> Option<&str> {
@@ -149,5 +173,22 @@ mod tests {
     fn the_time_of_change_is_an_http_date() {
         let answer = answered(CacheClass::Current, 300);
         assert_eq!(header(&answer, LAST_MODIFIED), Some("Sat, 21 Nov 2026 20:56:10 GMT"));
+    }
+
+    #[test]
+    fn an_answer_without_a_body_tells_a_cache_what_the_one_with_it_does() {
+        for (form, seconds) in [(None, 300), (Some(Packing::Gzip), 0), (Some(Packing::Zstd), 300)] {
+            let facts = facts(CacheClass::Current, seconds);
+            let mut with_body = metadata(Bytes::from_static(b"{}"), form, &facts);
+            let without = not_modified(form, &facts);
+            assert_eq!(header(&with_body, CONTENT_ENCODING), form.map(Packing::name));
+            for of_the_body in [CONTENT_TYPE, CONTENT_ENCODING] {
+                with_body.headers_mut().remove(of_the_body);
+            }
+            assert_eq!(without.headers(), with_body.headers());
+            assert_eq!(header(&without, ETAG), Some(entity_tag(&facts.sha256, form).as_str()));
+            assert_eq!(header(&without, VARY), Some("accept-encoding"));
+            assert_eq!((without.status(), without.body().size_hint().exact()), (StatusCode::NOT_MODIFIED, Some(0)));
+        }
     }
 }

@@ -6,13 +6,16 @@ mod answer_body;
 mod answer_memory;
 mod changefeed;
 mod coding;
+mod compressed;
 mod delete;
+mod entity_tag;
 mod error;
 mod fetch;
 mod health;
 mod keys;
 mod multipart;
 mod operation;
+mod packing;
 mod path;
 mod publish;
 #[cfg(test)]
@@ -37,6 +40,7 @@ use tracing::{error, info};
 
 pub(crate) use answer_body::AnswerBody;
 pub(crate) use answer_memory::AnswerMemory;
+pub(crate) use compressed::Compressed;
 pub(crate) use operation::Operation;
 pub(crate) use publish::LargeUploads;
 pub(crate) use upload::UploadMemory;

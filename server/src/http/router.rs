@@ -25,6 +25,7 @@ use hyper::http::request::Parts;
 use tuf_schema::Role;
 
 use super::error::ApiError;
+use super::fetch::Asking;
 use super::operation::Operation;
 use super::path::{self, AskedRole, AskedVersion, Resource, TrustPath};
 use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, update};
@@ -198,15 +199,15 @@ where
         Route::Delete { name } => delete::delete(app, caller.access(&name)?).await,
         Route::Current { name, role } => {
             let (access, client) = caller.reader(&name)?;
-            fetch::current(app, access, client, role).await
+            fetch::current(app, Asking { access, client, headers: &head.headers }, role).await
         }
         Route::ByVersion { name, version, role } => {
             let (access, client) = caller.reader(&name)?;
-            fetch::by_version(app, access, client, version, role).await
+            fetch::by_version(app, Asking { access, client, headers: &head.headers }, version, role).await
         }
         Route::ByHash { name, role, sha256 } => {
             let (access, client) = caller.reader(&name)?;
-            fetch::by_hash(app, access, client, role, sha256).await
+            fetch::by_hash(app, Asking { access, client, headers: &head.headers }, role, sha256).await
         }
         Route::Update { name } => {
             let (access, client) = caller.reader(&name)?;

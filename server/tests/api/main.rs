@@ -5,6 +5,8 @@
 mod binary;
 mod check;
 mod codings;
+mod conditional;
+mod encodings;
 mod health;
 mod limits;
 mod log;

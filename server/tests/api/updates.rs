@@ -73,7 +73,7 @@ fn assert_whole((file, sent): &(UpdateFile, Bytes), bytes: &[u8]) {
 }
 
 /// A publisher whose targets have so many tags.
-async fn with_tags(server: &Server, gun: &str, tags: usize) -> Publisher {
+pub(crate) async fn with_tags(server: &Server, gun: &str, tags: usize) -> Publisher {
     let mut publisher = unpublished(server, gun).await;
     (0..tags).for_each(|number| publisher.tag(&format!("tag-{number}"), number.to_string().as_bytes()));
     let (root, targets) = (publisher.root_bytes(), publisher.targets_bytes());
