@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::clock::Clock;
 use crate::config::LogLevel;
 
-/// The target of what is said once, at the start, whatever the level.
+/// The target of what is said at the start, and of a level that is set, whatever the level.
 pub const STARTUP: &str = "bulla_server::startup";
 
 /// The longest text of one member of a line, in bytes. What clients send may be far longer.
@@ -30,22 +30,44 @@ pub enum LogFormat {
     Logfmt,
 }
 
+/// What is written from now on.
+pub struct Log {
+    level: LogLevel,
+    write_from: Box<dyn Fn(EnvFilter) -> bool + Send + Sync>,
+}
+
 /// Writes events from `level` up, and warnings of the start, to standard error.
-pub fn start(level: LogLevel, format: LogFormat, clock: Arc<dyn Clock>) {
-    let level = match level {
+pub fn start(level: LogLevel, format: LogFormat, clock: Arc<dyn Clock>) -> Log {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter(level))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .event_format(Line { format, clock })
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    // a second start, as in tests, keeps the first
+    drop(log.try_init());
+    Log { level, write_from: Box::new(move |filter| handle.reload(filter).is_ok()) }
+}
+
+impl Log {
+    /// Writes one level more, or less, and says so whatever the level is.
+    pub fn turn(&mut self, to: impl FnOnce(LogLevel) -> LogLevel) {
+        let level = to(self.level);
+        if (self.write_from)(filter(level)) {
+            self.level = level;
+        }
+        tracing::warn!(target: STARTUP, log_level = self.level.as_str(), "a signal set the log level");
+    }
+}
+
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(match level {
         LogLevel::Error => "error,bulla_server::startup=warn",
         LogLevel::Warning => "warn",
         LogLevel::Info => "warn,bulla_server=info",
         LogLevel::Debug => "info,bulla_server=debug",
-    };
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .event_format(Line { format, clock })
-        .try_init();
-    // a second start, as in tests, keeps the first
-    drop(started);
+    })
 }
 
 struct Line {

@@ -13,8 +13,8 @@ use arguments::{Arguments, ConfigVerb, Verb};
 use bulla_server::chain::with_sources;
 use bulla_server::check;
 use bulla_server::clock::{Clock, SystemClock};
-use bulla_server::config::Config;
-use bulla_server::logging::{self, STARTUP};
+use bulla_server::config::{Config, LogLevel};
+use bulla_server::logging::{self, Log, STARTUP};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -52,7 +52,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let (config, warnings) = Config::load(file, environment())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    logging::start(config.log_level, arguments.logf, Arc::clone(&clock));
+    let log = logging::start(config.log_level, arguments.logf, Arc::clone(&clock));
     if arguments.debug {
         warn!(target: STARTUP, "the flag -debug has no effect");
     }
@@ -62,7 +62,7 @@ fn run() -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Some(Verb::Admin(verb)) => arguments::admin::run(verb, &config),
         _ if arguments.bootstrap => bootstrap(config, clock).map(|()| ExitCode::SUCCESS),
-        Some(Verb::Config(_)) | None => serve(config, clock).map(|()| ExitCode::SUCCESS),
+        Some(Verb::Config(_)) | None => serve(config, clock, log).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -93,7 +93,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
-fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+fn serve(config: Config, clock: Arc<dyn Clock>, mut log: Log) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -103,8 +103,8 @@ fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = louder.recv() => warn!("SIGUSR1 has no effect: set logging.level and start again"),
-                    _ = quieter.recv() => warn!("SIGUSR2 has no effect: set logging.level and start again"),
+                    _ = louder.recv() => log.turn(LogLevel::louder),
+                    _ = quieter.recv() => log.turn(LogLevel::quieter),
                 }
             }
         });

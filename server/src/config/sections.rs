@@ -46,6 +46,34 @@ pub enum LogLevel {
     Debug,
 }
 
+impl LogLevel {
+    /// In the order of how much is written.
+    const ALL: [Self; 4] = [Self::Error, Self::Warning, Self::Info, Self::Debug];
+
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// One level more; the last has none.
+    #[must_use]
+    pub fn louder(self) -> Self {
+        Self::ALL.into_iter().skip_while(|level| *level != self).nth(1).unwrap_or(self)
+    }
+
+    /// One level less; the first has none.
+    #[must_use]
+    pub fn quieter(self) -> Self {
+        Self::ALL.into_iter().take_while(|level| *level != self).last().unwrap_or(self)
+    }
+}
+
 /// `repositories.gun_prefixes`: the start of names the server deals with. Ends in `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GunPrefix(String);

@@ -20,10 +20,15 @@ struct Process {
 impl Process {
     /// A server that writes everything, and asks for tokens or does not.
     fn start(format: &str, with_auth: bool) -> Self {
+        Self::start_at("debug", format, with_auth)
+    }
+
+    /// The same from this level up.
+    fn start_at(level: &str, format: &str, with_auth: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = json!({
             "server": {"http_addr": "127.0.0.1:0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
-            "logging": {"level": "debug"},
+            "logging": {"level": level},
         });
         if with_auth {
             let bundle = rcgen::generate_simple_self_signed([]).unwrap().cert.pem();
@@ -52,6 +57,15 @@ impl Process {
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+
+    /// Sends a signal, and waits for the line that says which level it set.
+    fn signal(&mut self, name: &str) -> String {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let lines = self.lines.by_ref().map(Result::unwrap);
+        let line: Vec<String> = lines.filter(|line| line.contains("a signal set the log level")).take(1).collect();
+        serde_json::from_str::<Value>(&line[0]).unwrap()["log_level"].as_str().unwrap().to_owned()
     }
 
     /// Ends the process, and gives all it wrote after its start.
@@ -106,4 +120,23 @@ fn no_line_has_a_token_or_anything_of_a_query_at_any_level() {
             }
         }
     }
+}
+
+#[test]
+fn signals_raise_and_lower_the_log_level_and_end_nothing() {
+    let mut server = Process::start_at("info", "json", false);
+    for (signal, level) in [("USR1", "debug"), ("USR1", "debug"), ("USR2", "info"), ("USR2", "warning")] {
+        assert_eq!(server.signal(signal), level, "{signal}");
+    }
+    server.ask("/v2/a/b/_trust/tuf/root.json", "X-Other: 1");
+    for (signal, level) in [("USR2", "error"), ("USR2", "error"), ("USR1", "warning"), ("USR1", "info")] {
+        assert_eq!(server.signal(signal), level, "{signal}");
+    }
+    server.ask("/v2/c/d/_trust/tuf/root.json", "X-Other: 1");
+    let written = server.end();
+    let answered: Vec<&String> = written.iter().filter(|line| line.contains("request answered")).collect();
+    assert!(
+        answered.len() == 1 && answered[0].contains("\"gun\":\"c/d\""),
+        "one at info, and none at warning: {written:#?}"
+    );
 }
