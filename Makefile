@@ -53,6 +53,7 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
 	@$(phase) "alerts on a real Prometheus" tests/monitoring.sh
+	@PRUNE_PUBLISHES=10000 $(phase) "10,000 publishes into one repository, pruned" tests/prune.sh
 	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
 
 test-ha: binaries ## replicas (ROUNDS publishes on each engine); a PostgreSQL pair and a Galera cluster whose parts are killed
