@@ -123,6 +123,8 @@ x3_run() {
     --server "$TRUST_SERVER_URL" trust run -it --rm --network none $r:1 sh -c 'test -t 0 && test -t 1 && echo a terminal; exit 5')" /dev/null </dev/null) && RCODE=0 || RCODE=$?
   has "a terminal"; eq "$RCODE" 5 "exit code on a terminal"
   # a signal reaches the container: docker has taken our place
+  # a file of each one's own, empty before it begins: what the one before said must not be taken for what this one says
+  : >"$W/x3.out"; : >"$W/x3o.out"
   env -i PATH="$PATH" HOME="$(home x3)" DOCKER_HOST="unix://$SOCK" DOCKER_CONTENT_TRUST_SERVER="$TRUST_SERVER_URL" \
     "$BULLA_CLI" trust run --name x3s --network none $r:1 sh -c 'trap "echo caught; exit 9" TERM; echo up; cat /dev/zero >/dev/null & wait' \
     </dev/null >"$W/x3.out" 2>&1 &
@@ -135,13 +137,13 @@ x3_run() {
   case $(docker --version) in *" 20.10."*) ;; *)
     env -i PATH="$PATH" HOME="$(home x3)" DOCKER_HOST="unix://$SOCK" DOCKER_CONTENT_TRUST_SERVER="$TRUST_SERVER_URL" \
       docker bulla run --name x3o --network none $r:1 sh -c 'trap "echo caught; exit 9" TERM; echo up; cat /dev/zero >/dev/null & wait' \
-      </dev/null >"$W/x3.out" 2>&1 &
+      </dev/null >"$W/x3o.out" 2>&1 &
     pid=$!
-    for n in $(seq 1 200); do grep -q '^up' "$W/x3.out" && break; sleep 0.1; done
+    for n in $(seq 1 200); do grep -q '^up' "$W/x3o.out" && break; sleep 0.1; done
     kill -TERM $pid; wait $pid && RCODE=0 || RCODE=$?
     # that docker's own exit code tells of its signal
-    cat "$W/x3.out"; eq "$(dk svc -- inspect -f '{{.State.Status}} {{.State.ExitCode}}' x3o)" "exited 9" "after a signal to the docker in front"
-    grep -q '^caught' "$W/x3.out" || reason "what the container said at its end is lost"
+    cat "$W/x3o.out"; eq "$(dk svc -- inspect -f '{{.State.Status}} {{.State.ExitCode}}' x3o)" "exited 9" "after a signal to the docker in front"
+    grep -q '^caught' "$W/x3o.out" || reason "what the container said at its end is lost"
     dk svc -- rm -f x3o >/dev/null 2>&1
   esac
   # not signed: nothing is asked of docker, and no container's code is shown
