@@ -26,6 +26,7 @@ mod router;
 mod unpacking;
 mod update;
 mod upload;
+mod upload_memory;
 mod watch;
 
 use std::net::IpAddr;
@@ -43,7 +44,7 @@ pub(crate) use answer_memory::AnswerMemory;
 pub(crate) use compressed::Compressed;
 pub(crate) use operation::Operation;
 pub(crate) use publish::LargeUploads;
-pub(crate) use upload::UploadMemory;
+pub(crate) use upload_memory::UploadMemory;
 pub(crate) use watch::tell;
 
 use crate::app::App;

@@ -52,7 +52,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     app.rates.count_publish(access.gun())?;
-    let charge = app.upload_memory.charge(access.gun(), client)?;
+    let charge = app.upload_memory.charge(access.gun(), client).map_err(upload::UploadError::from)?;
     let received = upload::receive(&head.headers, body, &app.limits, charge).await?;
     let _turn = app.large_uploads.wait(access.gun(), &received.upload).await;
     let judged = app.metrics.publishes.begun();

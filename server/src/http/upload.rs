@@ -1,7 +1,6 @@
 //! The body of a publish, from the network to an [`Upload`], within limits of size, number, time and memory.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,64 +8,23 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tuf_schema::{Gun, Role};
+use tuf_schema::Role;
 
 use super::coding::{Coding, Codings};
 use super::multipart::{self, MultipartError};
-use super::unpacking::{self, Unpacking, ZstdFault};
+use super::unpacking::{Unpacking, ZstdFault};
+use super::upload_memory::{BASE_CHARGE_BYTES, CHARGE_BYTES, Charge, NoRoom, memory_for};
 use crate::config::Limits;
 use crate::publish::{Upload, UploadPart};
-use crate::rate::{Client, Repository, Share, ShareUsed, Shares};
 
-/// What an upload is charged with the first byte of its body, for the buffers of its connection.
-const BASE_CHARGE_BYTES: usize = 512 << 10;
-/// Memory is charged in pieces of this size.
-const CHARGE_BYTES: usize = 64 << 10;
-/// What many uploads at once cost beside their charges: stacks, tasks, and heap that is free and not given back.
-const KEPT_BACK_BYTES: usize = 24 << 20;
-/// The unit of the semaphore that counts the memory.
-const UNIT_BYTES: usize = 1 << 10;
 /// Bodies above this size get their whole room at once: untouched pages cost nothing, copying does.
 const SMALL_BODY_BYTES: usize = CHARGE_BYTES;
-
-/// The memory that all uploads at work may hold together, and what one of them may hold for itself.
-#[derive(Debug, Clone)]
-pub(crate) struct UploadMemory {
-    units: Arc<Semaphore>,
-    of_guns: Shares<Repository>,
-    of_clients: Shares<Client>,
-    /// What one repository may hold, and one subject, in bytes.
-    share_bytes: usize,
-    /// What one address may hold: all but one upload of the largest size, as many clients may share an address.
-    address_bytes: usize,
-    /// How bodies may be coded.
-    codings: Codings,
-}
 
 /// An upload, and the memory it is charged until it is dropped.
 #[derive(Debug)]
 pub(super) struct ChargedUpload {
     pub(super) upload: Upload,
     pub(super) charge: Charge,
-}
-
-/// A share of the memory, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Charge {
-    units: Arc<Semaphore>,
-    held: OwnedSemaphorePermit,
-    of_gun: Share<Repository>,
-    of_client: Share<Client>,
-    codings: Codings,
-    bytes: usize,
-}
-
-/// Whose share of the memory is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sharer {
-    Repository,
-    Client,
 }
 
 /// Why there is no upload.
@@ -90,86 +48,8 @@ pub(super) enum UploadError {
     TooLarge { limit: usize },
     #[error("the body took longer than {} seconds", .0.as_secs())]
     TooSlow(Duration),
-    #[error("the memory for uploads is in use")]
-    NoMemory,
-    #[error("other uploads {} hold its share of the memory for uploads; try again later", .0.as_str())]
-    NoShare(Sharer),
-}
-
-impl Sharer {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Repository => "to this repository",
-            Self::Client => "of this client",
-        }
-    }
-}
-
-impl UploadMemory {
-    /// Of the configured total, what the process needs beside the bodies is kept back, so that the total is what it
-    /// grows by.
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let total = limits.upload_memory_bytes;
-        let bytes = total.saturating_sub(KEPT_BACK_BYTES.min(total / 4));
-        let largest = longest_charge(limits);
-        let units = bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS);
-        let share_bytes = (bytes / 100).saturating_mul(limits.memory_share_percent).max(largest);
-        let address_bytes = bytes.saturating_sub(largest).max(largest);
-        // a body that could never be unpacked is better sent as it is
-        let has_room = largest.saturating_add(unpacking::MOST_BYTES) <= share_bytes.min(address_bytes);
-        Self {
-            units: Arc::new(Semaphore::new(units)),
-            of_guns: Shares::default(),
-            of_clients: Shares::default(),
-            share_bytes,
-            address_bytes,
-            codings: if has_room { Codings::Zstd } else { Codings::Identity },
-        }
-    }
-
-    /// How bodies may be coded.
-    pub(super) fn codings(&self) -> Codings {
-        self.codings
-    }
-
-    /// A share of nothing yet, for an upload to `gun` by `client`.
-    pub(super) fn charge(&self, gun: &Gun, client: Client) -> Result<Charge, UploadError> {
-        let of_client = match client {
-            Client::Subject(_) => self.share_bytes,
-            Client::Address(_) => self.address_bytes,
-        };
-        Ok(Charge {
-            units: Arc::clone(&self.units),
-            held: take(&self.units, 0)?,
-            of_gun: self.of_guns.share(Repository::of(gun), self.share_bytes),
-            of_client: self.of_clients.share(client, of_client),
-            codings: self.codings,
-            bytes: 0,
-        })
-    }
-}
-
-impl Charge {
-    fn grow(&mut self, bytes: usize) -> Result<(), UploadError> {
-        self.of_gun.grow(bytes).map_err(|ShareUsed| UploadError::NoShare(Sharer::Repository))?;
-        self.of_client.grow(bytes).map_err(|ShareUsed| UploadError::NoShare(Sharer::Client))?;
-        self.held.merge(take(&self.units, bytes)?);
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
-    }
-}
-
-/// The most that one upload is charged, what unpacks it left out.
-fn longest_charge(limits: &Limits) -> usize {
-    memory_for(limits.document_bytes, limits.head_bytes())
-        .div_ceil(CHARGE_BYTES)
-        .saturating_mul(CHARGE_BYTES)
-        .saturating_add(BASE_CHARGE_BYTES)
-}
-
-fn take(units: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, UploadError> {
-    let wanted = u32::try_from(bytes.div_ceil(UNIT_BYTES)).map_err(|_| UploadError::NoMemory)?;
-    Arc::clone(units).try_acquire_many_owned(wanted).map_err(|_| UploadError::NoMemory)
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
 /// Reads the body of a request as an upload.
@@ -182,7 +62,7 @@ pub(super) async fn receive<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let coding = charge.codings.of(headers).ok_or(UploadError::ForeignCoding(charge.codings))?;
+    let coding = charge.codings().of(headers).ok_or(UploadError::ForeignCoding(charge.codings()))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multipart::boundary(content_type)?;
     let reading = tokio::time::timeout(limits.request, read_whole(headers, coding, body, limits, charge));
@@ -251,7 +131,7 @@ impl Gathered<'_> {
         if length > limit {
             return Err(UploadError::TooLarge { limit });
         }
-        if length > 0 && self.charge.bytes == 0 {
+        if length > 0 && self.charge.bytes() == 0 {
             self.charge.grow(BASE_CHARGE_BYTES)?;
         }
         while self.charged_for < memory_for(length, self.limits.head_bytes()) {
@@ -267,7 +147,7 @@ impl Gathered<'_> {
         let limit = self.limits.document_bytes;
         if length > SMALL_BODY_BYTES && self.bytes.capacity() < limit {
             let room = limit.saturating_sub(self.bytes.len());
-            self.bytes.try_reserve_exact(room).map_err(|_| UploadError::NoMemory)?;
+            self.bytes.try_reserve_exact(room).map_err(|_| NoRoom::InUse)?;
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
@@ -287,12 +167,6 @@ impl Gathered<'_> {
         }
         Ok(())
     }
-}
-
-/// What a body of this length holds in memory: itself, and the connection's read buffer, which grows with what it reads
-/// up to its own limit and exists twice while it grows.
-fn memory_for(length: usize, head_bytes: usize) -> usize {
-    length.saturating_add(length.min(head_bytes).saturating_mul(2))
 }
 
 /// Reads roles off the file names; the field names and content types of the parts do not count.
@@ -317,10 +191,14 @@ fn interpret(parts: Vec<multipart::Part>) -> Result<Upload, UploadError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::{Full, StreamBody};
     use hyper::body::Frame;
 
-    use super::super::unpacking::tests::packed;
+    use super::super::unpacking::{self, tests::packed};
+    use super::super::upload_memory::tests::{charge, limits, memory_of};
+    use super::super::upload_memory::{KEPT_BACK_BYTES, Sharer, UploadMemory, longest_charge};
     use super::*;
 
     const SMALL: &str =
@@ -337,18 +215,6 @@ mod tests {
         let mut headers = headers(None);
         headers.insert(hyper::header::CONTENT_ENCODING, "zstd".parse().unwrap());
         headers
-    }
-
-    fn limits(document_bytes: usize) -> Limits {
-        Limits { document_bytes, ..Limits::default() }
-    }
-
-    fn memory_of(bytes: usize) -> UploadMemory {
-        UploadMemory::new(&Limits { upload_memory_bytes: bytes, ..limits(1000) })
-    }
-
-    fn charge(memory: &UploadMemory, gun: &str, subject: &str) -> Charge {
-        memory.charge(&Gun::parse(gun).unwrap(), Client::of_name(subject)).unwrap()
     }
 
     /// A body that comes in pieces of 64 KiB and counts how many were taken.
@@ -394,32 +260,12 @@ mod tests {
         // A quarter of so small a total is kept back.
         let memory = memory_of((BASE_CHARGE_BYTES + CHARGE_BYTES) / 3 * 4);
         let first = received(headers(None), Full::from(SMALL), 1000, &memory).await.unwrap();
-        assert_eq!(first.charge.bytes, BASE_CHARGE_BYTES + CHARGE_BYTES);
+        assert_eq!(first.charge.bytes(), BASE_CHARGE_BYTES + CHARGE_BYTES);
         let other = charge(&memory, "h", "bob");
         let second = receive(&headers(None), &mut Full::from(SMALL), &limits(1000), other).await;
-        assert!(matches!(second, Err(UploadError::NoMemory)));
+        assert!(matches!(second, Err(UploadError::NoRoom(NoRoom::InUse))));
         drop(first);
         assert!(received(headers(None), Full::from(SMALL), 1000, &memory).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn the_least_memory_lets_in_one_upload_of_the_largest_size() {
-        for document_bytes in [1 << 10, 1 << 19, 1 << 21, 12 << 20, 64 << 20] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("server.json");
-            let config = serde_json::json!({
-                "server": {"http_addr": ":0"}, "trust_service": {"type": "local"}, "storage": {"backend": "memory"},
-                "limits": {"document_bytes": document_bytes, "upload_memory_bytes": 1},
-            });
-            std::fs::write(&path, config.to_string()).unwrap();
-            let Err(crate::config::ConfigError::OutOfRange { min, .. }) = crate::config::Config::load(&path, []) else {
-                panic!("a total of one byte was taken");
-            };
-            let least = usize::try_from(min).unwrap();
-            let limits = Limits { upload_memory_bytes: least, ..limits(document_bytes) };
-            let mut charge = charge(&UploadMemory::new(&limits), "g", "alice");
-            assert!(charge.grow(longest_charge(&limits)).is_ok(), "{document_bytes}");
-        }
     }
 
     #[tokio::test]
@@ -448,8 +294,8 @@ mod tests {
         let error = gathered.add_unpacked(&mut unpacking, &bomb).await.unwrap_err();
         assert!(matches!(error, UploadError::TooLarge { limit: 1_048_576 }), "{error}");
         let held = gathered.bytes.capacity() + unpacking.held_bytes();
-        assert!(held <= gathered.charge.bytes, "{held} of {}", gathered.charge.bytes);
-        assert!(gathered.charge.bytes <= longest_charge(&limits) + unpacking::MOST_BYTES);
+        assert!(held <= gathered.charge.bytes(), "{held} of {}", gathered.charge.bytes());
+        assert!(gathered.charge.bytes() <= longest_charge(&limits) + unpacking::MOST_BYTES);
     }
 
     #[tokio::test]
@@ -458,14 +304,14 @@ mod tests {
         let mut held = Vec::new();
         for window_log in [12, 23] {
             let body = Full::from(packed(SMALL.as_bytes(), window_log));
-            held.push(received(zstd_headers(), body, 1000, &memory).await.unwrap().charge.bytes);
+            held.push(received(zstd_headers(), body, 1000, &memory).await.unwrap().charge.bytes());
         }
         assert!(held[0] < 1 << 20 && held[1] > 8 << 20, "{held:?}");
         let body = Full::from(packed(SMALL.as_bytes(), 23));
         let mut other = charge(&memory, "g", "bob");
         other.grow(memory.share_bytes - (8 << 20)).unwrap();
         let error = received(zstd_headers(), body, 1000, &memory).await.err().unwrap();
-        assert!(matches!(error, UploadError::NoShare(Sharer::Repository)), "{error}");
+        assert!(matches!(error, UploadError::NoRoom(NoRoom::Share(Sharer::Repository))), "{error}");
     }
 
     #[tokio::test]
@@ -523,60 +369,14 @@ mod tests {
             held
         });
         let error = received(headers(None), endless(Arc::clone(&taken)), 64 << 20, &memory).await.err().unwrap();
-        assert!(matches!(error, UploadError::NoMemory), "{error}");
+        assert!(matches!(error, UploadError::NoRoom(NoRoom::InUse)), "{error}");
         assert!(taken.load(std::sync::atomic::Ordering::Relaxed) > 1);
         drop(others);
         let error = received(headers(None), endless(taken), 64 << 20, &memory).await.err().unwrap();
-        assert!(matches!(error, UploadError::NoShare(Sharer::Repository)), "{error}");
+        assert!(matches!(error, UploadError::NoRoom(NoRoom::Share(Sharer::Repository))), "{error}");
     }
 
     /// What fits beside a whole of 8 MiB of which a quarter is kept back: 3 MiB are half of the rest.
-    #[test]
-    fn one_repository_and_one_subject_hold_a_share_of_the_memory() {
-        const MEBIBYTE: usize = 1 << 20;
-        let memory = memory_of(8 * MEBIBYTE);
-        let most = memory.share_bytes;
-        assert_eq!(most / MEBIBYTE, 2, "half of 6 MiB, rounded down by less than a percent");
-        let mut first = charge(&memory, "g", "alice");
-        first.grow(most).unwrap();
-        assert!(matches!(first.grow(1), Err(UploadError::NoShare(Sharer::Repository))));
-        assert!(matches!(charge(&memory, "g", "bob").grow(1), Err(UploadError::NoShare(Sharer::Repository))));
-        assert!(matches!(charge(&memory, "h", "alice").grow(1), Err(UploadError::NoShare(Sharer::Client))));
-        let mut other = charge(&memory, "h", "bob");
-        other.grow(most).unwrap();
-        drop(first);
-        assert!(charge(&memory, "g", "alice").grow(most).is_ok());
-    }
-
-    #[test]
-    fn one_address_leaves_room_for_the_largest_upload_of_another() {
-        let limits = Limits { upload_memory_bytes: 16 << 20, ..limits(1 << 20) };
-        let memory = UploadMemory::new(&limits);
-        let at = |address: &str, gun: &str| {
-            let client = Client::of_address(address.parse().unwrap());
-            memory.charge(&Gun::parse(gun).unwrap(), client).unwrap()
-        };
-        let mut held = Vec::new();
-        for number in 0.. {
-            let mut upload = at("192.0.2.1", &format!("g{number}"));
-            match upload.grow(longest_charge(&limits)) {
-                Ok(()) => held.push(upload),
-                Err(error) => {
-                    assert!(matches!(error, UploadError::NoShare(Sharer::Client)), "{error}");
-                    break;
-                }
-            }
-        }
-        assert!(held.len() > 1);
-        assert!(at("192.0.2.2", "h").grow(longest_charge(&limits)).is_ok());
-    }
-
-    #[test]
-    fn a_share_is_never_less_than_the_largest_upload() {
-        let limits = Limits { upload_memory_bytes: 3 << 20, memory_share_percent: 1, ..limits(1 << 19) };
-        assert!(charge(&UploadMemory::new(&limits), "g", "alice").grow(longest_charge(&limits)).is_ok());
-    }
-
     #[tokio::test]
     async fn a_body_that_does_not_come_ends_at_the_limit_of_time() {
         let mut silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());

@@ -9,6 +9,7 @@ use crate::chain::with_sources;
 use crate::http::multipart::MultipartError;
 use crate::http::unpacking::ZstdFault;
 use crate::http::upload::UploadError;
+use crate::http::upload_memory::NoRoom;
 use crate::keys::KeyError;
 use crate::publish::PublishError;
 use crate::rate::TooMany;
@@ -43,7 +44,9 @@ impl From<UploadError> for ApiError {
                 let error = Self::new(ErrorCode::UnsupportedCoding, Detail::Text(reason.clone()), reason);
                 Self { header: Some(Header::Accepted(codings)), ..error }
             }
-            UploadError::Zstd(ZstdFault::NoMemory) | UploadError::NoMemory => Self::unavailable("uploads", reason),
+            UploadError::Zstd(ZstdFault::NoMemory) | UploadError::NoRoom(NoRoom::InUse) => {
+                Self::unavailable("uploads", reason)
+            }
             UploadError::Zstd(
                 ZstdFault::Damaged | ZstdFault::Checksum | ZstdFault::Window | ZstdFault::BreaksOff | ZstdFault::GoesOn,
             ) => Self::new(ErrorCode::MalformedUpload, Detail::Text(reason.clone()), reason),
@@ -52,7 +55,7 @@ impl From<UploadError> for ApiError {
             UploadError::NoRole(name) => Self::new(ErrorCode::InvalidRole, Detail::Text(name), reason),
             UploadError::TooLarge { .. } => Self::new(ErrorCode::UploadTooLarge, Detail::Text(reason.clone()), reason),
             UploadError::TooSlow(_) => Self::new(ErrorCode::UploadTooSlow, Detail::Text(reason.clone()), reason),
-            UploadError::NoShare(_) => Self::too_many(reason, super::RETRY_AFTER_SECONDS),
+            UploadError::NoRoom(NoRoom::Share(_)) => Self::too_many(reason, super::RETRY_AFTER_SECONDS),
         }
     }
 }
