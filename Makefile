@@ -30,6 +30,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "keys on a token" tests/token/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
+	@$(phase) "alerts" tests/monitoring.sh rules
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)
 
@@ -67,10 +68,6 @@ lint: toolchain ## format, clippy, documentation and the rules of tests/lint
 	part "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet; \
 	part "rules" tests/lint/rules.sh; \
 	part "rules can fail" tests/lint/rules-selftest.sh; \
-	if command -v promtool >/dev/null; then \
-	  part "alerts" promtool check rules --lint=all --lint-fatal monitoring/alerts.yml; \
-	  part "what alerts fire at" promtool test rules monitoring/alerts.test.yml; \
-	fi; \
 	[ -z "$$broken" ]
 
 bench: export BULLA_BIN_DIR := $(target)/release

@@ -28,7 +28,7 @@ MONITORING=$REPOSITORY/monitoring
 
 # rules: what promtool says of the files
 rules() {
-  must promtool check rules "$MONITORING/alerts.yml"
+  must promtool check rules --lint=all --lint-fatal "$MONITORING/alerts.yml"
   must promtool check config "$MONITORING/prometheus.yml"
   (cd "$MONITORING" && promtool test rules alerts.test.yml) || fail "promtool test rules"
   # each alert has a test at which it fires, says what to do, and how urgent it is
