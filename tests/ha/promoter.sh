@@ -11,7 +11,8 @@
 # * The primary gives no answer three times in a row: it is cut off from everybody
 #   first, as it may come back and know nothing of it, and then the standby is promoted.
 # * The standby is gone: commits wait for it, and are let go after the same time.
-#   From then on it lacks what was acknowledged, and is not promoted any more.
+#   From then on it lacks what was acknowledged, and is not promoted any more, nor
+#   waited for when it comes back: that is for a person to arrange.
 set -u
 PERIOD=0.5
 PATIENCE=3
@@ -29,7 +30,13 @@ promote() {
   say "promoted"
 }
 
-primary_missed=0 standby_missed=0 is_alone=false
+# let_go: commits wait for no standby any more
+let_go() {
+  ask "$PRIMARY_PORT" "alter system set synchronous_standby_names = ''" && ask "$PRIMARY_PORT" "select pg_reload_conf()" >/dev/null
+}
+
+# is_alone is noted before commits are let go, so that a standby that may lack something is never promoted
+primary_missed=0 standby_missed=0 is_alone=false is_let_go=false
 while sleep "$PERIOD"; do
   if following=$(ask "$PRIMARY_PORT" "select count(*) from pg_stat_replication where state = 'streaming'"); then
     primary_missed=0
@@ -42,10 +49,10 @@ while sleep "$PERIOD"; do
     promote
     exit 0
   fi
-  if [ $standby_missed -ge $PATIENCE ] && ! $is_alone; then
-    # noted first: whoever reads that it is not alone may rely on the standby
-    is_alone=true
-    ask "$PRIMARY_PORT" "alter system set synchronous_standby_names = ''" && ask "$PRIMARY_PORT" "select pg_reload_conf()" >/dev/null
+  [ $standby_missed -lt $PATIENCE ] || is_alone=true
+  # tried again until it is done: commits wait meanwhile
+  if $is_alone && ! $is_let_go && let_go; then
+    is_let_go=true
     say "the standby is gone: the primary goes on alone"
   fi
 done
