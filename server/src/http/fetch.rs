@@ -65,11 +65,11 @@ async fn answered(
     let Stored { sha256, bytes, created_at, .. } = stored;
     let facts = Facts { sha256, created_at, class, max_age_seconds };
     let forms = Accepted::of(asking.headers).forms(bytes.len());
-    if let Some(form) = Held::of(asking.headers).among(&forms, &sha256) {
+    if let Some(form) = Held::of(asking.headers).among(forms.as_slice(), &sha256) {
         return Ok(answer::not_modified(form, &facts));
     }
     let hold = |bytes| app.answer_memory.hold(asking.client, bytes);
-    if let Some(coding) = forms.first().copied().flatten() {
+    if let Some(coding) = forms.first() {
         let whole = bytes.clone();
         if let Some(compressed) = app.compressed.document(sha256, coding, || hold(whole)).await? {
             return Ok(answer::metadata(hold(compressed)?, Some(coding), &facts));

@@ -26,6 +26,25 @@ pub(super) struct Accepted {
     zstd: u16,
 }
 
+/// Forms of a document, at least one: the one that is wanted most, and what may stand in for it. No allocation, as each
+/// read makes them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forms {
+    all: [Option<Packing>; 3],
+    taken: usize,
+}
+
+impl Forms {
+    pub(super) fn as_slice(&self) -> &[Option<Packing>] {
+        self.all.get(..self.taken).unwrap_or_default()
+    }
+
+    /// The one that is wanted most.
+    pub(super) fn first(&self) -> Option<Packing> {
+        self.as_slice().first().copied().flatten()
+    }
+}
+
 impl Packing {
     /// Its name in `Content-Encoding`.
     pub(super) fn name(self) -> &'static str {
@@ -61,17 +80,13 @@ impl Accepted {
 
     /// The forms that the client takes of a document of so many bytes, the one that it wants most first; of those that it
     /// wants alike the one that is made and read fastest. Who takes nothing that there is has the document as it is.
-    pub(super) fn forms(self, document_bytes: usize) -> Vec<Option<Packing>> {
-        if document_bytes < SMALLEST_BYTES {
-            return vec![None];
+    pub(super) fn forms(self, document_bytes: usize) -> Forms {
+        let mut all = [(self.zstd, Some(Packing::Zstd)), (self.gzip, Some(Packing::Gzip)), (self.plain, None)];
+        all.sort_by_key(|(weight, _)| Reverse(*weight));
+        match all.iter().filter(|(weight, _)| *weight > 0).count() {
+            taken @ 1.. if document_bytes >= SMALLEST_BYTES => Forms { all: all.map(|(_, form)| form), taken },
+            _ => Forms { all: [None; 3], taken: 1 },
         }
-        let mut forms = vec![(self.zstd, Some(Packing::Zstd)), (self.gzip, Some(Packing::Gzip)), (self.plain, None)];
-        forms.retain(|(weight, _)| *weight > 0);
-        forms.sort_by_key(|(weight, _)| Reverse(*weight));
-        if forms.is_empty() {
-            return vec![None];
-        }
-        forms.into_iter().map(|(_, form)| form).collect()
     }
 }
 
@@ -114,7 +129,7 @@ mod tests {
     }
 
     fn forms(value: &str) -> Vec<Option<Packing>> {
-        accepted(&[value.as_bytes()]).forms(SMALLEST_BYTES)
+        accepted(&[value.as_bytes()]).forms(SMALLEST_BYTES).as_slice().to_vec()
     }
 
     #[test]
@@ -135,7 +150,7 @@ mod tests {
         ] {
             assert_eq!(forms(value), expected, "{value}");
         }
-        assert_eq!(accepted(&[]).forms(SMALLEST_BYTES), [None], "who says nothing is sent what is stored");
+        assert_eq!(accepted(&[]).forms(SMALLEST_BYTES).as_slice(), [None], "who says nothing is sent what is stored");
     }
 
     #[test]
@@ -164,20 +179,20 @@ mod tests {
             assert_eq!(forms(value), [None], "{value}");
         }
         assert_eq!(forms("gzip;q=0;q=1, zstd"), [ZSTD, None]);
-        assert_eq!(accepted(&[b"gzip\xff", b"zstd"]).forms(SMALLEST_BYTES), [ZSTD, None]);
+        assert_eq!(accepted(&[b"gzip\xff", b"zstd"]).forms(SMALLEST_BYTES).as_slice(), [ZSTD, None]);
     }
 
     #[test]
     fn several_lines_are_one_and_the_first_word_counts() {
-        assert_eq!(accepted(&[b"gzip", b"zstd;q=0.5"]).forms(SMALLEST_BYTES), [GZIP, ZSTD, None]);
-        assert_eq!(accepted(&[b"gzip;q=0", b"gzip"]).forms(SMALLEST_BYTES), [None]);
+        assert_eq!(accepted(&[b"gzip", b"zstd;q=0.5"]).forms(SMALLEST_BYTES).as_slice(), [GZIP, ZSTD, None]);
+        assert_eq!(accepted(&[b"gzip;q=0", b"gzip"]).forms(SMALLEST_BYTES).as_slice(), [None]);
     }
 
     #[test]
     fn a_document_of_4_kibibytes_has_other_forms_and_a_smaller_one_has_none() {
         let all = accepted(&[b"gzip, zstd, identity;q=0"]);
-        assert_eq!(all.forms(4096), [ZSTD, GZIP]);
-        assert_eq!(all.forms(4095), [None]);
+        assert_eq!(all.forms(4096).as_slice(), [ZSTD, GZIP]);
+        assert_eq!(all.forms(4095).as_slice(), [None]);
     }
 
     proptest! {
@@ -187,7 +202,7 @@ mod tests {
             for value in values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
                 headers.append(ACCEPT_ENCODING, value);
             }
-            prop_assert!(!Accepted::of(&headers).forms(SMALLEST_BYTES).is_empty());
+            prop_assert!(!Accepted::of(&headers).forms(SMALLEST_BYTES).as_slice().is_empty());
         }
 
         #[test]
