@@ -11,6 +11,7 @@ mod newest_timestamp;
 mod old_files;
 mod open;
 mod overview;
+mod renewals;
 mod rows;
 mod statements;
 mod store;

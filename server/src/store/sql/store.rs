@@ -19,8 +19,8 @@ use super::statements::Statements;
 use super::together::Together;
 use super::unsettled::Feed;
 use super::words::{Names, own_name, own_text};
-use super::write::{equal_name, newest_questions, newest_row, write_deletion, write_superseded, write_update};
-use super::{old_files, overview};
+use super::write::{equal_name, newest_questions, newest_row, write_deletion, write_update};
+use super::{old_files, overview, renewals};
 use super::{read_failed, unavailable, write_failed};
 use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
@@ -217,29 +217,6 @@ impl<E: Engine> SqlStore<E> {
             after = up_to;
         }
     }
-
-    /// Some renewals that are superseded, and the last one that was looked at if there may be more.
-    async fn superseded(
-        &self,
-        before: UtcTime,
-        after: Option<&RenewalKey>,
-        limit: u32,
-    ) -> Result<(Vec<RenewalKey>, Option<RenewalKey>), StoreError> {
-        let (gun, version) = after.map_or(("", 0), |after| (after.gun.as_str(), after.version));
-        let values =
-            [own_text::<E>(gun), Value::Number(version), Value::Number(limit.into()), Value::Time(to_micros(before))];
-        let rows = self.database.fetch(&self.statements.superseded, &values).await.map_err(read_failed)?;
-        let key =
-            |row: &Row| Ok::<_, StoreError>(RenewalKey { gun: text(row, 0)?.to_owned(), version: number(row, 1)? });
-        let mut superseded = Vec::new();
-        for row in &rows {
-            if number(row, 2)? != 0 {
-                superseded.push(key(row)?);
-            }
-        }
-        let next = if is_full(&rows, limit) { rows.last().map(key).transpose()? } else { None };
-        Ok((superseded, next))
-    }
 }
 
 /// The GUNs among names of which the second column says whether they are asked for.
@@ -432,15 +409,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
         after: Option<&RenewalKey>,
         limit: u32,
     ) -> Result<Dropped, StoreError> {
-        let (superseded, next) = self.superseded(before, after, limit).await?;
-        if superseded.is_empty() {
-            return Ok(Dropped { timestamps: 0, next });
-        }
-        let mut transaction = self.database.begin().await.map_err(unavailable)?;
-        let mut session = transaction.session().map_err(unavailable)?;
-        let timestamps = write_superseded(&mut session, &self.statements, &superseded).await?;
-        transaction.commit().await.map_err(unavailable)?;
-        Ok(Dropped { timestamps, next })
+        renewals::drop_superseded(&self.database, &self.statements, before, after, limit).await
     }
 
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {

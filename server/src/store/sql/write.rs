@@ -7,10 +7,10 @@ use tuf_schema::{Gun, Role, Sha256, UtcTime, Version};
 
 use super::rows::{number, text, to_edition, to_micros};
 use super::statements::{MAX_ROLES, Statements, insert_files, insert_files_and_change};
-use super::words::{own_name, own_text};
+use super::words::own_name;
 use super::{read_failed, write_failed};
 use crate::publish::{NewFile, Origin, ValidatedUpdate};
-use crate::store::{ChangeCategory, Edition, Misfit, RenewalKey, StoreError, decisive_roles, follows};
+use crate::store::{ChangeCategory, Edition, Misfit, StoreError, decisive_roles, follows};
 
 /// The most files, and about the most bytes, of one statement: a server refuses packets beyond a limit.
 const MAX_FILES: usize = 64;
@@ -114,26 +114,6 @@ pub(super) async fn write_deletion<E: Engine>(
     let version = Value::Number(0);
     write_change(session, statements, gun, now, version, "", ChangeCategory::Deletion).await?;
     Ok(true)
-}
-
-/// Removes superseded timestamps, by GUN and version, and says how many there were.
-pub(super) async fn write_superseded<E: Engine>(
-    session: &mut Session<'_, E>,
-    statements: &Statements<E>,
-    superseded: &[RenewalKey],
-) -> Result<u64, StoreError> {
-    let mut dropped = 0_u64;
-    for RenewalKey { gun, version } in superseded {
-        let version = Value::Number(*version);
-        let renewals = session.execute(&statements.drop_renewal, &[own_text::<E>(gun), version]).await;
-        // Deleted since it was looked for: what bears its version now may be a publish's.
-        if renewals.map_err(read_failed)? == 0 {
-            continue;
-        }
-        let timestamps = session.execute(&statements.drop_timestamp, &[Value::Text(gun), version]).await;
-        dropped = dropped.saturating_add(timestamps.map_err(read_failed)?);
-    }
-    Ok(dropped)
 }
 
 /// The newest version and digest of each of `roles`; a statement for every [`MAX_ROLES`] of them.
