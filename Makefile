@@ -30,6 +30,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "keys on a token" tests/token/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
+	@$(phase) "put back from a backup" tests/restore.sh
 	@$(phase) "alerts" tests/monitoring.sh rules
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)

@@ -10,11 +10,11 @@ use crate::clock::Clock;
 use crate::links::{Links, Listed, TimestampLink};
 use crate::renew::{Renewed, Renewer};
 use crate::signer::RoleSigner;
-use crate::store::{MetadataStore, StoreError, Stored};
+use crate::store::{Floors, MetadataStore, StoreError, Stored};
 
 pub(crate) mod state;
 
-pub use crate::renew::{RenewError, RenewalSettings, Repaired};
+pub use crate::renew::{Advanced, RenewError, RenewalSettings, Repaired};
 
 /// How often an expired file is looked for again after a renewal, by this reader or by another one.
 const MAX_ATTEMPTS: u32 = 5;
@@ -57,6 +57,16 @@ impl Reader {
     /// [`RenewError`]. Where it is [`RenewError::NotRenewable`], only a publish by the snapshot's author mends it.
     pub async fn repair(&self, gun: &Gun) -> Result<Repaired, RenewError> {
         self.renewer.repair(gun).await
+    }
+
+    /// Signs snapshot and timestamp anew with versions that are `by` above the stored ones, and above those that clients
+    /// have `seen`: an ordinary commit with its change record. `None` when there is no such repository, or one without
+    /// root or snapshot. Nobody's access is asked for: this is for administration.
+    ///
+    /// # Errors
+    /// [`RenewError`].
+    pub async fn advance(&self, gun: &Gun, by: u32, seen: Floors) -> Result<Option<Advanced>, RenewError> {
+        self.renewer.advance(gun, by, seen).await
     }
 
     /// The file that is current: the newest timestamp, the snapshot it names, and what that snapshot names.

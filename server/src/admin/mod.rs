@@ -1,5 +1,7 @@
 //! Looking after a database by hand: what is in it, whether everything of it can be read, and its way into another one.
 
+mod advance;
+mod backup;
 mod copy;
 mod current;
 mod days;
@@ -16,8 +18,12 @@ mod report;
 mod roots;
 mod show;
 mod shown;
+mod take_back;
+mod trust_directory;
 mod verify;
 
+pub use advance::{AdvanceRequest, DEFAULT_ADVANCE, MAX_ADVANCE, advance};
+pub use backup::{backup, restore};
 pub use copy::copy;
 pub use error::AdminError;
 pub use list::{ListRequest, MAX_LISTED, list};
@@ -25,4 +31,5 @@ pub use lost::SignerKeysError;
 pub(crate) use missing::tell_missing;
 pub use prune::{MAX_DAYS, PruneRequest, prune};
 pub use show::show;
+pub use trust_directory::TrustDirectoryError;
 pub use verify::{Verdict, VerifyRequest, verify};

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulla_server::admin::{self, ListRequest, MAX_DAYS, MAX_LISTED, PruneRequest, Verdict, VerifyRequest};
+use bulla_server::admin::{
+    self, AdvanceRequest, DEFAULT_ADVANCE, ListRequest, MAX_ADVANCE, MAX_DAYS, MAX_LISTED, PruneRequest, Verdict,
+    VerifyRequest,
+};
 use bulla_server::clock::SystemClock;
 use bulla_server::config::Config;
 use bulla_server::logging::STARTUP;
@@ -84,6 +87,48 @@ pub(crate) enum AdminVerb {
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
         output: String,
     },
+    /// Copies everything, as it stands at one moment, into a new file, while the server goes on.
+    Backup {
+        /// The file, which must not exist; room for twice of it is needed beside it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Copies everything of a backup into the configured database, which must be empty.
+    ///
+    /// All of it arrives or nothing. With --advance goes on as `admin advance`, so that clients that saw what came after the
+    /// backup go on. Status 2: restored, and `admin advance` has something to say.
+    Restore {
+        /// What `admin backup` wrote; it is only read, and copied into TMPDIR
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Sign snapshot and timestamp of every repository anew, so far above the backup's versions (100000)
+        #[arg(long, value_name = "VERSIONS", num_args = 0..=1, default_missing_value = "100000", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ADVANCE)))]
+        advance: Option<u32>,
+        /// As for `admin advance`
+        #[arg(long, value_name = "DIRECTORY", requires = "advance")]
+        seen: Vec<PathBuf>,
+    },
+    /// After the database was put back from a backup: signs snapshot and timestamp of every repository far above what is
+    /// stored, so that clients that saw later ones go on.
+    ///
+    /// With --seen it first takes back what a client's trust directory holds and the database has lost, by the rules of every
+    /// publish. Run it before the server is started, with the signer running. Deletes nothing. Status 0: done; 1: could
+    /// not; 2: something was refused, or only its publisher can go on with a repository.
+    Advance {
+        /// How far above the stored versions
+        #[arg(long, value_name = "VERSIONS", default_value_t = DEFAULT_ADVANCE, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ADVANCE)))]
+        by: u32,
+        /// A trust directory of somebody who published or pulled after the backup, such as ~/.docker/trust; may be given
+        /// again
+        #[arg(long, value_name = "DIRECTORY")]
+        seen: Vec<PathBuf>,
+        /// Only this repository
+        #[arg(long, value_name = "GUN", value_parser = gun)]
+        gun: Option<Gun>,
+        /// How lines are written: text or json
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+        output: String,
+    },
     /// Copies everything into another database, which must be empty.
     ///
     /// All of it arrives or nothing, as it stood at one moment; identifiers, bytes and the change feed stay the same.
@@ -123,6 +168,18 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
         AdminVerb::Prune { superseded_days, gun, dry_run, output: format } => {
             let request = PruneRequest { superseded_days, gun, dry_run, json: format == "json" };
             Ok(status(admin::prune(config, &request, clock, output).await?))
+        }
+        AdminVerb::Backup { file } => {
+            admin::backup(&config.storage, &file, clock, output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        AdminVerb::Restore { file, advance, seen } => {
+            let advance = advance.map(|by| AdvanceRequest { by, seen, gun: None, json: false });
+            Ok(status(admin::restore(config, &file, advance.as_ref(), clock, output).await?))
+        }
+        AdminVerb::Advance { by, seen, gun, output: format } => {
+            let request = AdvanceRequest { by, seen, gun, json: format == "json" };
+            Ok(status(admin::advance(config, &request, clock, output).await?))
         }
         AdminVerb::Copy { to_config } => {
             // The environment is laid over --config alone: over both, it would make them the same database.

@@ -105,7 +105,15 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] says which rule is broken or what failed.
     pub async fn publish(&self, access: &Access<Push>, upload: Upload) -> Result<(), PublishError> {
-        let gun = access.gun();
+        self.take_back(access.gun(), upload).await
+    }
+
+    /// The same for documents that were published before and that the database has lost. Nobody's access is asked for: this
+    /// is for administration.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn take_back(&self, gun: &Gun, upload: Upload) -> Result<(), PublishError> {
         // Only this process's publishers wait here; against others the store decides.
         let _turn = self.turns.take(gun).await;
         let mut lost = PublishError::Overtaken { role: Role::Timestamp, current: None };

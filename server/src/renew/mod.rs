@@ -19,11 +19,13 @@ use crate::publish::{ValidatedUpdate, listing};
 use crate::signer::{RoleSigner, ServerRole, SignerError};
 use crate::store::{MetadataStore, StoreError, Stored};
 
+mod advance;
 mod pauses;
 mod repair;
 mod rounds;
 mod uses;
 
+pub use advance::Advanced;
 pub use repair::Repaired;
 pub use rounds::RenewalSettings;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! transaction begins (`group` on SQLite), not in rules.
 
 mod at_once;
+pub(crate) mod backup_file;
 mod by_hash;
 pub(crate) mod copy;
 mod group;
