@@ -172,3 +172,31 @@ fn concerns_all(error: &PublishError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::testing::{Publisher, secret_key, signed};
+    use tuf_schema::{SigningKey as _, UtcTime};
+
+    use super::*;
+
+    #[test]
+    fn a_version_that_a_trust_directory_shows_counts_if_the_servers_key_signed_it() {
+        let gun = Gun::parse("example.com/app").unwrap();
+        let (ours, theirs) = (secret_key(), secret_key());
+        let author =
+            Publisher::new(&gun, ours.public(), ours.public(), UtcTime::parse("2026-11-21T21:05:00Z").unwrap());
+        let timestamp = author.timestamp(Version::new(7).unwrap(), b"snapshot");
+        let root = &author.root;
+        let asked = |bytes: Bytes| {
+            let mut refused = Vec::new();
+            let documents = [(Role::Timestamp, bytes)].into();
+            let version = seen::<Timestamp>(&documents, BaseRole::Timestamp, root, &mut refused);
+            (version.map(Version::number), refused)
+        };
+        assert_eq!(asked(signed(&timestamp, &[&ours])), (Some(7), Vec::new()));
+        let (version, refused) = asked(signed(&timestamp, &[&theirs]));
+        assert_eq!((version, refused.len()), (None, 1));
+        assert!(refused[0].starts_with("timestamp: "), "{refused:?}");
+    }
+}
