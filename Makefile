@@ -30,6 +30,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "the reference's databases taken over" tests/takeover/run.sh
 	@$(phase) "keys on a token" tests/token/run.sh
 	@$(phase) "replicas on one database" tests/replicas/run.sh
+	@$(phase) "repositories listed" tests/listing.sh
 	@$(phase) "put back from a backup" tests/restore.sh
 	@$(phase) "alerts" tests/monitoring.sh rules
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
@@ -55,6 +56,7 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
 	@$(phase) "alerts on a real Prometheus" tests/monitoring.sh
+	@LISTING_REPOSITORIES=10000 $(phase) "10,000 repositories listed" tests/listing.sh
 	@PRUNE_PUBLISHES=10000 $(phase) "10,000 publishes into one repository, pruned" tests/prune.sh
 	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
 

@@ -10,6 +10,8 @@ use tuf_schema::model::FileMismatch;
 use tuf_schema::verify::{FirstRootError, RootError, SignatureError};
 use tuf_schema::{KeyId, Role, Sha256, UtcTime, Version};
 
+use crate::printable::printable;
+
 /// One thing that an operator should know of.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
@@ -342,12 +344,3 @@ impl fmt::Display for Finding {
         write!(f, ": {}; next: {}", self.trouble.told(), self.next)
     }
 }
-
-/// One line of at most [`PRINTED_CHARACTERS`]: what a damaged document says must not look like a line of ours.
-pub(super) fn printable(text: &str) -> String {
-    let shown = text.chars().take(PRINTED_CHARACTERS);
-    shown.map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }).collect()
-}
-
-/// How much of a fact is printed.
-const PRINTED_CHARACTERS: usize = 500;

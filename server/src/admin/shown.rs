@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use tuf_schema::model::KeyGrant;
 use tuf_schema::{Sha256, UtcTime};
 
-use super::days::days_left;
-use super::finding::{Trouble, printable};
+use super::finding::Trouble;
+use crate::days::days_left;
+use crate::printable::printable;
 
 /// What is known of a role.
 #[derive(Debug, Default)]

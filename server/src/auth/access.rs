@@ -1,5 +1,6 @@
 //! Proof that a caller may act on a repository. Nothing here decides: see [`crate::auth`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -69,6 +70,22 @@ pub struct CatalogAccess {
     pub(super) subject: Option<Subject>,
 }
 
+/// Proof that the caller may see a list of repositories, and of which.
+#[derive(Debug)]
+pub struct ListAccess {
+    pub(super) subject: Option<Subject>,
+    pub(super) visible: Visible,
+}
+
+/// Which repositories a caller may know of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visible {
+    /// All of them.
+    All,
+    /// Those that its token lets it pull.
+    These(BTreeSet<Gun>),
+}
+
 /// Whom a token was made out to: a digest of the name, so that it can be told from others and not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subject(Sha256);
@@ -91,6 +108,20 @@ impl CatalogAccess {
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
         self.subject
+    }
+}
+
+impl ListAccess {
+    /// Who has it, if the token says so.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject
+    }
+
+    /// The repositories that may be told of.
+    #[must_use]
+    pub fn visible(&self) -> &Visible {
+        &self.visible
     }
 }
 

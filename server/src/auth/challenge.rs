@@ -42,8 +42,11 @@ pub enum DeniedReason {
 }
 
 impl Wanted {
+    /// The kind of what belongs to one repository.
+    pub(super) const REPOSITORY: &'static str = "repository";
+
     pub(super) fn repository(name: &str, action: &'static str) -> Self {
-        Self { kind: "repository", name: name.to_owned(), action }
+        Self { kind: Self::REPOSITORY, name: name.to_owned(), action }
     }
 
     pub(super) fn catalog() -> Self {

@@ -1,8 +1,10 @@
 //! What a token says, once its signature has been verified.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
-use tuf_schema::UtcTime;
+use tuf_schema::{Gun, UtcTime};
 
 use super::access::Subject;
 use super::challenge::Wanted;
@@ -42,6 +44,13 @@ struct Grant {
     actions: Option<Vec<String>>,
 }
 
+impl Grant {
+    /// The action `*` is every other.
+    fn allows(&self, wanted: &str) -> bool {
+        self.actions.as_deref().unwrap_or_default().iter().any(|action| action == wanted || action == "*")
+    }
+}
+
 impl Claims {
     /// Whether the token was made by `issuer` for `service`, and counts now.
     pub(super) fn check(&self, issuer: &str, service: &str, now: UtcTime) -> Result<(), TokenError> {
@@ -72,15 +81,17 @@ impl Claims {
         self.sub.as_ref()?.as_str().filter(|name| !name.is_empty()).map(Subject::named)
     }
 
+    /// The repositories of which the token grants `action`; a name that no repository can have is none of them.
+    pub(super) fn repositories(&self, action: &str) -> BTreeSet<Gun> {
+        let grants = self.access.as_deref().unwrap_or_default().iter();
+        let granted = grants.filter(|grant| grant.kind == Wanted::REPOSITORY && grant.allows(action));
+        granted.filter_map(|grant| Gun::parse(&grant.name).ok()).collect()
+    }
+
     /// Whether the token grants `wanted`. The action `*` grants every other.
     pub(super) fn grant(&self, wanted: &Wanted) -> bool {
         let grants = self.access.as_deref().unwrap_or_default();
-        grants.iter().any(|grant| {
-            let actions = grant.actions.as_deref().unwrap_or_default();
-            grant.kind == wanted.kind
-                && grant.name == wanted.name
-                && actions.iter().any(|action| action == wanted.action || action == "*")
-        })
+        grants.iter().any(|grant| grant.kind == wanted.kind && grant.name == wanted.name && grant.allows(wanted.action))
     }
 }
 

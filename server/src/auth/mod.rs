@@ -9,11 +9,12 @@ mod claims;
 mod key;
 mod token;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tuf_schema::UtcTime;
 
-pub use access::{Access, Admin, CatalogAccess, Permit, Pull, Push, Right, Subject};
+pub use access::{Access, Admin, CatalogAccess, ListAccess, Permit, Pull, Push, Right, Subject, Visible};
 pub use bundle::{BundleError, RootBundle, SharedBundle};
 pub use challenge::{Denied, DeniedReason, Wanted};
 pub use token::TokenError;
@@ -83,6 +84,26 @@ impl Authenticator {
         Ok(CatalogAccess { subject })
     }
 
+    /// Which repositories the sender may know of: all with the right to the catalog, else those that its token lets it
+    /// pull. A token that grants neither is told what to ask for.
+    ///
+    /// # Errors
+    /// [`Denied`] holds the challenge.
+    pub fn authorize_list(&self, credentials: Credentials<'_>, now: UtcTime) -> Result<ListAccess, Denied> {
+        let Self::Token(rules) = self else { return Ok(ListAccess { subject: None, visible: Visible::All }) };
+        let denied = |reason| Denied::new(rules, credentials.host, vec![Wanted::catalog()], reason);
+        let claims = rules.bearer_claims(credentials, now).map_err(denied)?;
+        let visible = if claims.grant(&Wanted::catalog()) {
+            Visible::All
+        } else {
+            Visible::These(Pull::ACTIONS.iter().flat_map(|action| claims.repositories(action)).collect())
+        };
+        if visible == Visible::These(BTreeSet::new()) {
+            return Err(denied(DeniedReason::InsufficientScope));
+        }
+        Ok(ListAccess { subject: claims.subject(), visible })
+    }
+
     fn check(
         &self,
         credentials: Credentials<'_>,
@@ -104,13 +125,18 @@ impl TokenRules {
         wanted: &[Wanted],
         now: UtcTime,
     ) -> Result<Option<Subject>, DeniedReason> {
-        let Some(text) = credentials.authorization.and_then(bearer) else { return Err(DeniedReason::NoToken) };
-        let claims = self.claims(text, now).map_err(DeniedReason::InvalidToken)?;
+        let claims = self.bearer_claims(credentials, now)?;
         if wanted.iter().all(|one| claims.grant(one)) {
             Ok(claims.subject())
         } else {
             Err(DeniedReason::InsufficientScope)
         }
+    }
+
+    /// What the token of a request says, if it counts.
+    fn bearer_claims(&self, credentials: Credentials<'_>, now: UtcTime) -> Result<Claims, DeniedReason> {
+        let Some(text) = credentials.authorization.and_then(bearer) else { return Err(DeniedReason::NoToken) };
+        self.claims(text, now).map_err(DeniedReason::InvalidToken)
     }
 
     fn claims(&self, text: &[u8], now: UtcTime) -> Result<Claims, TokenError> {

@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 
 use super::error::ApiError;
 use crate::app::App;
-use crate::auth::{Access, CatalogAccess, Credentials, Denied, Permit, Pull, Push, Right, Subject};
+use crate::auth::{Access, CatalogAccess, Credentials, Denied, ListAccess, Permit, Pull, Push, Right, Subject};
 use crate::config::GunPrefix;
 use crate::rate::{Client, sender};
 
@@ -29,6 +29,12 @@ impl Caller<'_> {
     pub(super) fn catalog(&self) -> Result<CatalogAccess, ApiError> {
         let outcome = self.app.authenticator.authorize_catalog(self.credentials(), self.app.clock.now());
         self.counted(outcome, CatalogAccess::subject)
+    }
+
+    /// Access to a list of repositories, as far as the sender may know of them.
+    pub(super) fn list(&self) -> Result<ListAccess, ApiError> {
+        let outcome = self.app.authenticator.authorize_list(self.credentials(), self.app.clock.now());
+        self.counted(outcome, ListAccess::subject)
     }
 
     /// Whom this request is counted as: the subject of its token, or its address.

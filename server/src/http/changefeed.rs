@@ -6,6 +6,7 @@ use serde::Serialize;
 use tuf_schema::Gun;
 
 use super::error::ApiError;
+use super::query::value;
 use super::{Answer, answer};
 use crate::app::App;
 use crate::auth::{Access, CatalogAccess, Pull};
@@ -76,14 +77,6 @@ fn parameters(query: &str) -> Result<(i64, i64), ApiError> {
         Some(text) => text.parse::<i32>().map_err(|_| ApiError::invalid_change_id())?,
     };
     Ok((i64::from(change_id), i64::from(records).clamp(-MOST_RECORDS, MOST_RECORDS)))
-}
-
-/// The first value of `name` in a query.
-fn value(query: &str, name: &str) -> Option<String> {
-    query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (key == name).then(|| super::path::decode(&value.replace('+', " ")).unwrap_or_default())
-    })
 }
 
 impl From<Change> for WireRecord {

@@ -18,10 +18,12 @@ mod operation;
 mod packing;
 mod path;
 mod publish;
+mod query;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod replicas;
+mod repositories;
 mod router;
 mod unpacking;
 mod update;

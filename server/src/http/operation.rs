@@ -1,6 +1,6 @@
 //! The operations that metrics and log tell apart.
 
-/// What a request asks for. The names are the reference's, but for `GetUpdate`.
+/// What a request asks for. The names are the reference's, but for `GetUpdate` and `ListRepositories`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     UpdateTuf,
@@ -12,11 +12,12 @@ pub(crate) enum Operation {
     RotateKey,
     DeleteTuf,
     Changefeed,
+    ListRepositories,
 }
 
 impl Operation {
     /// Each of them.
-    pub(crate) const EVERY: [Self; 9] = [
+    pub(crate) const EVERY: [Self; 10] = [
         Self::UpdateTuf,
         Self::GetRole,
         Self::GetRoleByVersion,
@@ -26,6 +27,7 @@ impl Operation {
         Self::RotateKey,
         Self::DeleteTuf,
         Self::Changefeed,
+        Self::ListRepositories,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Operation {
             Self::RotateKey => "RotateKey",
             Self::DeleteTuf => "DeleteTUF",
             Self::Changefeed => "Changefeed",
+            Self::ListRepositories => "ListRepositories",
         }
     }
 }

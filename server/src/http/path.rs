@@ -1,6 +1,6 @@
 //! What a URL's path asks for. A pure function: no method, no rights, no repository is looked at.
 //!
-//! The grammar is the reference's (its route patterns), and one resource more; a GUN is taken greedily and may hold slashes and colons.
+//! The grammar is the reference's (its route patterns), and two resources more; a GUN is taken greedily and may hold slashes and colons.
 
 use tuf_schema::{Role, Sha256, Version};
 
@@ -23,6 +23,8 @@ pub(super) enum TrustPath {
     Live,
     /// `/v2/_trust/changefeed`: the changes of every repository.
     AllChanges,
+    /// `/v2/_trust/repositories`: which repositories there are. Ours.
+    Repositories,
     /// Something of one repository.
     Repository {
         /// The repository's name as it stands in the path, decoded; not yet known to be a GUN.
@@ -84,6 +86,7 @@ impl TrustPath {
             "/ready" => return Self::Ready,
             "/live" => return Self::Live,
             "/v2/_trust/changefeed" => return Self::AllChanges,
+            "/v2/_trust/repositories" => return Self::Repositories,
             _ => {}
         }
         let Some(rest) = path.strip_prefix("/v2/") else { return Self::Unknown };

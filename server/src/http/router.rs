@@ -11,6 +11,7 @@
 //! | GET update | GetUpdate | pull |
 //! | GET changes of a repository | Changefeed | pull |
 //! | GET changes of all | Changefeed | catalog |
+//! | GET repositories | ListRepositories | catalog, or pull of those that are told |
 //! | GET health, readiness, liveness | – | none |
 //! | GET metrics, unless they have an address of their own | – | none |
 //! | other GET, HEAD, POST, PUT, DELETE | – | catalog, then 404 |
@@ -28,7 +29,7 @@ use super::error::ApiError;
 use super::fetch::Asking;
 use super::operation::Operation;
 use super::path::{self, AskedRole, AskedVersion, Resource, TrustPath};
-use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, update};
+use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, repositories, update};
 use crate::app::App;
 use crate::keys::ServerRole;
 use tuf_schema::Sha256;
@@ -46,6 +47,7 @@ pub(super) enum Route {
     Live,
     Metrics,
     AllChanges,
+    Repositories,
     Publish {
         name: String,
     },
@@ -98,6 +100,7 @@ impl Route {
             ("GET", TrustPath::Live) => Self::Live,
             ("GET", TrustPath::Metrics) => Self::Metrics,
             ("GET", TrustPath::AllChanges) => Self::AllChanges,
+            ("GET", TrustPath::Repositories) => Self::Repositories,
             (method, TrustPath::Repository { name, resource }) => match (method, resource) {
                 ("POST", Resource::Collection) => Self::Publish { name },
                 ("DELETE", Resource::Collection) => Self::Delete { name },
@@ -120,6 +123,7 @@ impl Route {
             Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping => None,
             Self::Health | Self::Ready | Self::Live | Self::Metrics => None,
             Self::AllChanges | Self::Changes { .. } => Some(Operation::Changefeed),
+            Self::Repositories => Some(Operation::ListRepositories),
             Self::Publish { .. } => Some(Operation::UpdateTuf),
             Self::Delete { .. } => Some(Operation::DeleteTuf),
             Self::Current { .. } => Some(Operation::GetRole),
@@ -190,6 +194,11 @@ where
             let access = caller.catalog()?;
             let client = caller.client(access.subject());
             changefeed::all(app, access, client, query).await
+        }
+        Route::Repositories => {
+            let access = caller.list()?;
+            let client = caller.client(access.subject());
+            repositories::list(app, &access, client, query).await
         }
         Route::Publish { name } => {
             let access = caller.publisher(&name)?;

@@ -9,6 +9,7 @@ mod conditional;
 mod encodings;
 mod health;
 mod limits;
+mod listing;
 mod log;
 mod metrics;
 mod recorded;

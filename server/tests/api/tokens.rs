@@ -16,13 +16,13 @@ const RSA_KEY: &str = include_str!("../../../tests/fixtures/keys/rsatgt.key");
 const RSA_KID: &str = "JL26:XDYR:WE6W:FJL7:KXEI:6H22:JNWZ:PT3R:BLSH:YQGD:EWXV:O5FO";
 
 /// A token service with a self-signed certificate.
-struct Service {
+pub(crate) struct Service {
     key: KeyPair,
     certificate: rcgen::Certificate,
 }
 
 impl Service {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(KeyPair::generate().unwrap())
     }
 
@@ -31,7 +31,7 @@ impl Service {
         Self { key, certificate }
     }
 
-    async fn server(&self) -> Server {
+    pub(crate) async fn server(&self) -> Server {
         self.server_with(json!({})).await
     }
 
@@ -43,16 +43,16 @@ impl Service {
         Server::start_with(sections, &[("b.crt", &self.certificate.pem())]).await
     }
 
-    fn header(&self) -> Value {
+    pub(crate) fn header(&self) -> Value {
         json!({"alg": "ES256", "x5c": [STANDARD.encode(self.certificate.der())]})
     }
 
     /// A token that grants `actions` on `name`.
-    fn token(&self, name: &str, actions: &[&str]) -> String {
+    pub(crate) fn token(&self, name: &str, actions: &[&str]) -> String {
         self.sign(&self.header(), &claims(name, actions))
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
         let random = SystemRandom::new();
@@ -72,7 +72,7 @@ fn now() -> i64 {
     SystemClock.now().unix_seconds()
 }
 
-fn claims(name: &str, actions: &[&str]) -> Value {
+pub(crate) fn claims(name: &str, actions: &[&str]) -> Value {
     let kind = if name == "catalog" { "registry" } else { "repository" };
     json!({
         "iss": "i", "aud": "trust", "exp": now() + 300, "nbf": now() - 10,
@@ -86,12 +86,12 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-async fn ask(server: &Server, method: &str, path: &str, token: &str) -> Answer {
+pub(crate) async fn ask(server: &Server, method: &str, path: &str, token: &str) -> Answer {
     server.request(method, path, &[("Authorization", &format!("Bearer {token}"))]).await
 }
 
 #[track_caller]
-fn assert_denied(answer: &Answer, error: Option<&str>, what: &str) {
+pub(crate) fn assert_denied(answer: &Answer, error: Option<&str>, what: &str) {
     assert_eq!((answer.status, answer.code().as_str()), (401, "UNAUTHORIZED"), "{what}");
     let challenge = answer.header("www-authenticate").unwrap();
     assert!(
@@ -273,7 +273,7 @@ async fn a_caller_without_rights_cannot_tell_whether_a_repository_exists() {
     assert_denied(&answer, None, "NUL");
 }
 
-async fn publish(server: &Server, service: &Service, gun: &str) {
+pub(crate) async fn publish(server: &Server, service: &Service, gun: &str) {
     let token = service.token(gun, &["*"]);
     let key = async |role: &str| {
         crate::repositories::server_key(&ask(server, "GET", &format!("/v2/{gun}/_trust/tuf/{role}.key"), &token).await)

@@ -98,6 +98,12 @@ impl ApiError {
         Self::new(ErrorCode::InvalidParameters, Detail::Empty, "change_id is no number")
     }
 
+    /// How many repositories a page is to have is no number of a page.
+    pub(super) fn invalid_page(most: u32) -> Self {
+        let why = format!("n is a number from 1 to {most}");
+        Self::new(ErrorCode::InvalidParameters, Detail::Text(why.clone()), why)
+    }
+
     /// What a client says that it holds cannot be understood.
     pub(super) fn invalid_held(fault: &HeldFault) -> Self {
         Self::new(ErrorCode::InvalidParameters, Detail::Text(fault.to_string()), fault.to_string())

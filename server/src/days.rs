@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use tuf_schema::UtcTime;
 
 /// Whole days from `now` to `end`, rounded down: 0 on the last day, -1 as soon as it is over.
-pub(super) fn days_left(end: UtcTime, now: UtcTime) -> i64 {
+pub(crate) fn days_left(end: UtcTime, now: UtcTime) -> i64 {
     let left = end.to_utc().signed_duration_since(now.to_utc());
     let days = left.num_days();
     // num_days rounds towards zero.

@@ -1,0 +1,262 @@
+//! Which repositories are stored, a page at a time, in which versions, and what of them ends first: for `admin list` and for
+//! callers over HTTP. What ends when is what the files say of themselves: nothing is verified.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
+
+use crate::days::days_left;
+use crate::printable::printable;
+use crate::store::{Beginning, MetadataStore, OverviewQuery, RepositoryRow, StoreError};
+
+/// The most repositories of one page.
+pub const MAX_LISTED: u32 = 1000;
+
+/// How many are read at a time: of each some 18 kB are held.
+const READ_AT_A_TIME: u32 = 100;
+
+/// In the order in which roles are told.
+pub(crate) const ROLES: [BaseRole; 4] = [BaseRole::Root, BaseRole::Targets, BaseRole::Snapshot, BaseRole::Timestamp];
+
+/// Some repositories, in the order of the bytes of their names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) repositories: Vec<Listed>,
+    /// The last name, if there are more behind it.
+    pub(crate) next: Option<String>,
+}
+
+/// One repository.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    /// The newest files, as [`ROLES`] are.
+    pub(crate) files: [Option<ListedFile>; 4],
+}
+
+/// The newest file of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListedFile {
+    /// None when the row has none.
+    pub(crate) version: Option<i64>,
+    /// None when it cannot be read.
+    pub(crate) expires: Option<UtcTime>,
+}
+
+/// Which of all repositories.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PageQuery {
+    /// Only those whose names begin with this.
+    pub(crate) prefix: String,
+    /// Only those behind this name.
+    pub(crate) after: Option<String>,
+    /// How many, at most [`MAX_LISTED`].
+    pub(crate) limit: u32,
+}
+
+/// A page of all repositories. One more is read than is told, to know whether there is one.
+pub(crate) async fn page(store: &dyn MetadataStore, query: &PageQuery) -> Result<Page, StoreError> {
+    let limit = usize::try_from(query.limit.min(MAX_LISTED)).unwrap_or_default();
+    let mut repositories = Vec::new();
+    let mut overview =
+        OverviewQuery { prefix: query.prefix.clone(), after: query.after.clone(), limit: READ_AT_A_TIME };
+    loop {
+        let page = store.overview(&overview).await?;
+        for row in page.repositories {
+            if repositories.len() == limit {
+                let next = repositories.last().map(|last: &Listed| last.name.clone());
+                return Ok(Page { repositories, next });
+            }
+            repositories.push(listed(store, row).await?);
+        }
+        // Names of which nothing is stored any more fill pages, too.
+        match page.next {
+            Some(next) => overview.after = Some(next),
+            None => return Ok(Page { repositories, next: None }),
+        }
+    }
+}
+
+/// The same of the repositories that bear one of `names`, and of no other.
+pub(crate) async fn page_of(
+    store: &dyn MetadataStore,
+    names: &BTreeSet<Gun>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page, StoreError> {
+    let limit = usize::try_from(limit.min(MAX_LISTED)).unwrap_or_default();
+    let mut repositories = Vec::new();
+    for name in names.iter().map(Gun::as_str).filter(|name| after.is_none_or(|after| *name > after)) {
+        // Of all names that begin with it, it is the first itself.
+        let one = OverviewQuery { prefix: name.to_owned(), after: None, limit: 1 };
+        let found = store.overview(&one).await?.repositories.into_iter().find(|row| row.name == name);
+        let Some(row) = found else { continue };
+        if repositories.len() == limit {
+            let next = repositories.last().map(|last: &Listed| last.name.clone());
+            return Ok(Page { repositories, next });
+        }
+        repositories.push(listed(store, row).await?);
+    }
+    Ok(Page { repositories, next: None })
+}
+
+async fn listed(store: &dyn MetadataStore, row: RepositoryRow) -> Result<Listed, StoreError> {
+    let RepositoryRow { name, mut newest } = row;
+    let mut files = [None; 4];
+    for (role, file) in ROLES.into_iter().zip(&mut files) {
+        let Some(beginning) = newest.remove(&role) else { continue };
+        let expires = expiry(store, &name, role, &beginning).await?;
+        *file = Some(ListedFile { version: beginning.version, expires });
+    }
+    Ok(Listed { name, files })
+}
+
+/// The date of a file. Where it does not stand at the beginning the file is read whole, one at a time: they may be long.
+async fn expiry(
+    store: &dyn MetadataStore,
+    name: &str,
+    role: BaseRole,
+    beginning: &Beginning,
+) -> Result<Option<UtcTime>, StoreError> {
+    let date = |bytes: &[u8]| Envelope::expiry_in_beginning(Dialect::Notary, bytes);
+    let found = date(&beginning.bytes);
+    if found.is_some() || beginning.is_whole(role) {
+        return Ok(found);
+    }
+    let Ok(gun) = Gun::parse(name) else { return Ok(None) };
+    match store.latest(&gun, &role.into()).await {
+        Ok(stored) => Ok(stored.and_then(|stored| date(&stored.bytes))),
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Listed {
+    /// What ends first: of several at once the one that is printed first.
+    pub(crate) fn first_to_expire(&self) -> Option<(BaseRole, UtcTime)> {
+        let dates = ROLES.into_iter().zip(&self.files).filter_map(|(role, file)| Some((role, (*file)?.expires?)));
+        dates.min_by_key(|(_, date)| *date)
+    }
+
+    /// Why it is not all told.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        if let Err(error) = Gun::parse(&self.name) {
+            return Some(error.to_string());
+        }
+        let is_unreadable = |file: &ListedFile| file.version.is_none() || file.expires.is_none();
+        let unreadable =
+            ROLES.into_iter().zip(&self.files).filter(|(_, file)| file.as_ref().is_some_and(is_unreadable));
+        let names: Vec<String> = unreadable.map(|(role, _)| Role::from(role).to_string()).collect();
+        (!names.is_empty()).then(|| format!("cannot read the version or the date of {}", names.join(", ")))
+    }
+
+    pub(crate) fn to_json(&self, now: UtcTime) -> Value {
+        let role = |(role, file): (BaseRole, &Option<ListedFile>)| {
+            let file = file.map(|ListedFile { version, expires }| {
+                let days = expires.map(|date| days_left(date, now));
+                json!({"version": version, "expires": expires.map(|date| date.to_rfc3339()), "days": days})
+            });
+            (Role::from(role).as_str().to_owned(), file.unwrap_or_default())
+        };
+        let roles: Map<String, Value> = ROLES.into_iter().zip(&self.files).map(role).collect();
+        let first = self
+            .first_to_expire()
+            .map(|(role, date)| json!({"role": Role::from(role).as_str(), "days": days_left(date, now)}));
+        json!({
+            "gun": printable(&self.name),
+            "roles": roles,
+            "first_to_expire": first,
+            "trouble": self.trouble().map(|trouble| printable(&trouble)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::TestClock;
+    use crate::publish::{NewFile, ValidatedUpdate};
+    use crate::store::memory::MemoryStore;
+    use bytes::Bytes;
+    use tuf_schema::Version;
+
+    const NOW: &str = "2026-11-21T21:05:00Z";
+
+    fn file(role: Role, before: &str, date: &str) -> NewFile {
+        let content = format!(r#"{{"signed":{{{before}"expires":"{date}","version":1}},"signatures":[]}}"#);
+        NewFile::new(role, Version::FIRST, Bytes::from(content))
+    }
+
+    async fn store(repositories: impl IntoIterator<Item = (String, Vec<NewFile>)>) -> MemoryStore {
+        let store = MemoryStore::new(TestClock::at(NOW));
+        for (name, others) in repositories {
+            let timestamp = file(Role::Timestamp, "", "2026-12-01T21:05:00Z");
+            let update = ValidatedUpdate::for_store_tests(&Gun::parse(&name).unwrap(), None, timestamp, others);
+            store.commit(&update).await.unwrap();
+        }
+        store
+    }
+
+    fn request(limit: u32, after: Option<&str>) -> PageQuery {
+        PageQuery { prefix: String::new(), after: after.map(str::to_owned), limit }
+    }
+
+    #[tokio::test]
+    async fn a_page_names_where_the_next_begins_if_there_is_one_more_and_not_if_there_is_none() {
+        let names = |count: usize| (0..count).map(|number| (format!("g{number}"), Vec::new()));
+        let two = request(2, None);
+        assert_eq!(page(&store(names(2)).await, &two).await.unwrap().next, None);
+        let found = page(&store(names(3)).await, &two).await.unwrap();
+        assert_eq!((found.repositories.len(), found.next.as_deref()), (2, Some("g1")));
+        let rest = page(&store(names(3)).await, &request(2, Some("g1"))).await.unwrap();
+        assert_eq!((rest.repositories.len(), rest.next), (1, None));
+    }
+
+    #[tokio::test]
+    async fn a_page_holds_a_thousand_repositories_whatever_is_asked_for() {
+        let names = |count: u32| (0..count).map(|number| (format!("g{number:04}"), Vec::new()));
+        let found = page(&store(names(MAX_LISTED + 1)).await, &request(u32::MAX, None)).await.unwrap();
+        assert_eq!((found.repositories.len(), found.next.as_deref()), (1000, Some("g0999")));
+        let found = page(&store(names(MAX_LISTED)).await, &request(MAX_LISTED, None)).await.unwrap();
+        assert_eq!((found.repositories.len(), found.next), (1000, None));
+    }
+
+    #[tokio::test]
+    async fn a_date_behind_the_beginning_is_read_out_of_the_whole_file() {
+        let long = format!(r#""delegations":"{}","#, "x".repeat(20_000));
+        let others = vec![file(Role::Targets, &long, "2026-11-23T21:05:00Z")];
+        let found = page(&store([("a".to_owned(), others)]).await, &request(1, None)).await.unwrap();
+        let first = found.repositories.first().and_then(Listed::first_to_expire);
+        assert_eq!(first, Some((BaseRole::Targets, UtcTime::parse("2026-11-23T21:05:00Z").unwrap())));
+    }
+
+    #[tokio::test]
+    async fn of_names_those_are_told_that_are_stored_and_no_other_that_begins_like_them() {
+        let names = ["a", "a/b", "ab", "b"].map(|name| (name.to_owned(), Vec::new()));
+        let store = store(names).await;
+        let asked: BTreeSet<Gun> = ["a", "c", "b"].map(|name| Gun::parse(name).unwrap()).into();
+        let told = async |after: Option<&str>, limit: u32| {
+            let page = page_of(&store, &asked, after, limit).await.unwrap();
+            (page.repositories.into_iter().map(|listed| listed.name).collect::<Vec<_>>().join(" "), page.next)
+        };
+        assert_eq!(told(None, 10).await, ("a b".into(), None));
+        assert_eq!(told(None, 2).await, ("a b".into(), None));
+        assert_eq!(told(None, 1).await, ("a".into(), Some("a".into())));
+        assert_eq!(told(Some("a"), 1).await, ("b".into(), None));
+        assert_eq!(told(Some("aa"), 10).await, ("b".into(), None));
+        assert_eq!(told(Some("b"), 10).await, (String::new(), None));
+    }
+
+    #[tokio::test]
+    async fn pages_of_more_than_are_read_at_a_time_miss_none() {
+        let names: Vec<_> = (0..250).map(|number| (format!("g{number:04}"), Vec::new())).collect();
+        let store = store(names).await;
+        for limit in [99, 100, 101, 199, 250] {
+            let found = page(&store, &request(limit, None)).await.unwrap();
+            let last = found.repositories.last().map(|listed| listed.name.clone());
+            let next = (limit < 250).then_some(last).flatten();
+            assert_eq!((found.repositories.len(), found.next), (limit as usize, next));
+        }
+    }
+}
