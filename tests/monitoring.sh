@@ -3,15 +3,15 @@
 # server and signer, while what they watch is broken.  TAP on standard output.
 #
 #   tests/monitoring.sh [STORY ...]    of rules, names, signer, database, expiry, certificate, keys, open, other-key, token,
-#                                      audit, slow, slow-signer, renewal
+#                                      audit, slow, slow-signer, renewal, overtaken
 #
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
 #   CI=true         what is missing is a failure, not a skip
 #
-# The rules are the shipped ones with their times made short.  Two are at
-# monitoring/alerts.test.yml only: BullaDeltasWait, for which many must ask for large
-# deltas at once, and BullaPublishersCollide, for which a publish must lose thirty times.
+# The rules are the shipped ones with their times made short.  One is at
+# monitoring/alerts.test.yml only: BullaDeltasWait, for which many must ask for
+# large deltas at once.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/peers/required.sh"
@@ -214,7 +214,7 @@ for program in prometheus promtool jq openssl curl sqlite3 softhsm2-util notary-
 done
 require_bulla bulla-server bulla-signer bulla
 PKI_YEARS_AGO=4 stories_begin monitoring # one story publishes as if it were years ago
-[ $# != 0 ] || set -- rules names signer database expiry certificate keys open other-key token audit slow slow-signer renewal
+[ $# != 0 ] || set -- rules names signer database expiry certificate keys open other-key token audit slow slow-signer renewal overtaken
 for story in "$@"; do
   case $story in
     rules) tell "$story" "each alert fires at what it is for, and at nothing else" rules ;;
@@ -231,6 +231,7 @@ for story in "$@"; do
     slow) tell "$story" "a database that is slow, and connections that are used up, are told of" slow_store ;;
     slow-signer) tell "$story" "a signer that is slow, and one whose store does not answer, are told of" slow_signer ;;
     renewal) tell "$story" "timestamps that are not renewed are told of" not_renewed ;;
+    overtaken) tell "$story" "publishes that lose again and again are told of, and go through afterwards" overtaken ;;
     *) echo "Bail out! unknown story $story"; exit 1 ;;
   esac
 done

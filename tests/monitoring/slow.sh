@@ -73,3 +73,20 @@ not_renewed() {
   # it looks a minute after its start
   fires BullaTimestampsNotRenewed
 }
+
+# every publish meets another that was first, as the database says it
+overtaken() {
+  watched postgres
+  asked_twice
+  expect "$(firing)" "" "what fires while all is well"
+  engine_sql notaryserver <<'SQL' || fail "no trigger"
+create function always_second() returns trigger language plpgsql as $$
+begin raise exception 'somebody was first' using errcode = 'unique_violation'; end $$;
+create trigger always_second before insert on tuf_files for each row execute function always_second();
+SQL
+  bulla_as publisher repo add-hash -p "$GUN" two 7 --sha256 "$(sha256_of two)" && fail "published"
+  fires BullaPublishersCollide
+  echo "drop trigger always_second on tuf_files" | engine_sql notaryserver
+  must bulla_as publisher repo publish "$GUN"
+  role targets | jq -e '.signed.targets | has("two")' >/dev/null || fail "what was staged is not published"
+}
