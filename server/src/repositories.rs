@@ -1,9 +1,11 @@
-//! Which repositories are stored, a page at a time, in which versions, and what of them ends first: for `admin list` and for
+//! Which repositories are stored, a page at a time, in which versions, whose keys sign them, and what ends first: for `admin list` and for
 //! callers over HTTP. What ends when is what the files say of themselves: nothing is verified.
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use tuf_schema::model::{KeyGrant, Root};
 use tuf_schema::{BaseRole, Dialect, Envelope, Gun, Role, UtcTime};
 
 use crate::days::days_left;
@@ -13,7 +15,7 @@ use crate::store::{Beginning, MetadataStore, OverviewQuery, RepositoryRow, Store
 /// The most repositories of one page.
 pub const MAX_LISTED: u32 = 1000;
 
-/// How many are read at a time: of each some 18 kB are held.
+/// How many are read at a time: of each some 25 kB are held.
 const READ_AT_A_TIME: u32 = 100;
 
 /// In the order in which roles are told.
@@ -33,6 +35,8 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     /// The newest files, as [`ROLES`] are.
     pub(crate) files: [Option<ListedFile>; 4],
+    /// Who may sign each of [`ROLES`], as the newest root says; none when it cannot be read.
+    pub(crate) grants: Option<[KeyGrant; 4]>,
 }
 
 /// The newest file of a role.
@@ -103,13 +107,17 @@ pub(crate) async fn page_of(
 
 async fn listed(store: &dyn MetadataStore, row: RepositoryRow) -> Result<Listed, StoreError> {
     let RepositoryRow { name, mut newest } = row;
+    let grants = match newest.get(&BaseRole::Root) {
+        Some(root) => whole(store, &name, BaseRole::Root, root).await?.and_then(grants),
+        None => None,
+    };
     let mut files = [None; 4];
     for (role, file) in ROLES.into_iter().zip(&mut files) {
         let Some(beginning) = newest.remove(&role) else { continue };
         let expires = expiry(store, &name, role, &beginning).await?;
         *file = Some(ListedFile { version: beginning.version, expires });
     }
-    Ok(Listed { name, files })
+    Ok(Listed { name, files, grants })
 }
 
 /// The date of a file. Where it does not stand at the beginning the file is read whole, one at a time: they may be long.
@@ -124,12 +132,33 @@ async fn expiry(
     if found.is_some() || beginning.is_whole(role) {
         return Ok(found);
     }
+    Ok(whole(store, name, role, beginning).await?.and_then(|bytes| date(&bytes)))
+}
+
+/// All of a file that begins like this; none when its row cannot be read.
+async fn whole(
+    store: &dyn MetadataStore,
+    name: &str,
+    role: BaseRole,
+    beginning: &Beginning,
+) -> Result<Option<Bytes>, StoreError> {
+    if beginning.is_whole(role) {
+        return Ok(Some(beginning.bytes.clone()));
+    }
     let Ok(gun) = Gun::parse(name) else { return Ok(None) };
     match store.latest(&gun, &role.into()).await {
-        Ok(stored) => Ok(stored.and_then(|stored| date(&stored.bytes))),
+        Ok(stored) => Ok(stored.map(|stored| stored.bytes)),
         Err(StoreError::Corrupt { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What a root says of who may sign what. It is not verified: it is told as it is stored.
+fn grants(root: Bytes) -> Option<[KeyGrant; 4]> {
+    // the reference stores white space that follows a document
+    let document = root.slice(..root.trim_ascii_end().len());
+    let root = Envelope::parse(Dialect::Notary, document).ok()?.decode::<Root>(Role::Root).ok()?;
+    Some(ROLES.map(|role| root.claims().grant(role).clone()))
 }
 
 impl Listed {
@@ -152,14 +181,22 @@ impl Listed {
     }
 
     pub(crate) fn to_json(&self, now: UtcTime) -> Value {
-        let role = |(role, file): (BaseRole, &Option<ListedFile>)| {
+        let role = |(place, (role, file)): (usize, (BaseRole, &Option<ListedFile>))| {
+            let grant = self.grants.as_ref().and_then(|grants| grants.get(place));
             let file = file.map(|ListedFile { version, expires }| {
-                let days = expires.map(|date| days_left(date, now));
-                json!({"version": version, "expires": expires.map(|date| date.to_rfc3339()), "days": days})
+                json!({
+                    "version": version,
+                    "expires": expires.map(|date| date.to_rfc3339()),
+                    "days": expires.map(|date| days_left(date, now)),
+                    "threshold": grant.map(|grant| grant.threshold.get()),
+                    "keys": grant.map(|grant| {
+                        grant.key_ids.iter().map(|id| printable(id.as_str())).collect::<Vec<_>>()
+                    }),
+                })
             });
             (Role::from(role).as_str().to_owned(), file.unwrap_or_default())
         };
-        let roles: Map<String, Value> = ROLES.into_iter().zip(&self.files).map(role).collect();
+        let roles: Map<String, Value> = ROLES.into_iter().zip(&self.files).enumerate().map(role).collect();
         let first = self
             .first_to_expire()
             .map(|(role, date)| json!({"role": Role::from(role).as_str(), "days": days_left(date, now)}));
@@ -178,8 +215,8 @@ mod tests {
     use crate::clock::TestClock;
     use crate::publish::{NewFile, ValidatedUpdate};
     use crate::store::memory::MemoryStore;
-    use bytes::Bytes;
-    use tuf_schema::Version;
+    use tuf_schema::testing::{Publisher, secret_key};
+    use tuf_schema::{SigningKey as _, Version};
 
     const NOW: &str = "2026-11-21T21:05:00Z";
 
@@ -246,6 +283,26 @@ mod tests {
         assert_eq!(told(Some("a"), 1).await, ("b".into(), None));
         assert_eq!(told(Some("aa"), 10).await, ("b".into(), None));
         assert_eq!(told(Some("b"), 10).await, (String::new(), None));
+    }
+
+    #[tokio::test]
+    async fn key_ids_are_those_that_the_newest_root_names_however_long_it_is() {
+        let gun = Gun::parse("a").unwrap();
+        let (snapshot, timestamp) = (secret_key(), secret_key());
+        let mut author = Publisher::new(&gun, snapshot.public(), timestamp.public(), UtcTime::parse(NOW).unwrap());
+        for others in [0, 40] {
+            for key in (0..others).map(|_| secret_key()) {
+                author.root.targets.key_ids.push(key.public().id().clone());
+                author.root.keys.insert(key.public().id().clone(), key.public().clone());
+            }
+            let bytes = author.root_bytes();
+            let beginning = Beginning { version: None, bytes: bytes.slice(..bytes.len().min(8 << 10)) };
+            assert_eq!(beginning.is_whole(BaseRole::Root), others == 0, "{}", bytes.len());
+            let store = store([("a".to_owned(), vec![NewFile::new(Role::Root, Version::FIRST, bytes)])]).await;
+            let told = page(&store, &request(1, None)).await.unwrap().repositories.remove(0).grants.unwrap();
+            let expected = ROLES.map(|role| author.root.grant(role).clone());
+            assert_eq!(told, expected);
+        }
     }
 
     #[tokio::test]

@@ -73,6 +73,11 @@ async fn repositories_are_listed_page_by_page_while_the_server_runs() {
     let roles = &second[0]["roles"];
     assert_eq!((&roles["root"]["version"], &roles["targets"]["version"]), (&3.into(), &5.into()));
     assert!(roles["root"]["expires"].as_str().unwrap().starts_with("2036-"), "{roles}");
+    for role in ["root", "targets", "snapshot", "timestamp"] {
+        let keys = roles[role]["keys"].as_array().unwrap();
+        let is_id = |key: &Value| key.as_str().is_some_and(|key| key.len() == 64);
+        assert_eq!((&roles[role]["threshold"], keys.len(), keys.iter().all(is_id)), (&1.into(), 1, true), "{roles}");
+    }
     // A timestamp lives two weeks, all others years.
     assert_eq!(second[0]["first_to_expire"]["role"], "timestamp");
     assert_eq!(second[0]["first_to_expire"]["days"], roles["timestamp"]["days"]);

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_name_is_printed_on_one_line_and_given_on_as_one_word() {
-        let listed = |name: &str| Listed { name: name.to_owned(), files: [None; 4] };
+        let listed = |name: &str| Listed { name: name.to_owned(), files: [None; 4], grants: None };
         let page = |name: &str| Page { repositories: vec![listed(name)], next: Some(name.to_owned()) };
         let last = |name: &str| text(&page(name)).lines().last().unwrap().to_owned();
         assert_eq!(last("example.com:5000/a_b"), "next: --after=example.com:5000/a_b");

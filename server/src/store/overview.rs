@@ -62,11 +62,13 @@ impl Beginning {
     }
 }
 
-/// How much of a file is told. Its date stands at the beginning; in targets behind the keys of a dozen signers.
+/// How much of a file is told. Its date stands at the beginning; in targets behind the keys of a dozen signers. A root is
+/// told whole unless it names a dozen keys: it says who signs what.
 pub(crate) fn beginning_bytes(role: BaseRole) -> usize {
     match role {
         BaseRole::Targets => 16 << 10,
-        BaseRole::Root | BaseRole::Snapshot | BaseRole::Timestamp => 512,
+        BaseRole::Root => 8 << 10,
+        BaseRole::Snapshot | BaseRole::Timestamp => 512,
     }
 }
 
