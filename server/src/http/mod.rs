@@ -38,7 +38,7 @@ use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::header::EXPECT;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Version};
 use tracing::{error, info};
 
 pub(crate) use answer_body::AnswerBody;
@@ -57,6 +57,20 @@ use router::Route;
 /// An answer, its body in memory.
 pub(crate) type Answer = Response<AnswerBody>;
 
+/// Why a request that came beside others on one connection is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// As many connections and requests are at work as there may be.
+    OfAll,
+    /// As many of its address.
+    OfAddress,
+}
+
+/// The answer to a request that has no place.
+pub(crate) fn without_place(reason: NoPlace) -> Answer {
+    ApiError::from(reason).into_response()
+}
+
 /// Answers one request from the address `peer`, counts it and writes its line in the log.
 pub(crate) async fn respond<B>(app: &App, peer: IpAddr, request: Request<B>) -> Answer
 where
@@ -69,6 +83,7 @@ where
     let is_ping = route == Route::Ping;
     let line = RequestLine {
         id: app.next_request_id(),
+        protocol: head.version,
         method: head.method.clone(),
         operation,
         subject: route.subject(),
@@ -107,7 +122,8 @@ where
 }
 
 /// Takes some more of what a client sends and throws it away, so that it lives to read its answer: a connection closed
-/// with unread data is reset, and the answer lost.
+/// with unread data is reset, and the answer lost. Over HTTP/2 a stream is, too, and not every client (curl 7.88) then
+/// reads what it was answered.
 fn discard<B>(mut body: B, most_bytes: usize, longest: Duration)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -127,6 +143,7 @@ where
 /// What the log tells of a request: never a token, never a body, and of the query nothing.
 struct RequestLine {
     id: String,
+    protocol: Version,
     method: Method,
     operation: Option<Operation>,
     subject: (String, String),
@@ -139,11 +156,11 @@ impl RequestLine {
         let operation = self.operation.map_or("", Operation::as_str);
         let (gun, role, version, client) = (&self.subject.0, &self.subject.1, &self.version, self.client);
         let (code, reason) = failure.unwrap_or_default();
-        let microseconds = duration.as_micros();
+        let (microseconds, protocol) = (duration.as_micros(), self.protocol);
         if status >= 500 {
-            error!(request = self.id, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request failed");
+            error!(request = self.id, ?protocol, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request failed");
         } else {
-            info!(request = self.id, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request answered");
+            info!(request = self.id, ?protocol, method = %self.method, operation, gun, role, version, %client, status, microseconds, code, reason, "request answered");
         }
     }
 }

@@ -5,19 +5,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::Body;
+use hyper::Request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, warn};
 
+use super::http2;
 use super::stall::StallGuard;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::app::App;
-use crate::http;
+use crate::config::Limits;
+use crate::http::{self, Answer, NoPlace};
 use crate::rate::{Client, Share, Shares};
 
 /// How long the loop rests when the system has no more connections to give.
@@ -41,6 +46,12 @@ pub(super) struct Door {
     tls: Option<Arc<Tls>>,
     slots: Arc<Semaphore>,
     shares: Shares<Client>,
+}
+
+/// One of the places for connections, and a share of those of its address; given back when dropped.
+pub(super) struct Place {
+    _slot: OwnedSemaphorePermit,
+    _share: Share<Client>,
 }
 
 impl Door {
@@ -68,7 +79,8 @@ impl Door {
     ) {
         loop {
             // connections above the limit wait in the system's queue
-            let slot = Arc::clone(&self.slots).acquire_owned().await;
+            // nobody closes the semaphore
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let Some(share) = self.share_of(peer) else {
@@ -77,7 +89,7 @@ impl Door {
                     };
                     let (door, watcher, stopping) = (Arc::clone(self), connections.watcher(), stopping.clone());
                     tokio::spawn(async move {
-                        let _held = (slot, share);
+                        let _held = Place { _slot: slot, _share: share };
                         door.connection(watcher, stopping, stream, peer).await;
                     });
                 }
@@ -101,8 +113,19 @@ impl Door {
         share.grow(1).ok().map(|()| share)
     }
 
+    /// A place as another connection from `peer` would take, if there is one now.
+    pub(super) fn place(&self, peer: SocketAddr) -> Result<Place, NoPlace> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| NoPlace::OfAll)?;
+        let share = self.share_of(peer).ok_or(NoPlace::OfAddress)?;
+        Ok(Place { _slot: slot, _share: share })
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.app.limits
+    }
+
     async fn connection(
-        &self,
+        self: Arc<Self>,
         watcher: Watcher,
         mut stopping: watch::Receiver<()>,
         stream: TcpStream,
@@ -119,25 +142,23 @@ impl Door {
             _ = stopping.changed() => return,
         };
         match outcome {
+            Ok(Ok(stream)) if tls::is_http2(&stream) => {
+                // for the one who waits for the end of all connections
+                let _counted = watcher;
+                http2::talk(self, stopping, stream, peer).await;
+            }
             Ok(Ok(stream)) => self.talk(watcher, stream, peer).await,
             Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => debug!(%peer, "TLS handshake took too long"),
         }
     }
 
+    /// Speaks HTTP/1.1.
     async fn talk<S>(&self, watcher: Watcher, stream: S, peer: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = service_fn(|request| {
-            let (app, guests) = (Arc::clone(&self.app), self.guests);
-            async move {
-                Ok::<_, std::convert::Infallible>(match guests {
-                    Guests::Clients => http::respond(&app, peer.ip(), request).await,
-                    Guests::Watchers => http::tell(&app, &request).await,
-                })
-            }
-        });
+        let service = service_fn(async |request| Ok::<_, std::convert::Infallible>(self.answer(peer, request).await));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.app.limits.header)
@@ -145,6 +166,17 @@ impl Door {
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
             debug!(%peer, %error, "connection ended");
+        }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer<B>(&self, peer: SocketAddr, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        match self.guests {
+            Guests::Clients => http::respond(&self.app, peer.ip(), request).await,
+            Guests::Watchers => http::tell(&self.app, &request).await,
         }
     }
 }

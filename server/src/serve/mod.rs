@@ -1,6 +1,9 @@
 //! Serving: the addresses that are listened on, what is done in the background, and a stop that lets requests end.
 
+mod at_work;
 mod door;
+mod http2;
+mod paced;
 mod stall;
 pub(crate) mod tls;
 

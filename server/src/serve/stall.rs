@@ -25,11 +25,34 @@ pub(super) struct StallGuard<S> {
 }
 
 /// An answer that could not be written at once.
-struct Slow {
+pub(super) struct Slow {
     /// When all of it must be taken.
     end: Pin<Box<Sleep>>,
     /// What was taken and has not put off the end yet.
     unpaid_bytes: u64,
+}
+
+impl Slow {
+    /// An answer that has `longest` in any case.
+    pub(super) fn new(longest: Duration) -> Self {
+        Self { end: Box::pin(sleep(longest)), unpaid_bytes: 0 }
+    }
+
+    /// Counts what the peer took; each second's worth puts the end off by a second.
+    pub(super) fn count(&mut self, taken: usize) {
+        self.unpaid_bytes = self.unpaid_bytes.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        let earned = Duration::from_secs(self.unpaid_bytes / SLOWEST_BYTES_PER_SECOND);
+        if !earned.is_zero() {
+            self.unpaid_bytes %= SLOWEST_BYTES_PER_SECOND;
+            let end = self.end.deadline() + earned;
+            self.end.as_mut().reset(end);
+        }
+    }
+
+    /// Ready when the peer has had all the time that it earned.
+    pub(super) fn end(&mut self) -> Pin<&mut Sleep> {
+        self.end.as_mut()
+    }
 }
 
 impl<S> StallGuard<S> {
@@ -37,16 +60,10 @@ impl<S> StallGuard<S> {
         Self { stream, longest, timer: None, slow: None }
     }
 
-    /// Counts what the peer took; each second's worth puts the end of a slow answer off by a second.
+    /// Counts what the peer took of a slow answer.
     fn count(&mut self, outcome: &Poll<io::Result<usize>>) {
         let (Poll::Ready(Ok(taken)), Some(slow)) = (outcome, &mut self.slow) else { return };
-        slow.unpaid_bytes = slow.unpaid_bytes.saturating_add(u64::try_from(*taken).unwrap_or(u64::MAX));
-        let earned = Duration::from_secs(slow.unpaid_bytes / SLOWEST_BYTES_PER_SECOND);
-        if !earned.is_zero() {
-            slow.unpaid_bytes %= SLOWEST_BYTES_PER_SECOND;
-            let end = slow.end.deadline() + earned;
-            slow.end.as_mut().reset(end);
-        }
+        slow.count(*taken);
     }
 
     /// Passes on the outcome of a write; one that waits too long has failed.
@@ -57,9 +74,9 @@ impl<S> StallGuard<S> {
         }
         let longest = self.longest;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(longest)));
-        let slow = self.slow.get_or_insert_with(|| Slow { end: Box::pin(sleep(longest)), unpaid_bytes: 0 });
+        let slow = self.slow.get_or_insert_with(|| Slow::new(longest));
         if timer.as_mut().poll(context).is_pending() {
-            ready!(slow.end.as_mut().poll(context));
+            ready!(slow.end().poll(context));
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -1,4 +1,4 @@
-//! TLS from the files that the configuration names: 1.2 and 1.3, HTTP/1.1 only, as the reference.
+//! TLS from the files that the configuration names: 1.2 and 1.3, with HTTP/2 for clients that ask for it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::app::StartError;
 use crate::config::TlsFiles;
@@ -23,6 +24,10 @@ use crate::watched::{NamedFile, Watched};
 const CERTIFICATE: &str = "server.tls_cert_file";
 const KEY: &str = "server.tls_key_file";
 const CLIENT_CA: &str = "server.client_ca_file";
+
+/// HTTP/2 and HTTP/1.1 as handshakes name them (RFC 7301), the one that is taken first.
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// What new connections are accepted with. Those that are open keep what they began with.
 pub(crate) struct Tls(ArcSwap<ServerConfig>);
@@ -45,6 +50,11 @@ impl Tls {
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.0.load_full())
     }
+}
+
+/// Whether client and server agreed on HTTP/2. Who asks for nothing, as docker and notary do, speaks HTTP/1.1.
+pub(super) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
 }
 
 /// The files in the order in which [`server_config`] takes their contents.
@@ -75,7 +85,7 @@ fn server_config(files: &TlsFiles, contents: &[Vec<u8>]) -> Result<ServerConfig,
     let key = private_key(KEY, &files.key, content(1))?;
     let mut config = builder.with_single_cert(chain, key).map_err(StartError::Tls)?;
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
     // Proxies resume sessions, which saves them and us a signature for each connection; docker does not (measured), so one
     // ticket is enough. Nothing is kept here: a ticket is sealed under keys that change every six hours and end with these
     // files. A resumed session sees no certificate of the client, which may have expired since.

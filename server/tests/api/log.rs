@@ -86,6 +86,7 @@ fn each_request_is_one_line_that_says_what_was_asked_by_whom_and_what_became_of_
     for (member, value) in [
         ("level", json!("info")),
         ("msg", json!("request answered")),
+        ("protocol", json!("HTTP/1.1")),
         ("method", json!("GET")),
         ("operation", json!("GetRoleByVersion")),
         ("gun", json!("example.com/app")),

@@ -8,6 +8,8 @@ mod codings;
 mod conditional;
 mod encodings;
 mod health;
+mod http2;
+mod http2_attacks;
 mod limits;
 mod listing;
 mod log;

@@ -7,21 +7,21 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::server::{Answer, Server, exchange};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
 }
 
-struct Leaf {
+pub(crate) struct Leaf {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
@@ -33,6 +33,11 @@ fn leaf(authority: &Authority) -> Leaf {
 }
 
 async fn server(authority: &Authority, client_ca: Option<&Authority>) -> Server {
+    server_with(authority, client_ca, json!({})).await
+}
+
+/// The same, with `sections` laid over its configuration.
+pub(crate) async fn server_with(authority: &Authority, client_ca: Option<&Authority>, mut sections: Value) -> Server {
     let leaf = leaf(authority);
     let mut section = json!({"http_addr": "127.0.0.1:0", "tls_cert_file": "s.crt", "tls_key_file": "s.key"});
     let mut files = vec![("s.crt", leaf.certificate.pem()), ("s.key", leaf.key.serialize_pem())];
@@ -41,10 +46,11 @@ async fn server(authority: &Authority, client_ca: Option<&Authority>) -> Server 
         files.push(("ca.crt", client_ca.pem()));
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    Server::start_with(json!({"server": section}), &files).await
+    sections["server"] = section;
+    Server::start_with(sections, &files).await
 }
 
-fn config(
+pub(crate) fn config(
     authority: &Authority,
     version: &'static SupportedProtocolVersion,
     client: Option<&Leaf>,

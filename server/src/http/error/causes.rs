@@ -6,6 +6,7 @@ use super::body::Detail;
 use super::code::ErrorCode;
 use crate::auth::Denied;
 use crate::chain::with_sources;
+use crate::http::NoPlace;
 use crate::http::multipart::MultipartError;
 use crate::http::unpacking::ZstdFault;
 use crate::http::upload::UploadError;
@@ -26,6 +27,18 @@ impl From<Denied> for ApiError {
 impl From<TooMany> for ApiError {
     fn from(refused: TooMany) -> Self {
         Self::too_many(refused.to_string(), refused.wait.as_secs())
+    }
+}
+
+impl From<NoPlace> for ApiError {
+    fn from(reason: NoPlace) -> Self {
+        match reason {
+            NoPlace::OfAll => Self::unavailable("connections", "all connections are in use"),
+            NoPlace::OfAddress => {
+                let detail = "other requests from this address hold its share of the connections; try again later";
+                Self::too_many(detail.to_owned(), super::RETRY_AFTER_SECONDS)
+            }
+        }
     }
 }
 
