@@ -32,6 +32,7 @@ test: binaries ## Rust tests, then the stories with real clients (as root on Deb
 	@$(phase) "replicas on one database" tests/replicas/run.sh
 	@$(phase) "repositories listed" tests/listing.sh
 	@$(phase) "put back from a backup" tests/restore.sh
+	@$(phase) "a registry and the server on one host name" tests/one-host.sh
 	@$(phase) "alerts" tests/monitoring.sh rules
 	@VERDICTS_SEED=$(or $(VERDICTS_SEED),$(if $(VERDICTS_COUNT),,6)) $(phase) "same verdict as the reference" tests/verdicts.sh
 	@$(phase) "faults under load" tests/faults/run.sh $(or $(FAULTS),replica_killed:postgres database_restarted:mariadb)

@@ -13,7 +13,7 @@ set -u
 
 PACKAGES=(docker.io docker-registry notary skopeo containerd openssl jq bc curl
   iproute2 util-linux python3 python3-jwt python3-cryptography postgresql mariadb-server sqlite3 libfaketime wrk strace gdb
-  softhsm2 opensc haproxy socat prometheus)
+  softhsm2 opensc haproxy socat prometheus nginx-light)
 
 # The programs count, not the packages: another system may have them from elsewhere.
 # A docker outside /usr/bin may be any version, so Debian's own is asked for by path.
@@ -34,6 +34,7 @@ missing_packages() {
       prometheus) program=prometheus; command -v promtool >/dev/null || program=promtool ;;
       softhsm2) program=softhsm2-util ;;
       opensc) program=pkcs11-tool ;;
+      nginx-light) program=/usr/sbin/nginx ;;
       libfaketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo "$package"; continue ;;
       *) program=$package ;;
     esac

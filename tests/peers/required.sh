@@ -41,7 +41,7 @@ require_bulla() {
 # peer_versions: one comment line for each program met.
 peer_versions() {
   local package
-  for package in docker.io containerd docker-registry notary skopeo postgresql-15 mariadb-server openssl; do
+  for package in docker.io containerd docker-registry nginx-light notary skopeo postgresql-15 mariadb-server openssl; do
     printf '# %s %s\n' "$package" "$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null || echo '(not from a Debian package)')"
   done
 }
