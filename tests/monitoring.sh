@@ -2,8 +2,8 @@
 # The alerts and the dashboard of monitoring/ on a real Prometheus that asks our
 # server and signer, while what they watch is broken.  TAP on standard output.
 #
-#   tests/monitoring.sh [STORY ...]    of rules, names, signer, database, expiry, certificate, keys, open, other-key, token,
-#                                      audit, slow, slow-signer, renewal, overtaken
+#   tests/monitoring.sh [STORY ...]    of rules, names, signer, database, canary, expiry, certificate, keys, open, other-key,
+#                                      token, audit, slow, slow-signer, renewal, overtaken
 #
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
@@ -187,8 +187,16 @@ short_certificate() {
 
 # names: what rules and dashboard ask for is what the two tell
 names() {
+  SIGNER_SECTIONS='"canary": {"seconds": 1},'
   watched sqlite
+  SIGNER_SECTIONS=
   role targets >/dev/null
+  # keys are tried that there were not yet at the start
+  local _
+  for _ in $(seq 1 100); do
+    curl -sS --noproxy '*' "http://127.0.0.1:$WATCH_SIGNER/metrics" | grep -q ^bulla_signer_key_canary_success && break
+    sleep 0.1
+  done
   curl -sSf --noproxy '*' "http://127.0.0.1:$WATCH/metrics" >"$TRUST_STATE/told" || fail "no metrics of the server"
   curl -sSf --noproxy '*' "http://127.0.0.1:$WATCH_SIGNER/metrics" >>"$TRUST_STATE/told" || fail "no metrics of the signer"
   expect "$(status_of ../metrics)" 404 "metrics at the address of clients"
@@ -214,13 +222,14 @@ for program in prometheus promtool jq openssl curl sqlite3 softhsm2-util notary-
 done
 require_bulla bulla-server bulla-signer bulla
 PKI_YEARS_AGO=4 stories_begin monitoring # one story publishes as if it were years ago
-[ $# != 0 ] || set -- rules names signer database expiry certificate keys open other-key token audit slow slow-signer renewal overtaken
+[ $# != 0 ] || set -- rules names signer database canary expiry certificate keys open other-key token audit slow slow-signer renewal overtaken
 for story in "$@"; do
   case $story in
     rules) tell "$story" "each alert fires at what it is for, and at nothing else" rules ;;
     names) tell "$story" "alerts and dashboard ask for metrics that there are" names ;;
     signer) tell "$story" "a signer that is killed is told of, reads go on, and the alerts end with it" lost_signer ;;
     database) tell "$story" "a database that is stopped is told of, and a server that is killed" lost_database ;;
+    canary) tell "$story" "a stored key that is damaged is told of while publishes go on, and until it is mended" damaged_key ;;
     expiry) tell "$story" "a repository that expires within days is told of by its name" soon_expired ;;
     certificate) tell "$story" "a certificate that ends within days is told of" short_certificate ;;
     keys) tell "$story" "a stranger at the signer, a key that is deleted and one that is damaged are told of" misused_keys ;;

@@ -13,6 +13,7 @@ use crate::token::TokenSettings;
 mod audit;
 mod cache;
 mod callers;
+mod canary;
 mod error;
 mod limits;
 mod sealing;
@@ -25,6 +26,7 @@ mod wrapping;
 pub use audit::AuditSettings;
 pub use cache::OpenedKeysLimits;
 pub use callers::{Callers, CallersError};
+pub use canary::CanarySettings;
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use sealing::Sealing;
@@ -60,6 +62,8 @@ const KNOWN: &[&str] = &[
     "cache.keys",
     "cache.seconds",
     "cache.record_milliseconds",
+    "canary.seconds",
+    "canary.keys",
     "callers",
     "limits.caller_requests",
     "limits.caller_new_keys",
@@ -104,6 +108,8 @@ pub struct Config {
     /// How long a key's record is believed after it was asked for: so much later counts what another process deletes or
     /// retires. Zero asks for each signature.
     pub record_life: Duration,
+    /// How often keys are tried, and how many; absent: never. Our section.
+    pub canary: Option<CanarySettings>,
     /// How often callers may ask and keys may sign.
     pub limits: Limits,
     /// Where the chain of audit records is kept; absent: they are lines of the log only. Our section.
@@ -227,6 +233,7 @@ impl Config {
             new_keys,
             opened_keys: cache::read(&settings)?,
             record_life: cache::record_life(&settings)?,
+            canary: canary::read(&settings)?,
             limits,
             audit: audit::read(&settings)?,
             log_level,

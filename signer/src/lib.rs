@@ -9,10 +9,13 @@ use std::time::Duration;
 use ring::rand::SecureRandom;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tuf_schema::key::KeyId;
 
 pub mod audit;
 mod backend;
 pub mod backup;
+mod canary;
 mod causes;
 pub mod clock;
 pub mod config;
@@ -40,7 +43,7 @@ use audit::{Audit, Materials, OpenTrailError, Trail};
 use backend::{KeyBackend, OpenedKeys, Places, SoftwareKeys, TokenKeys};
 use causes::WithCauses;
 use clock::Clock;
-use config::{AllowedClients, ClientTrust, Config};
+use config::{AllowedClients, CanarySettings, ClientTrust, Config};
 use grpc::Measure;
 use keyring::Keyring;
 use metrics::Metrics;
@@ -71,6 +74,7 @@ pub struct Signer {
     tls: Arc<Tls>,
     looks: Option<mpsc::Receiver<()>>,
     allowed: AllowedClients,
+    canary: Option<CanarySettings>,
 }
 
 /// The sockets a signer serves on.
@@ -148,14 +152,23 @@ impl Signer {
         note_ends(&tls, &metrics);
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let audit = audit(config, &metrics, None, store.clone(), Arc::clone(&clock), Arc::clone(&rng)).await?;
+        let trying_from = some_key_id(rng.as_ref());
         let backend = backend(config, &metrics, Arc::clone(&clock), rng)?;
         let keyring = Keyring::new(store.clone(), store.clone(), store, backend, Arc::clone(&clock), audit);
         let keyring = keyring.with_record_life(config.record_life).limited_by(limits);
+        let keyring = keyring.trying_from(trying_from);
         for standing in keyring.look().await.amiss() {
             tracing::error!(%standing, "the signer is not ready; it starts, and what is locked neither signs nor is replaced");
         }
         keyring.tell_roleless().await;
-        Ok(Self { keyring: Arc::new(keyring), measure: Measure { metrics, clock }, tls, looks: None, allowed })
+        Ok(Self {
+            keyring: Arc::new(keyring),
+            measure: Measure { metrics, clock },
+            tls,
+            looks: None,
+            allowed,
+            canary: config.canary,
+        })
     }
 
     /// The same signer, reading the files of TLS again whenever `looks` says so. New connections are accepted with what is
@@ -170,7 +183,7 @@ impl Signer {
     /// # Errors
     /// When a listener fails.
     pub async fn serve(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let Self { keyring, measure, tls, looks, allowed } = self;
+        let Self { keyring, measure, tls, looks, allowed, canary } = self;
         let metrics = Arc::clone(&measure.metrics);
         let any_client = metrics.lets_any_client_in();
         let serving =
@@ -180,6 +193,7 @@ impl Signer {
             () = tidy(&keyring) => Ok(()),
             () = sweep(&keyring) => Ok(()),
             () = look_at_rows(&keyring, &metrics) => Ok(()),
+            () = try_keys(&keyring, canary, &metrics) => Ok(()),
             () = look_at_files(&tls, looks, &metrics) => Ok(()),
             () = warn(any_client) => Ok(()),
             () = keyring.audit().keep() => Ok(()),
@@ -292,6 +306,27 @@ async fn look_at_rows(keyring: &Keyring, metrics: &Metrics) {
         metrics.note_unreadable_keys(count);
     }
     std::future::pending().await
+}
+
+/// Tries a few keys now and then, for ever, if that is wanted.
+async fn try_keys(keyring: &Keyring, canary: Option<CanarySettings>, metrics: &Metrics) {
+    let Some(CanarySettings { interval, keys }) = canary else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match keyring.try_keys(keys).await {
+            Ok(told) => metrics.note_canaries(&told),
+            Err(error) => tracing::warn!(error = %WithCauses(&error), "no keys were tried; the next time they will be"),
+        }
+    }
+}
+
+/// A place among the ids of keys. Without randomness the first one: nothing secret hangs on it.
+fn some_key_id(rng: &dyn SecureRandom) -> KeyId {
+    let mut bytes = [0; 4];
+    let _ = rng.fill(&mut bytes);
+    KeyId::from_wire(&hex::encode(bytes))
 }
 
 /// Drops opened keys at the end of their time, for ever.

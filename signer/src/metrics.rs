@@ -1,5 +1,6 @@
 //! Counters and gauges, as Prometheus reads them.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,7 +14,7 @@ use prometheus_client::registry::Registry;
 use tuf_schema::{Role, UtcTime};
 
 use crate::audit::Operation;
-use crate::keyring::{Report, Standing};
+use crate::keyring::{Kind, Report, Standing, Told};
 
 /// All metrics of a signer.
 pub(crate) struct Metrics {
@@ -27,6 +28,16 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<MethodLabels, Histogram>,
     certificates: Family<CertificateLabels, Gauge>,
+    canaries: Canaries,
+}
+
+/// What became of keys that were tried.
+#[derive(Default)]
+struct Canaries {
+    success: Family<CanaryLabels, Gauge>,
+    last_success: Family<CanaryLabels, Gauge>,
+    /// The kinds that are told.
+    told: Mutex<Vec<Kind>>,
 }
 
 /// The upper bounds of what a request takes, in seconds: a signature of an opened key is in the first, one that opens its
@@ -57,9 +68,21 @@ struct KeyUseLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CanaryLabels {
+    algorithm: &'static str,
+    alias: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConditionLabels {
     condition: &'static str,
     of: String,
+}
+
+impl CanaryLabels {
+    fn of(kind: &Kind) -> Self {
+        Self { algorithm: kind.algorithm, alias: kind.alias.clone() }
+    }
 }
 
 impl Metrics {
@@ -85,6 +108,11 @@ impl Metrics {
         let certificates = Family::default();
         let until = "Until when the certificates of a file are valid, in seconds since 1970";
         registry.register("certificate_not_after_seconds", until, certificates.clone());
+        let canaries = Canaries::default();
+        let sound = "1 if no key is known of this algorithm and alias that does not sign, 0 if one is";
+        registry.register("key_canary_success", sound, canaries.success.clone());
+        let last = "When a key of this algorithm and alias that was tried signed last, in seconds since 1970";
+        registry.register("key_canary_last_success_timestamp_seconds", last, canaries.last_success.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", build);
         Self {
@@ -98,6 +126,7 @@ impl Metrics {
             requests,
             request_seconds,
             certificates,
+            canaries,
         }
     }
 
@@ -138,6 +167,25 @@ impl Metrics {
         for Standing { condition, amiss, .. } in &report.0 {
             let labels = ConditionLabels { condition: condition.kind(), of: condition.of().to_owned() };
             self.conditions.get_or_create(&labels).set(i64::from(amiss.is_none()));
+        }
+    }
+
+    /// Notes what became of keys that were tried. Of kinds that are no more nothing stays; the others are never not told, as
+    /// an alert would end meanwhile.
+    pub(crate) fn note_canaries(&self, told: &[Told]) {
+        let Canaries { success, last_success, told: before } = &self.canaries;
+        for Told { kind, is_sound, last_success: last } in told {
+            let labels = CanaryLabels::of(kind);
+            success.get_or_create(&labels).set(i64::from(*is_sound));
+            if let Some(last) = last {
+                last_success.get_or_create(&labels).set(last.unix_seconds());
+            }
+        }
+        let kinds = told.iter().map(|told| told.kind.clone()).collect();
+        let before = std::mem::replace(&mut *before.lock().unwrap_or_else(PoisonError::into_inner), kinds);
+        for gone in before.iter().filter(|kind| !told.iter().any(|told| told.kind == **kind)) {
+            success.remove(&CanaryLabels::of(gone));
+            last_success.remove(&CanaryLabels::of(gone));
         }
     }
 

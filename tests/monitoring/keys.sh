@@ -101,3 +101,30 @@ lost_audit() {
   must bulla_as publisher repo add-hash -p "$GUN" three 7 --sha256 "$(sha256_of three)"
   quiet BullaSignerAuditFails
 }
+
+# stored_key SQL: asks the signer's database, which it goes on using
+stored_key() { sqlite3 -cmd '.timeout 5000' "$TRUST_STATE/bulla-signer.db" "$1"; }
+
+damaged_key() {
+  SIGNER_SECTIONS='"canary": {"seconds": 1},'
+  watched sqlite
+  SIGNER_SECTIONS=
+  asked_twice
+  expect "$(firing)" "" "what fires while all is well"
+  [ -n "$(asked 'bulla_signer_key_canary_success{algorithm="ecdsa", alias="k1"} == 1')" ] || fail "no key was tried"
+  local id
+  id=$(stored_key "select key_id from private_keys where role = 'timestamp'")
+  # the last characters are of the seal over the key: the alias's passphrase still opens its wrapping
+  stored_key "create table kept as select private from private_keys where key_id = '$id';
+    update private_keys set private = cast(substr(cast(private as text), 1, length(private) - 4) || 'AAAA' as blob) where key_id = '$id'" ||
+    fail "the key is not damaged"
+  fires BullaKeyCanaryFails
+  expect "$(firing)" BullaKeyCanaryFails "what fires beside it"
+  grep "a key that was tried does not sign" "$TRUST_STATE/signer.log" | grep -q "$id" || fail "the log does not name the key"
+  expect "$(grep -c "a key that was tried does not sign" "$TRUST_STATE/signer.log")" 1 "lines about it"
+  # told ahead: the key is held open, and signs
+  must bulla_as publisher repo add-hash -p "$GUN" two 7 --sha256 "$(sha256_of two)"
+  stored_key "update private_keys set private = (select private from kept) where key_id = '$id'" || fail "the key is not mended"
+  quiet BullaKeyCanaryFails
+  grep -q "a key that did not sign signs again" "$TRUST_STATE/signer.log" || fail "its end is not told"
+}

@@ -39,6 +39,10 @@ pub(crate) trait KeyBackend: Send + Sync {
     /// Whether the secret half of a stored key can be used.
     async fn prove(&self, record: &KeyRecord) -> Result<(), BackendError>;
 
+    /// Opens a stored key anew, whatever is held open, and has it sign [`canary::MESSAGE`](crate::canary::MESSAGE). Nothing of
+    /// it is kept, so that keys in use are not pushed out of memory.
+    async fn try_anew(&self, record: &KeyRecord) -> Result<(), BackendError>;
+
     /// Signs `message` with a stored key.
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError>;
 

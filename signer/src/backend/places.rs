@@ -66,6 +66,13 @@ impl KeyBackend for Places {
         }
     }
 
+    async fn try_anew(&self, record: &KeyRecord) -> Result<(), BackendError> {
+        match record.sealed.key_wrap() {
+            KeyWrap::Held => self.tokens.prove(record).await,
+            KeyWrap::Passphrase | KeyWrap::Token | KeyWrap::Vault => self.software.try_anew(record).await,
+        }
+    }
+
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError> {
         match record.sealed.key_wrap() {
             KeyWrap::Held => self.tokens.sign(record, message).await,

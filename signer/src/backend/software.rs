@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::opened::OpenedKeys;
 use super::unseal::unseal;
 use super::{BackendError, KeyBackend, TokenStanding};
+use crate::canary;
 use crate::clock::Clock;
 use crate::memory::stack;
 use crate::seal::passphrase::Alias;
@@ -106,6 +107,13 @@ impl KeyBackend for SoftwareKeys {
 
     async fn prove(&self, record: &KeyRecord) -> Result<(), BackendError> {
         self.secret(record).await.map(|_| ())
+    }
+
+    async fn try_anew(&self, record: &KeyRecord) -> Result<(), BackendError> {
+        let secret = unseal(&self.sealing, record).await?.secret;
+        let signature = stack::wiped(|| secret.signature(canary::MESSAGE, self.rng.as_ref()))?;
+        let not_its_half = || BackendError::NotItsHalf { key: record.key.id().clone() };
+        record.key.verifies(canary::MESSAGE, &signature).then_some(()).ok_or_else(not_its_half)
     }
 
     async fn sign(&self, record: &KeyRecord, message: &[u8]) -> Result<RawSignature, BackendError> {
@@ -233,6 +241,27 @@ mod tests {
         let swapped = KeyRecord { sealed: record().await.sealed, ..record().await };
         let refusal = keys.sign(&swapped, b"message").await.unwrap_err();
         assert!(matches!(refusal, BackendError::NotItsHalf { .. }), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_key_is_tried_by_its_row_and_not_by_what_is_held_open_of_it() {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        for algorithm in [Algorithm::Ecdsa, Algorithm::Ed25519] {
+            let record = keys.generate(algorithm, &NO_PURPOSE).await.unwrap();
+            keys.try_anew(&record).await.unwrap();
+            let unsealable = KeyRecord { sealed: SealedKey::from_row(KeyWrap::Passphrase, "x".to_owned()), ..record };
+            keys.prove(&unsealable).await.unwrap();
+            assert!(matches!(keys.try_anew(&unsealable).await, Err(BackendError::Damaged { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_tried_is_not_held_open() {
+        let (keys, _) = keys(&[("NOTARY_SIGNER_K1", "right")], "k1");
+        let record = record().await;
+        keys.try_anew(&record).await.unwrap();
+        let unsealable = KeyRecord { sealed: SealedKey::from_row(KeyWrap::Passphrase, "x".to_owned()), ..record };
+        assert!(matches!(keys.prove(&unsealable).await, Err(BackendError::Damaged { .. })));
     }
 
     #[tokio::test]

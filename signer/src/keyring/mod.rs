@@ -22,6 +22,7 @@ use crate::store::wrapped::WrappedKeys;
 use crate::store::{Algorithm, KeyKind, KeyStore, Purpose, StoreError};
 
 mod audited;
+mod canaries;
 pub(crate) mod document;
 mod policy;
 mod readiness;
@@ -30,6 +31,8 @@ mod roleless;
 mod unreadable;
 mod uses;
 
+use canaries::{Asked, Canaries};
+pub(crate) use canaries::{Kind, Told};
 pub(crate) use policy::ContentRefusal;
 use readiness::Readiness;
 pub(crate) use readiness::{NotReady, Report, Service, Standing, canary};
@@ -52,6 +55,7 @@ pub(crate) struct Keyring {
     records: Records,
     taken_roles: TakenRoles,
     uses: Uses,
+    canaries: Mutex<Canaries>,
     creating: [Mutex<()>; LANES],
 }
 
@@ -162,6 +166,7 @@ impl Keyring {
             records: Records::new(Duration::ZERO),
             taken_roles: TakenRoles::new(roles),
             uses: Uses::default(),
+            canaries: Mutex::new(Canaries::new(None)),
             creating: std::array::from_fn(|_| Mutex::new(())),
         }
     }
@@ -176,6 +181,12 @@ impl Keyring {
     #[must_use]
     pub(crate) fn limited_by(self, limits: RateLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same, trying keys from another place on than the lowest id.
+    #[must_use]
+    pub(crate) fn trying_from(self, start: KeyId) -> Self {
+        Self { canaries: Mutex::new(Canaries::new(Some(start))), ..self }
     }
 
     /// Where uses of keys are recorded.
@@ -284,6 +295,16 @@ impl Keyring {
     /// Tells the log which keys have no role yet. To be called at the start.
     pub(crate) async fn tell_roleless(&self) {
         self.taken_roles.tell().await;
+    }
+
+    /// Has a few keys, `at_once` at most, show that they sign, and says how keys of each kind stand. That is no use of a key:
+    /// it leaves no record, and a key that waits for its first use goes on waiting.
+    ///
+    /// # Errors
+    /// When the store fails: nothing is found out about keys then.
+    pub(crate) async fn try_keys(&self, at_once: u32) -> Result<Vec<Told>, StoreError> {
+        let (store, wrapped, backend) = (self.store.as_ref(), self.wrapped.as_ref(), self.backend.as_ref());
+        self.canaries.lock().await.round(&Asked { store, wrapped, backend }, at_once, self.now()).await
     }
 
     /// Says which rows are in no form that could be opened, and how many there are, if the store says.

@@ -191,6 +191,17 @@ async fn keys_are_found_by_the_alias_they_are_sealed_under(store: &dyn KeyStore)
     store.probe().await.unwrap();
 }
 
+async fn the_keys_that_were_stored_last_come_first(store: &dyn KeyStore) {
+    assert_eq!(store.newest(9).await.unwrap(), []);
+    let keys: Vec<_> = (0..3).map(|_| timestamp_key()).collect();
+    for key in &keys {
+        store.insert(key, time(1)).await.unwrap();
+    }
+    let ids = |limit: usize| keys.iter().rev().take(limit).map(|key| key.key.id().clone()).collect::<Vec<_>>();
+    assert_eq!(store.newest(2).await.unwrap(), ids(2));
+    assert_eq!(store.newest(9).await.unwrap(), ids(9));
+}
+
 fn alias_use(alias: &str, keys: u64, deleted: u64) -> AliasUse {
     AliasUse { alias: Alias::parse(alias).unwrap(), keys, deleted }
 }
@@ -398,6 +409,7 @@ macro_rules! suite {
                 a_deleted_key_answers_no_question_and_keeps_its_id
                 deleting_without_an_id_deletes_nothing
                 keys_are_found_by_the_alias_they_are_sealed_under
+                the_keys_that_were_stored_last_come_first
                 aliases_are_counted_byte_for_byte
                 pages_have_every_key_once
                 a_key_gets_another_wrapping_and_keeps_everything_else

@@ -20,6 +20,8 @@ type Keys = BTreeMap<KeyId, Option<KeyRecord>>;
 #[derive(Default)]
 pub(crate) struct MemoryKeyStore {
     keys: Mutex<Keys>,
+    /// The ids in the order in which they were stored.
+    order: Mutex<Vec<KeyId>>,
     taken: Mutex<BTreeMap<KeyId, Taken>>,
     pub(super) heads: MemoryHeads,
 }
@@ -28,6 +30,10 @@ impl MemoryKeyStore {
     fn keys(&self) -> MutexGuard<'_, Keys> {
         // every change below is one step, so a panic elsewhere leaves the map sound
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self) -> MutexGuard<'_, Vec<KeyId>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn taken_roles(&self) -> MutexGuard<'_, BTreeMap<KeyId, Taken>> {
@@ -49,13 +55,19 @@ impl KeyStore for MemoryKeyStore {
         let mut keys = self.keys();
         match record.kind().and_then(|kind| pending(&keys, &record.purpose, &kind)) {
             Some(pending) => Ok(Some(pending)),
-            None => insert(&mut keys, record).map(|()| None),
+            None => {
+                insert(&mut keys, record)?;
+                self.order().push(record.key.id().clone());
+                Ok(None)
+            }
         }
     }
 
     #[cfg(test)]
     async fn insert(&self, record: &KeyRecord, _now: UtcTime) -> Result<(), StoreError> {
-        insert(&mut self.keys(), record)
+        insert(&mut self.keys(), record)?;
+        self.order().push(record.key.id().clone());
+        Ok(())
     }
 
     async fn mark_used(&self, uses: &[(KeyId, UtcTime)]) -> Result<(), StoreError> {
@@ -75,6 +87,11 @@ impl KeyStore for MemoryKeyStore {
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self.keys().values().flatten().filter(|record| record.alias == *alias).take(limit).cloned().collect())
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<KeyId>, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.order().iter().rev().take(limit).cloned().collect())
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

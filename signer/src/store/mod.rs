@@ -109,6 +109,9 @@ pub(crate) trait KeyStore: Send + Sync {
     /// Some of the keys that are sealed under an alias, at most `limit`; damaged rows are passed over.
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
 
+    /// The ids of the keys that were stored last, at most `limit`, the last one first; deleted ones too.
+    async fn newest(&self, limit: u32) -> Result<Vec<KeyId>, StoreError>;
+
     /// Whether the store answers.
     async fn probe(&self) -> Result<(), StoreError>;
 }

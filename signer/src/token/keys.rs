@@ -17,6 +17,7 @@ use super::failure::{TokenError, Trouble};
 use super::kind::{P256, P384};
 use super::object::ObjectId;
 use super::session::Open;
+use crate::canary;
 
 /// `edwards25519` as a PrintableString (PKCS #11 3.0, 2.3.10), which SoftHSM and most tokens take.
 const EDWARDS25519: &[u8] = b"\x13\x0cedwards25519";
@@ -24,8 +25,6 @@ const EDWARDS25519: &[u8] = b"\x13\x0cedwards25519";
 const PUBLIC_EXPONENT: &[u8] = &[1, 0, 1];
 /// The length of the salt in the contract's PSS.
 const SALT_BYTES: c_ulong = 32;
-/// What a key signs to show that it is the private half of a public one. No document of any role.
-const CANARY: &[u8] = b"bulla-signer: does this key sign?";
 
 /// A key pair as it stands on a token.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl Token {
             // a try before this one may have made it
             destroy(open, &id)?;
             let made = make(open, shape, &id, &label).and_then(|public| {
-                sign_checked(open, &id, &public, CANARY)?
+                sign_checked(open, &id, &public, canary::MESSAGE)?
                     .ok_or(Trouble::Unfit("its signature is not its public key's"))?;
                 Ok(public)
             });
@@ -70,7 +69,7 @@ impl Token {
 
     /// Whether the private half of `public` is there and signs.
     pub(crate) async fn prove(&self, id: ObjectId, public: PublicKey) -> Result<bool, TokenError> {
-        let signed = self.ask(move |open| sign_checked(open, &id, &public, CANARY)).await;
+        let signed = self.ask(move |open| sign_checked(open, &id, &public, canary::MESSAGE)).await;
         signed.map(|signature| signature.is_some())
     }
 

@@ -23,14 +23,14 @@ mod recording;
 mod rights;
 mod roleless;
 mod signing;
-mod watched;
+pub(super) mod watched;
 
 use watched::Watched;
 
 const SNAPSHOT: &[u8] = include_bytes!("../../../testdata/snapshot.json");
 const TIMESTAMP: &[u8] = include_bytes!("../../../testdata/timestamp.json");
 
-fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
+pub(super) fn keyring(store: &Arc<Watched>, passphrase: &str) -> Arc<Keyring> {
     counting(store, passphrase, Arc::new(Metrics::new(false)))
 }
 
@@ -40,7 +40,7 @@ fn counting(store: &Arc<Watched>, passphrase: &str, metrics: Arc<Metrics>) -> Ar
     Arc::new(Keyring::new(store.clone(), store.clone(), store, backend, clock, audit))
 }
 
-fn software(passphrase: &str) -> SoftwareKeys {
+pub(super) fn software(passphrase: &str) -> SoftwareKeys {
     let environment = Environment::new([("NOTARY_SIGNER_K1".to_owned(), passphrase.to_owned())]);
     let (passphrases, alias) = (Passphrases::from_environment(environment, &[]), Alias::parse("k1").unwrap());
     SoftwareKeys::new(

@@ -13,12 +13,12 @@ use crate::store::wrapped::{AliasUse, Replacement, WrappedKey};
 
 /// A store in memory that counts writes of uses, questions for a key and searches for samples, and fails when told to.
 #[derive(Default)]
-pub(super) struct Watched {
+pub(in crate::keyring) struct Watched {
     pub(super) keys: MemoryKeyStore,
     pub(super) marks: AtomicUsize,
     pub(super) samples: AtomicUsize,
     pub(super) finds: AtomicUsize,
-    pub(super) failing: AtomicBool,
+    pub(in crate::keyring) failing: AtomicBool,
     /// Another process deletes a key between its being found and its use being noted.
     pub(super) deleting: AtomicBool,
     /// Keeps creations, signatures and deletions waiting while it is held for writing.
@@ -66,6 +66,10 @@ impl KeyStore for Watched {
     async fn sealed_under(&self, alias: &Alias, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
         self.samples.fetch_add(1, Ordering::SeqCst);
         self.keys.sealed_under(alias, limit).await
+    }
+    async fn newest(&self, limit: u32) -> Result<Vec<KeyId>, StoreError> {
+        self.answer()?;
+        self.keys.newest(limit).await
     }
     async fn probe(&self) -> Result<(), StoreError> {
         self.answer()

@@ -192,6 +192,11 @@ impl<E: Engine> KeyStore for SqlKeyStore<E> {
         sound::<E>(self.database.fetch(&self.statements.sealed_under, &values).await?)
     }
 
+    async fn newest(&self, limit: u32) -> Result<Vec<KeyId>, StoreError> {
+        let rows = self.database.fetch(&self.statements.newest, &[Value::Number(limit.into())]).await?;
+        Ok(rows.iter().filter_map(|row| row.text(0).ok().flatten()).map(KeyId::from_wire).collect())
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.database.fetch(&self.statements.probe, &[]).await?;
         Ok(())
