@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bulla_database::PoolUse;
+use bulla_traces::Tracer;
 use ring::rand::SystemRandom;
 
 use crate::auth::{Authenticator, BundleError, RootBundle, SharedBundle, TokenRules};
@@ -89,6 +90,9 @@ pub enum StartError {
     /// The signer's address or certificates cannot be used.
     #[error("trust_service cannot be used")]
     Signer(#[from] GrpcSettingsError),
+    /// Spans cannot be sent to the collector.
+    #[error("tracing cannot be used")]
+    Tracing(#[from] bulla_traces::StartError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -119,6 +123,7 @@ pub(crate) struct App {
     pub(crate) rates: RateLimits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     pub(crate) survey: Survey,
     /// Whether the page of metrics does.
     names_repositories: bool,
@@ -206,10 +211,16 @@ impl App {
             started_at: clock.now().unix_seconds(),
             clock,
             metrics,
+            tracer: Tracer::off(),
             health,
             requests: AtomicU64::new(0),
             database,
         })
+    }
+
+    /// The same, recording traces of its requests.
+    pub(crate) fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// A name for a request, to find its lines in the log by.
@@ -223,7 +234,13 @@ impl App {
         let (now, expiries) = (self.clock.now(), &self.survey.expiries);
         let (expiring, rounds) = (expiries.expiring(now), expiries.rounds());
         let expiry = Expiry { now, expiring, rounds, by_name: self.names_repositories };
-        self.metrics.text(&Others { pools, deltas: self.catch_up.deltas(), expiry, conditions })
+        self.metrics.text(&Others {
+            pools,
+            deltas: self.catch_up.deltas(),
+            expiry,
+            conditions,
+            spans: self.tracer.counts(),
+        })
     }
 
     /// Closes what must be closed.

@@ -27,6 +27,7 @@ mod renew;
 mod repositories;
 mod serve;
 pub mod signer;
+mod spans;
 pub mod store;
 mod watched;
 

@@ -20,6 +20,7 @@ mod sealing;
 mod settings;
 mod storage;
 mod tokens;
+mod tracing;
 mod warning;
 mod wrapping;
 
@@ -34,6 +35,7 @@ use settings::Settings;
 pub use settings::{Environment, HANDED_OVER, PREFIX};
 pub use storage::Storage;
 pub use tokens::{KeyPlaces, Place};
+pub use tracing::TracingSettings;
 pub use warning::ConfigWarning;
 pub use wrapping::{Provider, VaultLogin, VaultSettings, WrappingError};
 
@@ -80,6 +82,10 @@ const KNOWN: &[&str] = &[
     "keys.roles.timestamp",
     "keys.ecdsa_curve",
     "keys.rsa_bits",
+    "tracing.otlp_endpoint",
+    "tracing.sample_ratio",
+    "tracing.tls_ca_file",
+    "tracing.insecure_plain_http",
 ];
 
 /// Everything the signer is told.
@@ -116,6 +122,8 @@ pub struct Config {
     pub audit: Option<AuditSettings>,
     /// What is logged; audit lines always are.
     pub log_level: LogLevel,
+    /// Where spans of requests are sent to; absent: nothing is traced. Our section.
+    pub tracing: Option<TracingSettings>,
     /// What an operator should be told at start.
     pub warnings: Vec<ConfigWarning>,
 }
@@ -237,6 +245,7 @@ impl Config {
             limits,
             audit: audit::read(&settings)?,
             log_level,
+            tracing: tracing::read(&settings)?,
             warnings,
         })
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla_traces::Export;
 use ring::rand::SecureRandom;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -35,6 +36,7 @@ mod rate;
 pub mod rewrap;
 mod rights;
 pub mod seal;
+mod spans;
 mod store;
 mod tls;
 pub mod token;
@@ -51,6 +53,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use rate::RateLimits;
 use seal::ProviderError;
 use seal::passphrase::Alias;
+pub use spans::TracingError;
 pub use store::OpenStoreError;
 use store::Store;
 use tls::Tls;
@@ -75,6 +78,7 @@ pub struct Signer {
     looks: Option<mpsc::Receiver<()>>,
     allowed: AllowedClients,
     canary: Option<CanarySettings>,
+    export: Option<Export>,
 }
 
 /// The sockets a signer serves on.
@@ -100,6 +104,9 @@ pub enum StartError {
     /// The audit chain cannot be gone on with.
     #[error(transparent)]
     Audit(#[from] OpenTrailError),
+    /// Requests cannot be traced as the configuration says.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     /// The system gives no threads to ask tokens on.
     #[error("no thread can be started to ask tokens on")]
     Threads(#[source] io::Error),
@@ -148,7 +155,9 @@ impl Signer {
             ClientTrust::AnyCertificate => AllowedClients::All,
         };
         let store = store::open(&config.storage).await?;
-        let metrics = Arc::new(Metrics::new(config.clients == ClientTrust::AnyCertificate));
+        let (tracer, export) = spans::start(config.tracing.as_ref(), &config.clients, &clock, &rng)?;
+        let metrics = Metrics::new(config.clients == ClientTrust::AnyCertificate).telling_of(tracer.counts());
+        let metrics = Arc::new(metrics);
         note_ends(&tls, &metrics);
         let limits = RateLimits::new(&config.limits.0, allowed.own_rates(), &clock);
         let audit = audit(config, &metrics, None, store.clone(), Arc::clone(&clock), Arc::clone(&rng)).await?;
@@ -163,11 +172,12 @@ impl Signer {
         keyring.tell_roleless().await;
         Ok(Self {
             keyring: Arc::new(keyring),
-            measure: Measure { metrics, clock },
+            measure: Measure { metrics, clock, tracer },
             tls,
             looks: None,
             allowed,
             canary: config.canary,
+            export,
         })
     }
 
@@ -183,7 +193,7 @@ impl Signer {
     /// # Errors
     /// When a listener fails.
     pub async fn serve(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let Self { keyring, measure, tls, looks, allowed, canary } = self;
+        let Self { keyring, measure, tls, looks, allowed, canary, export } = self;
         let metrics = Arc::clone(&measure.metrics);
         let any_client = metrics.lets_any_client_in();
         let serving =
@@ -203,6 +213,9 @@ impl Signer {
             tracing::warn!(error = %WithCauses(&error), "the last uses of keys were not written down");
         }
         keyring.audit().close().await;
+        if let Some(export) = export {
+            export.end().await;
+        }
         served
     }
 }

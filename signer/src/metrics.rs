@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bulla_traces::Counts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +30,8 @@ pub(crate) struct Metrics {
     request_seconds: Family<MethodLabels, Histogram>,
     certificates: Family<CertificateLabels, Gauge>,
     canaries: Canaries,
+    spans: Family<SpanLabels, Counter>,
+    spans_so_far: Counts,
 }
 
 /// What became of keys that were tried.
@@ -64,6 +67,11 @@ struct CertificateLabels {
 struct KeyUseLabels {
     operation: &'static str,
     role: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SpanLabels {
     outcome: &'static str,
 }
 
@@ -113,6 +121,8 @@ impl Metrics {
         registry.register("key_canary_success", sound, canaries.success.clone());
         let last = "When a key of this algorithm and alias that was tried signed last, in seconds since 1970";
         registry.register("key_canary_last_success_timestamp_seconds", last, canaries.last_success.clone());
+        let spans = Family::default();
+        registry.register("spans", "Spans of requests that the collector took, and that were given up", spans.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", build);
         Self {
@@ -127,7 +137,15 @@ impl Metrics {
             request_seconds,
             certificates,
             canaries,
+            spans,
+            spans_so_far: Counts::default(),
         }
+    }
+
+    /// The same, telling what became of spans.
+    #[must_use]
+    pub(crate) fn telling_of(self, spans_so_far: Counts) -> Self {
+        Self { spans_so_far, ..self }
     }
 
     /// Whether certificates that nobody vouches for are let in.
@@ -201,6 +219,11 @@ impl Metrics {
     /// The text that Prometheus reads.
     #[must_use]
     pub(crate) fn text(&self) -> String {
+        for (outcome, so_far) in [("exported", self.spans_so_far.exported()), ("dropped", self.spans_so_far.dropped())]
+        {
+            let told = self.spans.get_or_create(&SpanLabels { outcome });
+            told.inc_by(so_far.saturating_sub(told.get()));
+        }
         let mut text = String::new();
         // writing to a string cannot fail; what is there is served in any case
         if encode(&mut text, &self.registry).is_err() {

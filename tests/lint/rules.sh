@@ -42,7 +42,7 @@ look_raw() {
   shift
   select_files "$@" | xargs -r -d '\n' grep -nHIE -- "$pattern" 2>/dev/null
 }
-crates='^(tuf-schema|server|server/database|signer|client|certs-dev)/src/.*\.rs$'
+crates='^(tuf-schema|server|server/database|server/traces|signer|client|certs-dev)/src/.*\.rs$'
 rust='^(tuf-schema|server|signer|client|certs-dev|tests|fuzz)/.*\.rs$'
 not_code='^(tests/fixtures/|Cargo\.lock$|fuzz/Cargo\.lock$)'
 
@@ -69,12 +69,12 @@ look '\bsqlx::|use sqlx\b' "$crates" '/src/store/sql(/|\.rs$)|^server/database/s
   breaks D3 "SQL stays in store/sql, below it the drivers in server/database; above it there are only the store's traits"
 look 'bulla_database::[^:;]*\b(Statement|Value|Row|Session|Transaction)\b' "$crates" '/src/store/(sql(/|\.rs$)|test_databases\.rs$)|^server/database/src/' |
   breaks D3 "what is asked of a database is written in store/sql"
-look '\b(tuf_schema|bulla_server|bulla_signer)::' '^server/database/src/.*\.rs$' |
-  breaks D2 "server/database knows nothing of metadata and keys"
+look '\b(tuf_schema|bulla_server|bulla_signer)::' '^server/(database|traces)/src/.*\.rs$' |
+  breaks D2 "server/database and server/traces know nothing of metadata and keys"
 look '\b(axum|hyper|hyper_util|http_body)::' '^server/src/.*\.rs$' '^server/src/(http|serve)/' |
   breaks D3 "HTTP stays in server/src/http, connections in server/src/serve"
-look '\btonic(_health|_prost)?::|use tonic(_health|_prost)?\b' "$crates" '^(signer/src/grpc/|server/src/signer/grpc(/|\.rs$))' |
-  breaks D3 "gRPC stays in signer/src/grpc and server/src/signer/grpc.rs"
+look '\btonic(_health|_prost)?::|use tonic(_health|_prost)?\b' "$crates" '^(signer/src/grpc/|server/src/signer/grpc(/|\.rs$)|server/traces/src/(export|lib)\.rs$)' |
+  breaks D3 "gRPC stays in signer/src/grpc, server/src/signer/grpc.rs and the export of server/traces"
 look '\bclap::|use clap\b|#\[(arg|command|clap)\(' "$crates" '^client/src/bin/|^(server|signer)/src/arguments(/|\.rs$)' |
   breaks D3 "arguments are read in the binary"
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::missing_errors_doc, reason = "every function of the stories fails with whatever went wrong")]
 
+pub mod collector;
 pub mod http;
 pub mod process;
 pub mod scratch;

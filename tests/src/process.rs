@@ -1,7 +1,7 @@
 //! One real process: started, watched, killed by its id.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -64,6 +64,11 @@ impl Process {
     /// Kills the process as `kill -9` does and waits for its end.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("kill")
+    }
+
+    /// Waits for the end of a process that was asked to end.
+    pub async fn end(&mut self) -> anyhow::Result<ExitStatus> {
+        self.child.wait().await.context("wait")
     }
 
     /// The process id.

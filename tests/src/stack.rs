@@ -45,7 +45,20 @@ impl Stack {
             Kind::Memory => json!({"backend": "memory"}),
             Kind::Durable => sqlite_storage(),
         };
-        Self::start_in(TempDir::new()?, kind, storage, limits, PASSPHRASE).await
+        Self::start_in(TempDir::new()?, kind, storage, json!({"limits": limits}), PASSPHRASE).await
+    }
+
+    /// Starts both in SQLite files, with this section `tracing`.
+    pub async fn start_traced(section: Value) -> anyhow::Result<Self> {
+        Self::start_in(TempDir::new()?, Kind::Durable, sqlite_storage(), json!({"tracing": section}), PASSPHRASE).await
+    }
+
+    /// The same behind TLS, which clients insist on.
+    pub async fn start_traced_for_clients(section: Value) -> anyhow::Result<Self> {
+        let sections = json!({"tracing": section, "server": {
+            "tls_cert_file": "pki/server.crt", "tls_key_file": "pki/server.key",
+        }});
+        Self::start_in(TempDir::new()?, Kind::Durable, sqlite_storage(), sections, PASSPHRASE).await
     }
 
     /// Starts both on copies of these SQLite files, whose keys this passphrase opens. A file that is missing is made
@@ -75,15 +88,15 @@ impl Stack {
         folder: TempDir,
         kind: Kind,
         storage: Value,
-        limits: Value,
+        sections: Value,
         passphrase: &str,
     ) -> anyhow::Result<Self> {
         let (server_port, signer_port) = (free_port()?, free_port()?);
         #[expect(clippy::disallowed_methods, reason = "certificates are made for real clocks")]
         let pki = DevelopmentPki::make(&[], SystemTime::now())?;
         pki.write(&folder.path().join("pki"))?;
-        write(&folder.path().join("signer.json"), &signer_config(signer_port))?;
-        write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, storage, limits))?;
+        write(&folder.path().join("signer.json"), &signer_config(signer_port, &sections))?;
+        write(&folder.path().join("server.json"), &server_config(kind, server_port, signer_port, storage, &sections))?;
         let signer = match kind {
             Kind::Memory => None,
             Kind::Durable => Some(start_signer(folder.path(), signer_port, passphrase).await?),
@@ -163,8 +176,9 @@ async fn start(program: &str, folder: &Path, name: &str, variable: (&str, &str),
     started.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())
 }
 
-fn signer_config(port: u16) -> Value {
-    json!({
+/// `sections`: those that differ between stories.
+fn signer_config(port: u16, sections: &Value) -> Value {
+    let config = json!({
         "server": {
             "grpc_addr": format!("127.0.0.1:{port}"),
             "tls_cert_file": "pki/signer.crt", "tls_key_file": "pki/signer.key",
@@ -172,14 +186,25 @@ fn signer_config(port: u16) -> Value {
         },
         "logging": {"level": "warning"},
         "storage": {"backend": "sqlite", "db_url": "signer.db", "default_alias": "k1"},
-    })
+    });
+    with(config, "tracing", sections)
+}
+
+/// The configuration with what a story has in a section.
+fn with(mut config: Value, section: &str, sections: &Value) -> Value {
+    let members = sections.get(section).and_then(Value::as_object).cloned().unwrap_or_default();
+    if let Some(config) = config.as_object_mut().filter(|_| !members.is_empty()) {
+        let section = config.entry(section).or_insert_with(|| json!({}));
+        section.as_object_mut().into_iter().for_each(|section| section.extend(members.clone()));
+    }
+    config
 }
 
 fn sqlite_storage() -> Value {
     json!({"backend": "sqlite", "db_url": "server.db"})
 }
 
-fn server_config(kind: Kind, port: u16, signer_port: u16, storage: Value, limits: Value) -> Value {
+fn server_config(kind: Kind, port: u16, signer_port: u16, storage: Value, sections: &Value) -> Value {
     let trust = match kind {
         Kind::Memory => json!({"type": "local"}),
         Kind::Durable => json!({
@@ -187,10 +212,11 @@ fn server_config(kind: Kind, port: u16, signer_port: u16, storage: Value, limits
             "tls_ca_file": "pki/ca.crt", "tls_client_cert": "pki/client.crt", "tls_client_key": "pki/client.key",
         }),
     };
-    json!({
+    let config = json!({
         "server": {"http_addr": format!("127.0.0.1:{port}")},
-        "trust_service": trust, "storage": storage, "limits": limits, "logging": {"level": "warning"},
-    })
+        "trust_service": trust, "storage": storage, "logging": {"level": "warning"},
+    });
+    ["server", "limits", "tracing"].into_iter().fold(config, |config, section| with(config, section, sections))
 }
 
 fn write(path: &Path, config: &Value) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Finding;
 use crate::app::{self, StartError};
 use crate::auth::RootBundle;
-use crate::config::{Config, StorageConfig, TlsFiles, TrustConfig};
+use crate::config::{Config, StorageConfig, TlsFiles, TracingConfig, TrustConfig};
 use crate::serve::tls::Tls;
 use crate::signer::grpc::GrpcSigner;
 use crate::watched::NamedFile;
@@ -52,6 +52,13 @@ pub(super) fn look(config: &Config, now: UtcTime) -> Vec<Finding> {
             Err(source) => Err(StartError::Bundle { path: file.path.clone(), source }),
         });
         match read {
+            Ok(pem) => findings.extend(certificates(&file, &pem, Use::Authority, now)),
+            Err(error) => findings.push(Finding::refused(&error)),
+        }
+    }
+    if let Some(file) = config.tracing.as_ref().and_then(|tracing| tracing.ca_file.as_ref()) {
+        let file = NamedFile::new(TracingConfig::CA_FILE, file);
+        match file.read() {
             Ok(pem) => findings.extend(certificates(&file, &pem, Use::Authority, now)),
             Err(error) => findings.push(Finding::refused(&error)),
         }

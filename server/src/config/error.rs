@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bulla_database::dsn::{DsnWarning, SourceError};
+use bulla_traces::CollectorError;
 
 use super::key;
 
@@ -125,6 +126,16 @@ pub enum ConfigError {
         key: &'static str,
         /// The value.
         value: String,
+    },
+    /// Spans are not sent to this address.
+    #[error("{key} {fault} ({allow})")]
+    Collector {
+        /// The key.
+        key: &'static str,
+        /// The key that allows plain HTTP.
+        allow: &'static str,
+        /// Why not.
+        fault: CollectorError,
     },
     /// Two keys that only make sense together.
     #[error("{given} is set without {missing}: add {line}, or take {given} out", line = key::example_line(.missing))]

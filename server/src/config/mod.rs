@@ -12,6 +12,7 @@ mod rates;
 mod renewal;
 mod sections;
 mod storage;
+mod tracing;
 
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub use sections::{
     TrustConfig,
 };
 pub use storage::{Database, StorageConfig};
+pub use tracing::TracingConfig;
 
 use crate::read::RenewalSettings;
 use document::Document;
@@ -54,6 +56,8 @@ pub struct Config {
     pub renewal: RenewalSettings,
     /// `metrics`: what the page of metrics tells.
     pub metrics: MetricsConfig,
+    /// `tracing`: where spans of requests are sent to, if anywhere.
+    pub tracing: Option<TracingConfig>,
 }
 
 impl Config {
@@ -85,7 +89,20 @@ impl Config {
         let limits = Limits::read(document)?;
         let renewal = renewal::read(document)?;
         let metrics = MetricsConfig::read(document)?;
-        Ok(Self { log_level, gun_prefixes, trust, storage, cache_ages, listen, auth, limits, renewal, metrics })
+        let tracing = TracingConfig::read(document)?;
+        Ok(Self {
+            log_level,
+            gun_prefixes,
+            trust,
+            storage,
+            cache_ages,
+            listen,
+            auth,
+            limits,
+            renewal,
+            metrics,
+            tracing,
+        })
     }
 
     /// Everything that is refused, not only the first; sections do not depend on each other.
@@ -101,6 +118,7 @@ impl Config {
             Limits::read(document).err(),
             renewal::read(document).err(),
             MetricsConfig::read(document).err(),
+            TracingConfig::read(document).err(),
         ];
         refused.into_iter().flatten().collect()
     }

@@ -518,3 +518,32 @@ fn repositories_are_named_in_the_metrics_without_authentication_or_when_that_is_
     let said = refusal(&with("metrics.repository_names", "sometimes".into()));
     assert!(said.contains("metrics.repository_names") && said.contains("true or false"), "{said}");
 }
+
+#[test]
+fn nothing_is_traced_unless_a_collector_is_named() {
+    assert_eq!(load(&with("tracing", serde_json::json!({"sample_ratio": 0.5}))).unwrap().0.tracing, None);
+    let section = serde_json::json!({"otlp_endpoint": "https://c:4317", "sample_ratio": 0.5, "tls_ca_file": "/ca.pem"});
+    let (config, warnings) = load(&with("tracing", section)).unwrap();
+    let tracing = config.tracing.unwrap();
+    assert_eq!((tracing.collector.address(), tracing.collector.is_tls()), ("https://c:4317", true));
+    assert_eq!((tracing.ratio, tracing.ca_file.as_deref()), ("0.5".parse().unwrap(), Some(Path::new("/ca.pem"))));
+    assert_eq!(warnings, []);
+    let with_defaults = load(&with("tracing", serde_json::json!({"otlp_endpoint": "https://c:4317"}))).unwrap().0;
+    assert_eq!(with_defaults.tracing.unwrap().ratio, bulla_traces::Ratio::ALL);
+}
+
+#[test]
+fn plain_http_to_another_machine_s_collector_is_refused_unless_it_is_allowed() {
+    let plain = |allowed: bool| {
+        let section = serde_json::json!({"otlp_endpoint": "http://c:4317", "insecure_plain_http": allowed});
+        with("tracing", section)
+    };
+    assert_eq!(
+        refusal(&plain(false)),
+        "tracing.otlp_endpoint is plain http to another machine: use https, or set the key that allows it \
+         (tracing.insecure_plain_http)"
+    );
+    assert!(load(&plain(true)).unwrap().0.tracing.is_some());
+    let ratio = with("tracing", serde_json::json!({"sample_ratio": 1.5}));
+    assert_eq!(refusal(&ratio), "tracing.sample_ratio must be a number from 0 to 1");
+}

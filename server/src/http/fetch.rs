@@ -1,5 +1,6 @@
 //! GET of metadata: what is current, or one version, or one hash; whole, compressed, or that the client holds it.
 
+use bulla_traces::{SpanKind, child};
 use hyper::HeaderMap;
 use tuf_schema::Sha256;
 
@@ -14,6 +15,9 @@ use crate::auth::{Access, Pull};
 use crate::rate::Client;
 use crate::store::Stored;
 
+/// The span of what the database is asked for a read, in one statement or a few.
+pub(super) const READ: &str = "store.read";
+
 /// Who reads, and what the request says of the forms that it takes and holds.
 pub(super) struct Asking<'a> {
     pub(super) access: Access<Pull>,
@@ -23,7 +27,9 @@ pub(super) struct Asking<'a> {
 
 pub(super) async fn current(app: &App, asking: Asking<'_>, role: AskedRole) -> Result<Answer, ApiError> {
     let AskedRole::Role(role) = role else { return Err(ApiError::not_found()) };
-    let stored = app.reader.current(&asking.access, &role).await?.ok_or_else(ApiError::not_found)?;
+    let stored = child(READ, SpanKind::Internal, app.reader.current(&asking.access, &role))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     answered(app, &asking, stored, CacheClass::Current, app.cache_ages.current).await
 }
 
@@ -39,7 +45,9 @@ pub(super) async fn by_version(
         AskedVersion::Unreadable(digits) => return Err(ApiError::unreadable_version(&digits)),
     };
     let AskedRole::Role(role) = role else { return Err(ApiError::not_found()) };
-    let stored = app.reader.by_version(&asking.access, &role, version).await?.ok_or_else(ApiError::not_found)?;
+    let stored = child(READ, SpanKind::Internal, app.reader.by_version(&asking.access, &role, version))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     answered(app, &asking, stored, CacheClass::Consistent, app.cache_ages.consistent).await
 }
 
@@ -50,7 +58,9 @@ pub(super) async fn by_hash(
     sha256: Option<Sha256>,
 ) -> Result<Answer, ApiError> {
     let (AskedRole::Role(role), Some(sha256)) = (role, sha256) else { return Err(ApiError::not_found()) };
-    let stored = app.reader.by_sha256(&asking.access, &role, &sha256).await?.ok_or_else(ApiError::not_found)?;
+    let stored = child(READ, SpanKind::Internal, app.reader.by_sha256(&asking.access, &role, &sha256))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     answered(app, &asking, stored, CacheClass::Consistent, app.cache_ages.consistent).await
 }
 

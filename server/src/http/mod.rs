@@ -31,14 +31,16 @@ mod upload;
 mod upload_memory;
 mod watch;
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bulla_traces::{Asked, Tracer, failed, note};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::header::EXPECT;
-use hyper::{Method, Request, Response, Version};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use tracing::{error, info};
 
 pub(crate) use answer_body::AnswerBody;
@@ -53,6 +55,9 @@ use crate::app::App;
 use crate::metrics::Answered;
 use error::ApiError;
 use router::Route;
+
+/// Says which trace a request is part of (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 
 /// An answer, its body in memory.
 pub(crate) type Answer = Response<AnswerBody>;
@@ -95,14 +100,18 @@ where
     let longest =
         if operation == Some(Operation::UpdateTuf) { app.limits.request.saturating_mul(2) } else { app.limits.request };
     let work = tokio::time::timeout(longest, router::serve(app, peer, route, &head, &mut body));
-    let outcome = work.await.unwrap_or_else(|_| Err(ApiError::out_of_time()));
-    let (mut answer, failure) = match outcome {
-        Ok(answer) => (answer, None),
-        Err(error) => {
-            let failure = (error.code, error.reason.clone());
-            (error.into_response(), Some(failure))
-        }
+    let work = async {
+        let (answer, failure) = match work.await.unwrap_or_else(|_| Err(ApiError::out_of_time())) {
+            Ok(answer) => (answer, None),
+            Err(error) => {
+                let failure = (error.code, error.reason.clone());
+                (error.into_response(), Some(failure))
+            }
+        };
+        line.note_on_span(answer.status().as_u16(), failure.as_ref().map(|(code, _)| code.as_str()));
+        (answer, failure)
     };
+    let (mut answer, failure) = traced(app, operation, &head.headers, work).await;
     if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
         discard(body, app.limits.document_bytes, app.limits.request);
     }
@@ -119,6 +128,21 @@ where
     }
     line.write(status.as_u16(), duration, failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str())));
     answer
+}
+
+/// Does the work of an operation in a span. What has no operation is asked by balancers and monitors every few seconds.
+fn traced<'a, T: 'a>(
+    app: &App,
+    operation: Option<Operation>,
+    headers: &HeaderMap,
+    work: impl Future<Output = T> + 'a,
+) -> impl Future<Output = T> + 'a {
+    const OFF: &Tracer = &Tracer::off();
+    let tracer = if operation.is_some() { &app.tracer } else { OFF };
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    // of two nobody could say which is meant
+    let traceparent = given.next().filter(|_| given.next().is_none()).and_then(|value| value.to_str().ok());
+    tracer.request(Asked { name: operation.map_or("", Operation::as_str), traceparent }, work)
 }
 
 /// Takes some more of what a client sends and throws it away, so that it lives to read its answer: a connection closed
@@ -152,6 +176,23 @@ struct RequestLine {
 }
 
 impl RequestLine {
+    /// The same for whoever looks at the trace, but for the address and the reason, which may quote the client.
+    fn note_on_span(&self, status: u16, code: Option<&'static str>) {
+        note("bulla.request", || self.id.as_str());
+        note("http.request.method", || self.method.as_str());
+        note("http.response.status_code", || i64::from(status));
+        note("bulla.outcome", || code.unwrap_or("ok"));
+        let (gun, role) = &self.subject;
+        for (key, value) in [("bulla.gun", gun), ("bulla.role", role), ("bulla.version", &self.version)] {
+            if !value.is_empty() {
+                note(key, || value.as_str());
+            }
+        }
+        if status >= 500 {
+            failed();
+        }
+    }
+
     fn write(&self, status: u16, duration: Duration, failure: Option<(&str, &str)>) {
         let operation = self.operation.map_or("", Operation::as_str);
         let (gun, role, version, client) = (&self.subject.0, &self.subject.1, &self.version, self.client);

@@ -1,10 +1,12 @@
 //! GET of an update: everything that is current and that the client does not hold, in one answer.
 
+use bulla_traces::{SpanKind, child};
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use tuf_schema::update_answer::{self, Held, HeldFault, UpdateIndex};
 
 use super::error::ApiError;
+use super::fetch::READ;
 use super::{Answer, AnswerBody, path};
 use crate::app::App;
 use crate::auth::{Access, Pull};
@@ -17,7 +19,7 @@ const CONTENT: HeaderValue = HeaderValue::from_static(update_answer::CONTENT_TYP
 
 pub(super) async fn update(app: &App, access: Access<Pull>, client: Client, query: &str) -> Result<Answer, ApiError> {
     let held = held(query).map_err(|fault| ApiError::invalid_held(&fault))?;
-    let state = app.reader.state(&access).await?.ok_or_else(ApiError::not_found)?;
+    let state = child(READ, SpanKind::Internal, app.reader.state(&access)).await?.ok_or_else(ApiError::not_found)?;
     let most_bytes = app.answer_memory.most_bytes(client);
     let mut plan = app.catch_up.plan(state, &held, most_bytes);
     // charged before the documents are read, and each delta before the next is made; what is not needed for them after

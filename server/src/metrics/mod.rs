@@ -14,6 +14,7 @@ mod pools;
 mod publishes;
 mod requests;
 mod signer_calls;
+mod spans;
 
 pub(crate) use deltas::DeltaOutcome;
 pub(crate) use expiry::Expiry;
@@ -24,6 +25,7 @@ pub(crate) use signer_calls::{Call, SignerCalls};
 use std::sync::Arc;
 
 use bulla_database::PoolUse;
+use bulla_traces::Counts;
 
 use crate::clock::Clock;
 use crate::health::Standing;
@@ -46,6 +48,7 @@ pub(crate) struct Others<'a> {
     pub(crate) deltas: &'a Counters<DeltaOutcome>,
     pub(crate) expiry: Expiry,
     pub(crate) conditions: &'a [Standing],
+    pub(crate) spans: Counts,
 }
 
 impl Metrics {
@@ -76,6 +79,7 @@ impl Metrics {
         others.deltas.write(&mut page, "bulla_deltas_total", "Deltas that clients could have been sent.");
         others.expiry.write(&mut page);
         conditions::write(&mut page, others.conditions);
+        spans::write(&mut page, &others.spans);
         page.finish()
     }
 }

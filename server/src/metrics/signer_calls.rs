@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use bulla_traces::{SpanKind, child, failed, note};
+
 use super::label::{Histograms, Label};
 use super::page::Page;
 use crate::clock::Clock;
@@ -41,16 +43,25 @@ impl SignerCalls {
         Self { clock, seconds: Histograms::new() }
     }
 
-    /// Waits for the answer to a question and counts it.
+    /// Waits for the answer to a question, in a span of its own, and counts it.
     pub(crate) async fn timed<T>(
         &self,
         call: Call,
         question: impl Future<Output = Result<T, SignerError>> + Send,
     ) -> Result<T, SignerError> {
         let asked = self.clock.uptime();
-        let answer = question.await;
+        let (answer, outcome) = child(call.span(), SpanKind::Client, async {
+            let answer = question.await;
+            let outcome = CallOutcome::of(answer.as_ref().err());
+            note("bulla.outcome", || outcome.as_str());
+            if outcome != CallOutcome::Answered {
+                failed();
+            }
+            (answer, outcome)
+        })
+        .await;
         let took = self.clock.uptime().saturating_sub(asked);
-        self.seconds.observe(call, CallOutcome::of(answer.as_ref().err()), took);
+        self.seconds.observe(call, outcome, took);
         answer
     }
 
@@ -60,6 +71,17 @@ impl SignerCalls {
             "bulla_calls_to_signer_seconds",
             "What questions to the signer took, by how they ended.",
         );
+    }
+}
+
+impl Call {
+    fn span(self) -> &'static str {
+        match self {
+            Self::CreateKey => "signer.create_key",
+            Self::PublicKey => "signer.public_key",
+            Self::Sign => "signer.sign",
+            Self::Check => "signer.check",
+        }
     }
 }
 

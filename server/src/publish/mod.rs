@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla_traces::{SpanKind, child};
 use bytes::Bytes;
 use tuf_schema::{Gun, Role};
 
@@ -115,7 +116,7 @@ impl Publisher {
     /// The same.
     pub(crate) async fn take_back(&self, gun: &Gun, upload: Upload) -> Result<(), PublishError> {
         // Only this process's publishers wait here; against others the store decides.
-        let _turn = self.turns.take(gun).await;
+        let _turn = child("publish.turn", SpanKind::Internal, self.turns.take(gun)).await;
         let mut lost = PublishError::Overtaken { role: Role::Timestamp, current: None };
         for attempt in 0..MAX_ATTEMPTS {
             self.wait(attempt).await;
@@ -136,7 +137,7 @@ impl Publisher {
     /// gone and the upload is not to blame.
     async fn attempt(&self, gun: &Gun, upload: &Upload) -> Result<(), PublishError> {
         // Read before everything else: whatever changes later changes it as well.
-        let newest = self.store.newest(gun).await?;
+        let newest = child("store.newest", SpanKind::Internal, self.store.newest(gun)).await?;
         let update = match self.prepare(gun, &newest, upload).await {
             Ok(update) => update,
             // Versions only rise, so it is stale whatever else changed.
@@ -153,7 +154,7 @@ impl Publisher {
             Err(failure) => return Err(failure),
         };
         let is_uploaded = |role: &Role| upload.parts.iter().any(|part| part.role == *role && *role != Role::Timestamp);
-        match self.store.commit(&update).await {
+        match child("store.commit", SpanKind::Internal, self.store.commit(&update)).await {
             Err(StoreError::Conflict { role, current }) if is_uploaded(&role) => {
                 Err(PublishError::VersionConflict { role, current })
             }
@@ -198,7 +199,8 @@ impl Publisher {
             return Err(PublishError::Validation(Violation::NoRoot));
         }
         let root = newest.root.as_ref().map(|stored| self.roots.believe(gun, stored, now)).transpose()?;
-        let known = load::load(&*self.store, gun, newest, root, &parts).await?;
+        let loading = load::load(&*self.store, gun, newest, root, &parts);
+        let known = child("store.load", SpanKind::Internal, loading).await?;
         let judged = aside(size, {
             let (gun, limits) = (gun.clone(), self.limits);
             move || validate::validate(&gun, parts, &known, now, limits)

@@ -23,6 +23,7 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::logging::STARTUP;
+use crate::spans;
 use crate::watched::{Look, Watched};
 use door::Door;
 use tls::Tls;
@@ -83,8 +84,9 @@ pub async fn run_watching(
 ) -> Result<(), StartError> {
     let (tls, files_of_tls) = config.listen.tls.as_ref().map(Tls::start).transpose()?.unzip();
     let (is_open, settings) = (config.auth.is_none(), config.renewal);
+    let (tracer, export) = spans::start(config.tracing.as_ref(), &clock)?;
     let (app, mut watched) = App::new(config, clock).await?;
-    let app = Arc::new(app);
+    let app = Arc::new(app.traced_by(tracer));
     watched.extend(files_of_tls);
     if is_open {
         warn!(target: STARTUP, "no authentication: who reaches the port may read, publish and delete everything");
@@ -134,6 +136,9 @@ pub async fn run_watching(
     }
     if tokio::time::timeout(CLOSING, app.close()).await.is_err() {
         warn!("the database was not closed in time; what was acknowledged is stored");
+    }
+    if let Some(export) = export {
+        export.end().await;
     }
     info!("stopped");
     Ok(())

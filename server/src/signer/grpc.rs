@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -39,6 +40,9 @@ const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
 /// The metadata of a question for a signature that names its repository. The reference's contract has no place for it,
 /// and its signer passes over metadata.
 const GUN_METADATA: &str = "bulla-gun-bin";
+
+/// The metadata that names the trace (W3C Trace Context). The reference's signer passes over it.
+const TRACEPARENT: &str = "traceparent";
 
 /// Where the signer is and how to prove who asks.
 pub struct GrpcSettings {
@@ -117,14 +121,14 @@ impl GrpcSigner {
         self.connection().channel.clone()
     }
 
-    fn keys(&self) -> KeyManagementClient<Channel> {
-        KeyManagementClient::new(self.channel())
+    fn keys(&self) -> KeyManagementClient<InterceptedService<Channel, Continue>> {
+        KeyManagementClient::with_interceptor(self.channel(), GO_ON)
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
 
-    fn signer(&self) -> SignerClient<Channel> {
-        SignerClient::new(self.channel())
+    fn signer(&self) -> SignerClient<InterceptedService<Channel, Continue>> {
+        SignerClient::with_interceptor(self.channel(), GO_ON)
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_QUESTION_BYTES)
     }
@@ -305,6 +309,19 @@ impl RoleSigner for GrpcSigner {
     fn custody(&self) -> Custody {
         Custody::Remote
     }
+}
+
+/// Puts something into the metadata of each question.
+type Continue = fn(Request<()>) -> Result<Request<()>, Status>;
+
+const GO_ON: Continue = go_on_with_trace;
+
+/// Names the trace that a question is part of, if it is part of one.
+fn go_on_with_trace(mut request: Request<()>) -> Result<Request<()>, Status> {
+    if let Some(value) = bulla_traces::traceparent().and_then(|text| text.parse().ok()) {
+        request.metadata_mut().insert(TRACEPARENT, value);
+    }
+    Ok(request)
 }
 
 /// The question for a signature, with the repository that it is for.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bulla_database::dsn::SourceError;
+use bulla_traces::CollectorError;
 
 use super::{CallersError, WrappingError};
 use crate::audit::name::SignerName;
@@ -95,6 +96,16 @@ pub enum ConfigError {
     /// The database is not named, or not so that its driver could find it.
     #[error(transparent)]
     Address(#[from] SourceError),
+    /// Spans are not sent to this address.
+    #[error("{name} {fault} ({allow})")]
+    Collector {
+        /// The dotted name of the key.
+        name: &'static str,
+        /// The key that allows plain HTTP.
+        allow: &'static str,
+        /// Why not.
+        fault: CollectorError,
+    },
     /// A storage this signer does not have.
     #[error("storage.backend {found:?} is not supported: this signer accepts postgres, mysql, sqlite and memory")]
     UnknownBackend {

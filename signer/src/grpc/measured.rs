@@ -4,9 +4,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use bulla_traces::{Asked, Tracer, failed, note};
 use tonic::Code;
 use tonic::body::Body;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::codegen::{BoxFuture, Context, Poll, Service};
 use tonic::server::NamedService;
 
@@ -16,11 +17,19 @@ use crate::metrics::Metrics;
 /// The header that holds the status of an answer which is nothing but that.
 const STATUS: &str = "grpc-status";
 
+/// Names the trace that a request is part of (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
+/// Questions about health.
+const CHECK: &str = "Check";
+/// What is asked for by strangers.
+const OTHER: &str = "other";
+
 /// What requests are measured with.
 #[derive(Clone)]
 pub(crate) struct Measure {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tracer: Tracer,
 }
 
 /// A service whose requests are measured.
@@ -36,7 +45,7 @@ impl Measure {
     }
 }
 
-impl<S, B> Service<Request<Body>> for Measured<S>
+impl<S, B: 'static> Service<Request<Body>> for Measured<S>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -51,11 +60,24 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = method(request.uri().path());
+        // whoever looks after health asks every few seconds
+        let is_traced = !matches!(method, CHECK | OTHER);
+        let traceparent = if is_traced { traceparent(request.headers()) } else { None };
         let (begun, answer) = (self.measure.clock.uptime(), self.service.call(request));
-        let Measure { metrics, clock } = self.measure.clone();
-        Box::pin(async move {
+        let Measure { metrics, clock, tracer } = self.measure.clone();
+        let answer = async move {
             let answer = answer.await?;
             let code = answer.headers().get(STATUS).map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
+            note("rpc.grpc.status_code", || i64::from(i32::from(code)));
+            if code != Code::Ok {
+                failed();
+            }
+            Ok::<_, Infallible>((answer, code))
+        };
+        let tracer = if is_traced { tracer } else { Tracer::off() };
+        let answer = tracer.request(Asked { name: method, traceparent: traceparent.as_deref() }, answer);
+        Box::pin(async move {
+            let (answer, code) = answer.await?;
             let took = clock.uptime().saturating_sub(begun);
             metrics.count_request(method, format!("{code:?}"), took);
             tracing::debug!(method, ?code, microseconds = took.as_micros(), "request answered");
@@ -68,6 +90,13 @@ impl<S: NamedService> NamedService for Measured<S> {
     const NAME: &'static str = S::NAME;
 }
 
+/// The one trace that is named; of two nobody could say which is meant.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    let first = given.next().filter(|_| given.next().is_none())?;
+    first.to_str().ok().map(str::to_owned)
+}
+
 /// The name of a method of ours; what others ask for is one.
 fn method(path: &str) -> &'static str {
     match path.rsplit('/').next() {
@@ -75,7 +104,7 @@ fn method(path: &str) -> &'static str {
         Some("CreateKey") => "CreateKey",
         Some("DeleteKey") => "DeleteKey",
         Some("GetKeyInfo") => "GetKeyInfo",
-        Some("Check") => "Check",
-        _ => "other",
+        Some("Check") => CHECK,
+        _ => OTHER,
     }
 }

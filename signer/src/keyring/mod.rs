@@ -6,6 +6,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla_traces::{SpanKind, carried, child, note, within};
 use tokio::sync::{Mutex, MutexGuard};
 use tuf_schema::key::{KeyId, KeyType, PublicKey};
 use tuf_schema::sign::RawSignature;
@@ -259,7 +260,7 @@ impl Keyring {
             let signed = keyring.sign_unrecorded(&caller, &id, gun.as_ref(), &content, &mut known).await;
             let (purpose, version, content) = (known.purpose.as_ref(), known.version, Some(Sha256::of(&content)));
             let key_use = KeyUse { purpose, content, version, ..of_caller };
-            keyring.record(&caller, &key_use, &signed).await?;
+            child("audit.record", SpanKind::Internal, keyring.record(&caller, &key_use, &signed)).await?;
             signed
         })
         .await
@@ -427,13 +428,17 @@ impl Keyring {
         content: &[u8],
         known: &mut Known,
     ) -> Result<Signed, KeyringError> {
-        let Some(record) = self.records.find(id, self.now(), || self.store.find(id)).await? else {
+        let finding = self.records.find(id, self.now(), || self.store.find(id));
+        let Some(record) = child("store.find", SpanKind::Internal, finding).await? else {
             // another process may have deleted it while it was held open here
             self.backend.forget(id);
             return Err(KeyringError::SigningKeyNotFound(id.clone()));
         };
         let purpose = self.taken_roles.purpose(&record).await?;
         known.purpose = Some(purpose.clone());
+        note("bulla.key", || id.as_str());
+        note("bulla.gun", || purpose.gun_text());
+        note("bulla.role", || purpose.role_text());
         let not_yours = |source| KeyringError::NotYours { key: id.clone(), source };
         caller.rights().reach(record.key.key_type(), &purpose).map_err(not_yours)?;
         if let Some(since) = record.retired {
@@ -457,7 +462,7 @@ impl Keyring {
         };
         // who may not sign with a key does not keep its owner from it
         self.limits.count_signature(id)?;
-        let signature = self.backend.sign(&record, content).await?;
+        let signature = child("key.sign", SpanKind::Internal, self.backend.sign(&record, content)).await?;
         if let (None, Some(role)) = (purpose.role, role) {
             let taking = Taken { role: role.clone(), gun: gun.cloned() };
             // another signer, or another question, may have been first with another document
@@ -497,7 +502,7 @@ impl Keyring {
 async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, KeyringError>> + Send + 'static,
 ) -> Result<T, KeyringError> {
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(BackendError::Ended.into()))
+    tokio::spawn(within(carried(), work)).await.unwrap_or_else(|_| Err(BackendError::Ended.into()))
 }
 
 #[cfg(test)]
