@@ -101,6 +101,8 @@ async fn a_tenant_is_answered_as_if_there_were_no_other() {
                 for one in body["repositories"].as_array_mut().unwrap() {
                     for role in one["roles"].as_object_mut().unwrap().values_mut() {
                         role["expires"] = Value::Null;
+                        // and each has keys of its own
+                        role["keys"] = Value::Null;
                     }
                 }
                 let headers: Vec<_> =
