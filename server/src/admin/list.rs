@@ -41,6 +41,9 @@ pub async fn list(
 ) -> Result<Verdict, AdminError> {
     let store = open::existing(&config.storage, &clock).await?;
     let query = PageQuery { prefix: request.prefix.clone(), after: request.after.clone(), limit: request.limit };
+    if query.after.is_none() {
+        store.adopt().await?;
+    }
     let page = page(&*store, &query).await?;
     let now = clock.now();
     if request.json {

@@ -291,16 +291,12 @@ impl MetadataStore for MemoryStore {
         let limit = count(query.limit.into());
         let looked_at: Vec<&Gun> = state.files.keys().filter(is_meant).take(limit).collect();
         let next = if looked_at.len() < limit { None } else { looked_at.last().map(|gun| gun.as_str().to_owned()) };
-        let beginning = |gun: &Gun, role: BaseRole| {
-            let stored = state.newest(gun, &role.into())?;
-            let bytes = stored.bytes.slice(..stored.bytes.len().min(beginning_bytes(role)));
-            Some((role, Beginning { version: Some(stored.version.number().into()), bytes }))
-        };
-        let row = |gun: &Gun| RepositoryRow {
-            name: gun.as_str().to_owned(),
-            newest: BaseRole::ALL.into_iter().filter_map(|role| beginning(gun, role)).collect(),
-        };
-        Ok(OverviewPage { repositories: looked_at.into_iter().map(row).collect(), next })
+        Ok(OverviewPage { repositories: looked_at.into_iter().map(|gun| state.row(gun)).collect(), next })
+    }
+
+    async fn overview_of(&self, gun: &Gun) -> Result<Option<RepositoryRow>, StoreError> {
+        let state = self.state();
+        Ok(state.files.contains_key(gun).then(|| state.row(gun)))
     }
 
     async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {
@@ -324,6 +320,19 @@ impl MetadataStore for MemoryStore {
 }
 
 impl State {
+    /// What is newest of a repository.
+    fn row(&self, gun: &Gun) -> RepositoryRow {
+        let beginning = |role: BaseRole| {
+            let stored = self.newest(gun, &role.into())?;
+            let bytes = stored.bytes.slice(..stored.bytes.len().min(beginning_bytes(role)));
+            Some((role, Beginning { version: Some(stored.version.number().into()), bytes }))
+        };
+        RepositoryRow {
+            name: gun.as_str().to_owned(),
+            newest: BaseRole::ALL.into_iter().filter_map(beginning).collect(),
+        }
+    }
+
     fn versions(&self, gun: &Gun, role: &Role) -> Option<&Versions> {
         self.files.get(gun)?.get(role)
     }

@@ -108,8 +108,17 @@ pub trait MetadataStore: Send + Sync {
     /// The same files without their bytes. For administration.
     async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError>;
 
-    /// Looks at the next names and tells what is newest under each, in the order of their bytes. For administration.
+    /// Sees to it that [`Self::overview`] knows what another server stored in the same database. For administration: a
+    /// server does it in the background.
+    async fn adopt(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Looks at the next names and tells what is newest under each, in the order of their bytes. Writes nothing.
     async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError>;
+
+    /// The same of one GUN, and without a look at any other; `None` when nothing is stored of it.
+    async fn overview_of(&self, gun: &Gun) -> Result<Option<RepositoryRow>, StoreError>;
 
     /// Looks at the next files of a GUN and tells which of them are [old](OldFiles). For administration.
     async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError>;

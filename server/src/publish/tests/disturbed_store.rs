@@ -7,7 +7,7 @@ use tuf_schema::Sha256;
 use super::*;
 use crate::store::{
     Aging, AgingPage, Dropped, FileKey, FileRow, Lease, Misfit, Newest, OldFiles, OldFilesPage, OverviewPage,
-    OverviewQuery, RenewalKey,
+    OverviewQuery, RenewalKey, RepositoryRow,
 };
 
 /// Counts what it is asked, and may refuse some of it.
@@ -173,6 +173,10 @@ impl MetadataStore for DisturbedStore {
 
     async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
         self.stored.overview(query).await
+    }
+
+    async fn overview_of(&self, gun: &Gun) -> Result<Option<RepositoryRow>, StoreError> {
+        self.stored.overview_of(gun).await
     }
 
     async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {

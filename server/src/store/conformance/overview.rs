@@ -16,6 +16,7 @@ on_every_store!(
     of_a_long_file_the_beginning_is_told,
     names_that_differ_in_case_are_told_each_with_its_own_files,
     files_are_named_page_by_page_without_their_bytes,
+    one_repository_is_told_as_on_a_page_and_no_other_is,
 );
 
 async fn overview(subject: &Subject, prefix: &str, after: Option<&str>, limit: u32) -> OverviewPage {
@@ -179,4 +180,17 @@ async fn files_are_named_page_by_page_without_their_bytes(subject: Subject) {
     let ids: Vec<i64> = first.iter().chain(&rest).map(|key| key.id).collect();
     assert_eq!(ids, rows.iter().map(|row| row.id).collect::<Vec<_>>());
     assert!(keys("c", None, 10).await.is_empty());
+}
+
+async fn one_repository_is_told_as_on_a_page_and_no_other_is(subject: Subject) {
+    commit(&subject, "a", 1, vec![file("root", 1), file("targets", 9)]).await;
+    commit(&subject, "a/b", 7, Vec::new()).await;
+    commit(&subject, "gone", 1, Vec::new()).await;
+    assert!(subject.store.delete(&gun("gone")).await.unwrap());
+    for row in overview(&subject, "", None, 10).await.repositories {
+        assert_eq!(subject.store.overview_of(&gun(&row.name)).await.unwrap(), Some(row));
+    }
+    for name in ["A", "a/c", "a/bc", "gone", "a\u{10ffff}", "a_", "a%"] {
+        assert_eq!(subject.store.overview_of(&gun(name)).await.unwrap(), None, "{name}");
+    }
 }

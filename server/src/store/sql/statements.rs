@@ -86,6 +86,7 @@ pub(super) struct Statements<E> {
     pub(super) file_keys: Statement<E>,
     /// See there.
     pub(super) overview: Statement<E>,
+    pub(super) overview_of: Statement<E>,
     pub(super) old_files: Statement<E>,
     pub(super) remove_files: Statement<E>,
     pub(super) check: Statement<E>,
@@ -185,7 +186,8 @@ impl<E: Engine> Statements<E> {
                 "SELECT id, role, version FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
                  ORDER BY id LIMIT $3"
             )),
-            overview: Statement::new(&overview::statement(&same_gun)),
+            overview: Statement::new(&overview::of_page(&same_gun)),
+            overview_of: Statement::new(&overview::of_one(&same_gun)),
             old_files: Statement::new(&old_files::find::<E>()),
             remove_files: Statement::new(&old_files::remove()),
             check: Statement::new("SELECT count(*) FROM change_category"),

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::publish::ValidatedUpdate;
 use crate::store::{
     Aging, AgingPage, Change, ChangeQuery, ChangeWindow, Dropped, FileKey, FileRow, Floors, Lease, MetadataStore,
-    Misfit, Newest, OldFiles, OldFilesPage, OverviewPage, OverviewQuery, RenewalKey, StoreError, Stored,
+    Misfit, Newest, OldFiles, OldFilesPage, OverviewPage, OverviewQuery, RenewalKey, RepositoryRow, StoreError, Stored,
 };
 
 /// How many files are looked at in one statement for repositories that have no row of ours.
@@ -201,7 +201,7 @@ impl<E: Engine> SqlStore<E> {
     }
 
     /// Gives each repository that another server stored a row of ours: at first all of them, then the newer ones.
-    async fn adopt(&self) -> Result<(), StoreError> {
+    async fn adopt_new(&self) -> Result<(), StoreError> {
         let mut after = self.adopted.load(Ordering::Relaxed).saturating_sub(ADOPTED_AGAIN).max(0);
         let now = Value::Number(to_micros(self.clock.now()));
         loop {
@@ -358,7 +358,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
 
     async fn aging(&self, query: &Aging) -> Result<AgingPage, StoreError> {
         if query.after.is_none() {
-            self.adopt().await?;
+            self.adopt_new().await?;
         }
         let values = [
             // No name is empty, so all of them come after "".
@@ -414,7 +414,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
 
     async fn guns(&self, after: Option<&Gun>, limit: u32) -> Result<Vec<Gun>, StoreError> {
         if after.is_none() {
-            self.adopt().await?;
+            self.adopt_new().await?;
         }
         let mut after = after.map_or("", Gun::as_str).to_owned();
         // A page of which nothing is there any more, or is a GUN, is not the end.
@@ -431,7 +431,7 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
 
     async fn strange_names(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         if after.is_empty() {
-            self.adopt().await?;
+            self.adopt_new().await?;
         }
         let mut after = after.to_owned();
         loop {
@@ -464,10 +464,15 @@ impl<E: Engine> MetadataStore for SqlStore<E> {
     }
 
     async fn overview(&self, query: &OverviewQuery) -> Result<OverviewPage, StoreError> {
-        if query.after.is_none() {
-            self.adopt().await?;
-        }
         overview::page(&self.database, &self.statements, query).await
+    }
+
+    async fn overview_of(&self, gun: &Gun) -> Result<Option<RepositoryRow>, StoreError> {
+        overview::one(&self.database, &self.statements, gun).await
+    }
+
+    async fn adopt(&self) -> Result<(), StoreError> {
+        self.adopt_new().await
     }
 
     async fn old_files(&self, gun: &Gun, query: &OldFiles<'_>) -> Result<OldFilesPage, StoreError> {

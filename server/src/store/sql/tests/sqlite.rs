@@ -120,12 +120,17 @@ async fn a_file_by_hash_is_asked_for_each_time_and_what_the_newest_timestamp_lea
 async fn a_page_of_repositories_begins_at_its_first_name_and_its_files_are_found_by_their_index() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory).await;
-    let statement = Statement::new(&format!("EXPLAIN QUERY PLAN {:?}", store.statements.overview));
-    let values = [Value::Text("a"), Value::Text("a"), Value::Number(1)];
-    let rows = store.database.fetch(&statement, &values).await.unwrap();
-    let plan: Vec<_> = rows.iter().map(|row| row.text(3).unwrap().unwrap()).collect();
-    assert!(plan.iter().any(|step| step.contains("bulla_repositories") && step.contains("(gun>?)")), "{plan:?}");
-    assert!(!plan.iter().any(|step| step.contains("SCAN t") || step.contains("TEMP B-TREE")), "{plan:?}");
+    let (page, one) = (&store.statements.overview, &store.statements.overview_of);
+    for (statement, values, found) in [
+        (page, &[Value::Text("a"), Value::Text("a"), Value::Number(1)][..], "(gun>?)"),
+        (one, &[Value::Text("a")], "(gun=?)"),
+    ] {
+        let explain = Statement::new(&format!("EXPLAIN QUERY PLAN {statement:?}"));
+        let rows = store.database.fetch(&explain, values).await.unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.text(3).unwrap().unwrap()).collect();
+        assert!(plan.iter().any(|step| step.contains("bulla_repositories") && step.contains(found)), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("SCAN t") || step.contains("TEMP B-TREE")), "{plan:?}");
+    }
 }
 
 #[tokio::test]
@@ -139,6 +144,7 @@ async fn a_version_that_is_no_number_hides_no_other_repository_and_no_other_file
         );
         store.database.execute(&insert, &[Value::Text(gun), version]).await.unwrap();
     }
+    store.adopt().await.unwrap();
     let page = store.overview(&OverviewQuery { limit: 10, ..OverviewQuery::default() }).await.unwrap();
     let version = |row: &RepositoryRow| (row.name.clone(), row.newest.get(&BaseRole::Root).unwrap().version);
     let found: Vec<_> = page.repositories.iter().map(version).collect();

@@ -349,6 +349,8 @@ async fn every_repository_is_told(store: &dyn MetadataStore, files: &[FileOfThem
         let known = newest.entry((file.gun.as_str(), role)).or_insert((version, bytes));
         *known = (*known).max((version, bytes));
     }
+    assert_eq!(store.overview(whole).await.unwrap(), OverviewPage::default());
+    store.adopt().await.unwrap();
     let page = store.overview(whole).await.unwrap();
     assert_eq!(page.next, None);
     let told = page.repositories.iter().flat_map(|row| {
