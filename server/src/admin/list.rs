@@ -22,7 +22,7 @@ pub struct ListRequest {
     pub prefix: String,
     /// Only those behind this name.
     pub after: Option<String>,
-    /// How many, at most [`MAX_LISTED`].
+    /// How many, at most [`super::MAX_LISTED`].
     pub limit: u32,
     /// Print JSON, one object a line.
     pub json: bool,
