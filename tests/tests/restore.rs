@@ -191,19 +191,40 @@ async fn a_backup_takes_the_place_of_nothing_and_leaves_nothing_else() {
 }
 
 #[tokio::test]
-async fn versions_are_not_moved_on_without_a_signer() {
+async fn what_is_missing_for_going_on_is_told_before_anything_is_restored() {
     let mut lost = Lost::new().await;
     lost.stack.signer.as_mut().unwrap().kill().await.unwrap();
     lost.lose().await;
+    for (arguments, why) in [
+        (&["--advance", "--seen", "/nowhere"][..], "/nowhere has no directory `tuf`"),
+        (&["--advance"], "signer"),
+        (&["--advance", "0"], "0 is not in 1..=2000000"),
+        (&["--seen", "/nowhere"], "--advance"),
+    ] {
+        let (said, status) = lost.restore(arguments).await;
+        assert_eq!((status, said.contains(why)), (1, true), "{arguments:?}: {said}");
+        assert!(!lost.stack.folder().join("server.db").exists(), "{arguments:?}: {said}");
+    }
+    lost.stack.restart_signer().await.unwrap();
     let (said, status) = lost.restore(&["--advance"]).await;
-    assert_eq!(
-        (status, said.contains("the backup is restored, but nothing is signed above it yet")),
-        (1, true),
+    assert_eq!((status, said.contains("snapshot 100002, timestamp 100002")), (0, true), "{said}");
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_read_keeps_the_others_from_nothing() {
+    let mut lost = Lost::new().await;
+    let directory = lost.see_all().await;
+    let metadata = directory.join("tuf/restore.test/long/metadata");
+    std::fs::create_dir_all(&metadata).unwrap();
+    std::fs::File::create(metadata.join("root.json")).unwrap().set_len((64 << 20) + 1).unwrap();
+    lost.lose().await;
+    let (said, status) = lost.restore(&["--advance", "1", "--seen", text(&directory)]).await;
+    assert_eq!(status, 2, "{said}");
+    assert!(
+        said.contains("restore.test/long: not taken back from ") && said.contains("more than 67108864 bytes"),
         "{said}"
     );
-    lost.stack.restart_signer().await.unwrap();
-    let (said, status) = admin(&lost.stack, &["advance"]).await;
-    assert_eq!((status, said.contains("snapshot 100002, timestamp 100002")), (0, true), "{said}");
+    assert!(said.contains(&format!("{GUN}: snapshot 5, timestamp 5\n")), "{said}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::publish::Publisher;
 use crate::publish::roots::TrustedRoots;
 use crate::read::{Advanced, Reader, RenewError};
-use crate::signer::SignerError;
+use crate::signer::{RoleSigner, SignerError};
 use crate::store::{Floors, MetadataStore, StoreError};
 
 /// How far versions are moved on when nothing else is asked for: more than a publish each second of a day.
@@ -46,6 +46,24 @@ pub struct AdvanceRequest {
     pub json: bool,
 }
 
+/// What is needed beside the database: looked for before anything is changed.
+pub(super) struct Ready {
+    directories: Vec<TrustDirectory>,
+    signer: Arc<dyn RoleSigner>,
+}
+
+impl Ready {
+    /// # Errors
+    /// [`AdminError`] when a trust directory is none, or the signer does not answer.
+    pub(super) async fn look(config: &Config, request: &AdvanceRequest) -> Result<Self, AdminError> {
+        let directories = request.seen.iter().map(|path| TrustDirectory::open(path, config.limits.document_bytes));
+        let directories = directories.collect::<Result<_, _>>()?;
+        let signer = open::signer(&config.trust)?.ok_or(AdminError::LocalKeys)?;
+        signer.check().await?;
+        Ok(Self { directories, signer })
+    }
+}
+
 /// Publishes again what the trust directories hold and the database lacks, and signs snapshot and timestamp of every
 /// repository above what is stored and what was seen. Deletes nothing.
 ///
@@ -58,10 +76,18 @@ pub async fn advance(
     clock: Arc<dyn Clock>,
     output: &mut (dyn Write + Send),
 ) -> Result<Verdict, AdminError> {
-    let directories = request.seen.iter().map(|path| TrustDirectory::open(path, config.limits.document_bytes));
-    let directories = directories.collect::<Result<Vec<_>, _>>()?;
-    let signer = open::signer(&config.trust)?.ok_or(AdminError::LocalKeys)?;
-    signer.check().await?;
+    advance_with(Ready::look(config, request).await?, config, request, clock, output).await
+}
+
+/// The same, when everything is there.
+pub(super) async fn advance_with(
+    ready: Ready,
+    config: &Config,
+    request: &AdvanceRequest,
+    clock: Arc<dyn Clock>,
+    output: &mut (dyn Write + Send),
+) -> Result<Verdict, AdminError> {
+    let Ready { directories, signer } = ready;
     let store = open::existing(&config.storage, &clock).await?;
     let chance = Arc::new(SystemRandom::new());
     let (limits, told) = (config.limits.publish, Told::new(request.json, output));
@@ -95,8 +121,11 @@ struct Advancing<'a> {
 impl Advancing<'_> {
     async fn take_back(&mut self, directory: &TrustDirectory, only: Option<&Gun>) -> Result<(), AdminError> {
         for gun in directory.guns()?.into_iter().filter(|gun| only.is_none_or(|only| only == gun)) {
-            let documents = directory.documents(&gun)?;
-            let taken = self.take_back.documents(&gun, &documents).await.map_err(AdminError::TakeBack)?;
+            let taken = match directory.documents(&gun) {
+                Ok(documents) => self.take_back.documents(&gun, &documents).await.map_err(AdminError::TakeBack)?,
+                // one that cannot be read keeps the others from nothing
+                Err(error) => TakenBack { refused: vec![with_sources(&error)], ..TakenBack::default() },
+            };
             let seen = self.seen.entry(gun.clone()).or_default();
             seen.snapshot = seen.snapshot.max(taken.seen.snapshot);
             seen.timestamp = seen.timestamp.max(taken.seen.timestamp);

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::advance::{AdvanceRequest, advance};
+use super::advance::{AdvanceRequest, Ready, advance_with};
 use super::copy::copy;
 use super::error::AdminError;
 use super::verify::Verdict;
@@ -52,7 +52,7 @@ pub async fn backup(
 }
 
 /// Copies everything from the backup `file`, which is only read, into the configured database, which must be empty; then
-/// [`advance`]s it, if that is asked for.
+/// goes on as `admin advance`, if that is asked for.
 ///
 /// # Errors
 /// [`AdminError`]; nothing is in the database then, unless it is [`AdminError::NotAdvanced`].
@@ -63,13 +63,14 @@ pub async fn restore(
     clock: Arc<dyn Clock>,
     output: &mut (dyn Write + Send),
 ) -> Result<Verdict, AdminError> {
+    let Some(request) = request else {
+        put_back(file, &config.storage, clock, output).await?;
+        return Ok(Verdict::Whole);
+    };
+    let ready = Ready::look(config, request).await?;
     put_back(file, &config.storage, Arc::clone(&clock), output).await?;
-    match request {
-        Some(request) => {
-            advance(config, request, clock, output).await.map_err(|error| AdminError::NotAdvanced(Box::new(error)))
-        }
-        None => Ok(Verdict::Whole),
-    }
+    let advanced = advance_with(ready, config, request, clock, output).await;
+    advanced.map_err(|error| AdminError::NotAdvanced(Box::new(error)))
 }
 
 async fn put_back(

@@ -123,37 +123,14 @@ fn for_a_shell(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::clock::TestClock;
-    use crate::publish::{NewFile, ValidatedUpdate};
-    use crate::store::MetadataStore as _;
-    use crate::store::memory::MemoryStore;
-    use bytes::Bytes;
-    use tuf_schema::{Gun, Version};
+    use tuf_schema::Version;
 
-    const NOW: &str = "2026-11-21T21:05:00Z";
+    use super::*;
+    use crate::publish::NewFile;
+    use crate::repositories::testing::{NOW, file, request, store};
 
     fn now() -> UtcTime {
         UtcTime::parse(NOW).unwrap()
-    }
-
-    fn file(role: Role, before: &str, date: &str) -> NewFile {
-        let content = format!(r#"{{"signed":{{{before}"expires":"{date}","version":1}},"signatures":[]}}"#);
-        NewFile::new(role, Version::FIRST, Bytes::from(content))
-    }
-
-    async fn store(repositories: impl IntoIterator<Item = (String, Vec<NewFile>)>) -> MemoryStore {
-        let store = MemoryStore::new(TestClock::at(NOW));
-        for (name, others) in repositories {
-            let timestamp = file(Role::Timestamp, "", "2026-12-01T21:05:00Z");
-            let update = ValidatedUpdate::for_store_tests(&Gun::parse(&name).unwrap(), None, timestamp, others);
-            store.commit(&update).await.unwrap();
-        }
-        store
-    }
-
-    fn request(limit: u32, after: Option<&str>) -> PageQuery {
-        PageQuery { prefix: String::new(), after: after.map(str::to_owned), limit }
     }
 
     fn text(page: &Page) -> String {

@@ -2,7 +2,7 @@
 //! here.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ const MAX_FILES: usize = 4096;
 /// A directory such as `~/.docker/trust` or `~/.notary`.
 pub(super) struct TrustDirectory {
     path: PathBuf,
-    /// The longest document that is read, in bytes.
-    longest: usize,
+    /// How many bytes the documents of one repository may have: what one upload may.
+    most_bytes: usize,
 }
 
 /// Why a trust directory cannot be used.
@@ -36,13 +36,13 @@ pub enum TrustDirectoryError {
         /// What the system says.
         source: io::Error,
     },
-    /// A document is too long.
-    #[error("{path} has more than {longest} bytes (limits.document_bytes)", path = path.display())]
+    /// The documents of a repository are too long.
+    #[error("{path} and what was read before it of the repository have more than {most} bytes (limits.document_bytes)", path = path.display())]
     TooLong {
-        /// The file.
+        /// The file at which it was found out.
         path: PathBuf,
-        /// How many bytes it may have.
-        longest: usize,
+        /// How many bytes all of them may have.
+        most: usize,
     },
     /// There are too many directories.
     #[error("{path} holds more than {MAX_DIRECTORIES} directories", path = .0.display())]
@@ -53,12 +53,12 @@ pub enum TrustDirectoryError {
 }
 
 impl TrustDirectory {
-    /// `longest`: how many bytes a document may have.
-    pub(super) fn open(path: &Path, longest: usize) -> Result<Self, TrustDirectoryError> {
+    /// `most_bytes`: how many the documents of one repository may have, all together.
+    pub(super) fn open(path: &Path, most_bytes: usize) -> Result<Self, TrustDirectoryError> {
         if !path.join("tuf").is_dir() {
             return Err(TrustDirectoryError::NoTrustDirectory(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned(), longest })
+        Ok(Self { path: path.to_owned(), most_bytes })
     }
 
     /// Where it is.
@@ -77,7 +77,8 @@ impl TrustDirectory {
             }
             let name = directory.strip_prefix(&top).ok().and_then(Path::to_str);
             if let Some(gun) = name.and_then(|name| Gun::parse(name).ok())
-                && directory.join("metadata").join("root.json").is_file()
+                && is_itself(&directory.join("metadata"), FileType::is_dir)
+                && is_itself(&directory.join("metadata").join("root.json"), FileType::is_file)
             {
                 found.push(gun);
             }
@@ -90,7 +91,7 @@ impl TrustDirectory {
     /// The documents of a repository by their roles; a file that bears no role's name is none of them.
     pub(super) fn documents(&self, gun: &Gun) -> Result<BTreeMap<Role, Bytes>, TrustDirectoryError> {
         let metadata = self.path.join("tuf").join(gun.as_str()).join("metadata");
-        let (mut found, mut waiting) = (BTreeMap::new(), vec![metadata.clone()]);
+        let (mut found, mut waiting, mut left) = (BTreeMap::new(), vec![metadata.clone()], self.most_bytes);
         while let Some(directory) = waiting.pop() {
             for (path, kind) in entries(&directory)? {
                 if kind.is_dir() {
@@ -106,27 +107,34 @@ impl TrustDirectory {
                 if found.len() == MAX_FILES {
                     return Err(TrustDirectoryError::TooManyFiles(metadata));
                 }
-                found.insert(role, self.read(path)?);
+                let document = self.read(path, left)?;
+                left = left.saturating_sub(document.len());
+                found.insert(role, document);
             }
         }
         Ok(found)
     }
 
-    fn read(&self, path: PathBuf) -> Result<Bytes, TrustDirectoryError> {
+    fn read(&self, path: PathBuf, left: usize) -> Result<Bytes, TrustDirectoryError> {
         // one byte more than allowed tells a longer file
-        let most = u64::try_from(self.longest).unwrap_or(u64::MAX).saturating_add(1);
+        let most = u64::try_from(left).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|file| file.take(most).read_to_end(&mut bytes));
         match read {
-            Ok(length) if length > self.longest => Err(TrustDirectoryError::TooLong { path, longest: self.longest }),
+            Ok(length) if length > left => Err(TrustDirectoryError::TooLong { path, most: self.most_bytes }),
             Ok(_) => Ok(bytes.into()),
             Err(source) => Err(TrustDirectoryError::Unreadable { path, source }),
         }
     }
 }
 
+/// Whether this is there and of that kind, and not a link to something else.
+fn is_itself(path: &Path, kind: fn(&FileType) -> bool) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| kind(&found.file_type()))
+}
+
 /// What is in a directory that is there; links are told as links, and none is followed.
-fn entries(directory: &Path) -> Result<Vec<(PathBuf, fs::FileType)>, TrustDirectoryError> {
+fn entries(directory: &Path) -> Result<Vec<(PathBuf, FileType)>, TrustDirectoryError> {
     let listed = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed.and_then(|entries| {
@@ -184,12 +192,25 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_the_longest_length_is_read_and_one_byte_more_is_refused() {
+    fn what_lies_behind_a_link_is_no_repository() {
+        let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        write(&elsewhere, "a/metadata/root.json", b"root");
+        write(&folder, "b/changelist/0.json", b"?");
+        write(&folder, "c/metadata/targets.json", b"targets");
+        let theirs = elsewhere.path().join("tuf/a/metadata");
+        std::os::unix::fs::symlink(&theirs, folder.path().join("tuf/b/metadata")).unwrap();
+        std::os::unix::fs::symlink(theirs.join("root.json"), folder.path().join("tuf/c/metadata/root.json")).unwrap();
+        assert_eq!(TrustDirectory::open(folder.path(), 100).unwrap().guns().unwrap(), []);
+    }
+
+    #[test]
+    fn documents_of_the_most_bytes_together_are_read_and_one_byte_more_is_refused() {
         let folder = TempDir::new().unwrap();
-        write(&folder, "a/metadata/root.json", b"12345");
-        assert!(TrustDirectory::open(folder.path(), 5).unwrap().documents(&gun("a")).is_ok());
+        write(&folder, "a/metadata/root.json", b"123");
+        write(&folder, "a/metadata/targets.json", b"45");
+        assert_eq!(TrustDirectory::open(folder.path(), 5).unwrap().documents(&gun("a")).unwrap().len(), 2);
         let refused = TrustDirectory::open(folder.path(), 4).unwrap().documents(&gun("a"));
-        assert!(matches!(refused, Err(TrustDirectoryError::TooLong { longest: 4, .. })));
+        assert!(matches!(refused, Err(TrustDirectoryError::TooLong { most: 4, .. })));
     }
 
     #[test]

@@ -101,9 +101,10 @@ pub(crate) enum AdminVerb {
         /// What `admin backup` wrote; it is only read, and copied into TMPDIR
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Sign snapshot and timestamp of every repository anew, so far above the backup's versions (100000)
-        #[arg(long, value_name = "VERSIONS", num_args = 0..=1, default_missing_value = "100000", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ADVANCE)))]
-        advance: Option<u32>,
+        /// Sign snapshot and timestamp of every repository anew, so far above the backup's versions; as far as `admin advance`
+        /// if no number is given
+        #[arg(long, value_name = "VERSIONS", num_args = 0..=1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ADVANCE)))]
+        advance: Option<Option<u32>>,
         /// As for `admin advance`
         #[arg(long, value_name = "DIRECTORY", requires = "advance")]
         seen: Vec<PathBuf>,
@@ -174,6 +175,7 @@ async fn work(verb: AdminVerb, config: &Config, output: &mut (dyn Write + Send))
             Ok(ExitCode::SUCCESS)
         }
         AdminVerb::Restore { file, advance, seen } => {
+            let advance = advance.map(|by| by.unwrap_or(DEFAULT_ADVANCE));
             let advance = advance.map(|by| AdvanceRequest { by, seen, gun: None, json: false });
             Ok(status(admin::restore(config, &file, advance.as_ref(), clock, output).await?))
         }
