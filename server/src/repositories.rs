@@ -82,25 +82,27 @@ pub(crate) async fn page(store: &dyn MetadataStore, query: &PageQuery) -> Result
     }
 }
 
-/// The same of the repositories that bear one of `names`. No other is looked at, so that none leaves a trace, in time either.
+/// The same of the repositories that bear one of `names`. No other is looked at, so that none leaves a trace, in time either. A
+/// token may name a thousand that are not there: a page looks for [`READ_AT_A_TIME`] names at most, and may be short.
 pub(crate) async fn page_of(
     store: &dyn MetadataStore,
     names: &BTreeSet<Gun>,
     after: Option<&str>,
     limit: u32,
 ) -> Result<Page, StoreError> {
-    let limit = usize::try_from(limit.min(MAX_LISTED)).unwrap_or_default();
+    let limit = usize::try_from(limit.min(READ_AT_A_TIME)).unwrap_or_default();
+    // one more, to know whether there is one
+    let behind = |name: &&Gun| after.is_none_or(|after| name.as_str() > after);
+    let meant: Vec<&Gun> = names.iter().filter(behind).take(limit.saturating_add(1)).collect();
     let mut repositories = Vec::new();
-    for name in names.iter().filter(|name| after.is_none_or(|after| name.as_str() > after)) {
-        let found = store.overview_of(name).await?;
-        let Some(row) = found else { continue };
-        if repositories.len() == limit {
-            let next = repositories.last().map(|last: &Listed| last.name.clone());
-            return Ok(Page { repositories, next });
+    for name in meant.iter().take(limit) {
+        if let Some(row) = store.overview_of(name).await? {
+            repositories.push(listed(store, row).await?);
         }
-        repositories.push(listed(store, row).await?);
     }
-    Ok(Page { repositories, next: None })
+    let last = meant.get(limit.saturating_sub(1)).filter(|_| meant.len() > limit);
+    let next = last.map(|last| last.as_str().to_owned());
+    Ok(Page { repositories, next })
 }
 
 async fn listed(store: &dyn MetadataStore, row: RepositoryRow) -> Result<Listed, StoreError> {
@@ -207,23 +209,26 @@ impl Listed {
     }
 }
 
+/// Stores for the tests of lists.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
+    use tuf_schema::Version;
+
     use super::*;
     use crate::clock::TestClock;
     use crate::publish::{NewFile, ValidatedUpdate};
     use crate::store::memory::MemoryStore;
-    use tuf_schema::testing::{Publisher, secret_key};
-    use tuf_schema::{SigningKey as _, Version};
 
-    const NOW: &str = "2026-11-21T21:05:00Z";
+    pub(crate) const NOW: &str = "2026-11-21T21:05:00Z";
 
-    fn file(role: Role, before: &str, date: &str) -> NewFile {
+    /// A document of which `before` stands before its date.
+    pub(crate) fn file(role: Role, before: &str, date: &str) -> NewFile {
         let content = format!(r#"{{"signed":{{{before}"expires":"{date}","version":1}},"signatures":[]}}"#);
         NewFile::new(role, Version::FIRST, Bytes::from(content))
     }
 
-    async fn store(repositories: impl IntoIterator<Item = (String, Vec<NewFile>)>) -> MemoryStore {
+    /// Repositories with these files and a timestamp of ten days.
+    pub(crate) async fn store(repositories: impl IntoIterator<Item = (String, Vec<NewFile>)>) -> MemoryStore {
         let store = MemoryStore::new(TestClock::at(NOW));
         for (name, others) in repositories {
             let timestamp = file(Role::Timestamp, "", "2026-12-01T21:05:00Z");
@@ -233,9 +238,19 @@ mod tests {
         store
     }
 
-    fn request(limit: u32, after: Option<&str>) -> PageQuery {
+    pub(crate) fn request(limit: u32, after: Option<&str>) -> PageQuery {
         PageQuery { prefix: String::new(), after: after.map(str::to_owned), limit }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use tuf_schema::testing::{Publisher, secret_key};
+    use tuf_schema::{SigningKey as _, Version};
+
+    use super::testing::{NOW, file, request, store};
+    use super::*;
+    use crate::publish::NewFile;
 
     #[tokio::test]
     async fn a_page_names_where_the_next_begins_if_there_is_one_more_and_not_if_there_is_none() {
@@ -275,12 +290,25 @@ mod tests {
             let page = page_of(&store, &asked, after, limit).await.unwrap();
             (page.repositories.into_iter().map(|listed| listed.name).collect::<Vec<_>>().join(" "), page.next)
         };
-        assert_eq!(told(None, 10).await, ("a b".into(), None));
-        assert_eq!(told(None, 2).await, ("a b".into(), None));
-        assert_eq!(told(None, 1).await, ("a".into(), Some("a".into())));
-        assert_eq!(told(Some("a"), 1).await, ("b".into(), None));
-        assert_eq!(told(Some("aa"), 10).await, ("b".into(), None));
-        assert_eq!(told(Some("b"), 10).await, (String::new(), None));
+        assert_eq!(told(None, 3).await, ("a b".into(), None));
+        assert_eq!(told(None, 2).await, ("a b".into(), Some("b".into())));
+        assert_eq!(told(Some("b"), 2).await, (String::new(), None));
+        assert_eq!(told(Some("aa"), 1).await, ("b".into(), Some("b".into())));
+        assert_eq!(told(Some("c"), 10).await, (String::new(), None));
+    }
+
+    #[tokio::test]
+    async fn a_page_looks_for_a_hundred_names_and_for_one_more_on_the_next() {
+        let store = store([("n100".to_owned(), Vec::new())]).await;
+        for (names, is_there_more) in [(100, false), (101, true)] {
+            let asked: BTreeSet<Gun> = (0..names).map(|number| Gun::parse(&format!("n{number:03}")).unwrap()).collect();
+            let page = page_of(&store, &asked, None, MAX_LISTED).await.unwrap();
+            let next = is_there_more.then(|| "n099".to_owned());
+            assert_eq!((page.repositories.len(), page.next.clone()), (0, next), "{names}");
+            if is_there_more {
+                assert_eq!(page_of(&store, &asked, page.next.as_deref(), 1).await.unwrap().repositories.len(), 1);
+            }
+        }
     }
 
     #[tokio::test]

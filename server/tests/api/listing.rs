@@ -16,9 +16,6 @@ fn told(answer: &Answer) -> (Vec<String>, Option<String>) {
     let names: Vec<String> = names.collect();
     let link = answer.header("link").map(str::to_owned);
     assert_eq!(link.is_some(), body["next"].is_string(), "{}", answer.text());
-    if let Some(next) = body["next"].as_str() {
-        assert_eq!(names.last().map(String::as_str), Some(next));
-    }
     (names, link)
 }
 
