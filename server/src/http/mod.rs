@@ -35,7 +35,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla_traces::{Asked, Tracer, failed, note};
+use bulla_traces::{Asked, Tracer, failed, given, note};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -55,9 +55,6 @@ use crate::app::App;
 use crate::metrics::Answered;
 use error::ApiError;
 use router::Route;
-
-/// Says which trace a request is part of (W3C Trace Context).
-const TRACEPARENT: &str = "traceparent";
 
 /// An answer, its body in memory.
 pub(crate) type Answer = Response<AnswerBody>;
@@ -139,10 +136,7 @@ fn traced<'a, T: 'a>(
 ) -> impl Future<Output = T> + 'a {
     const OFF: &Tracer = &Tracer::off();
     let tracer = if operation.is_some() { &app.tracer } else { OFF };
-    let mut given = headers.get_all(TRACEPARENT).iter();
-    // of two nobody could say which is meant
-    let traceparent = given.next().filter(|_| given.next().is_none()).and_then(|value| value.to_str().ok());
-    tracer.request(Asked { name: operation.map_or("", Operation::as_str), traceparent }, work)
+    tracer.request(Asked { name: operation.map_or("", Operation::as_str), traceparent: given(headers) }, work)
 }
 
 /// Takes some more of what a client sends and throws it away, so that it lives to read its answer: a connection closed

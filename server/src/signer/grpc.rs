@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bulla_traces::TRACEPARENT;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -40,9 +41,6 @@ const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
 /// The metadata of a question for a signature that names its repository. The reference's contract has no place for it,
 /// and its signer passes over metadata.
 const GUN_METADATA: &str = "bulla-gun-bin";
-
-/// The metadata that names the trace (W3C Trace Context). The reference's signer passes over it.
-const TRACEPARENT: &str = "traceparent";
 
 /// Where the signer is and how to prove who asks.
 pub struct GrpcSettings {
@@ -316,7 +314,7 @@ type Continue = fn(Request<()>) -> Result<Request<()>, Status>;
 
 const GO_ON: Continue = go_on_with_trace;
 
-/// Names the trace that a question is part of, if it is part of one.
+/// Names the trace that a question is part of, if it is part of one. The reference's signer passes over it.
 fn go_on_with_trace(mut request: Request<()>) -> Result<Request<()>, Status> {
     if let Some(value) = bulla_traces::traceparent().and_then(|text| text.parse().ok()) {
         request.metadata_mut().insert(TRACEPARENT, value);

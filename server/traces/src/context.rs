@@ -2,6 +2,18 @@
 
 use std::fmt;
 
+use http::HeaderMap;
+
+/// The header, and the metadata of gRPC, that names the trace.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// What a request says of its trace; of two nobody could say which is meant.
+#[must_use]
+pub fn given(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    given.next().filter(|_| given.next().is_none())?.to_str().ok()
+}
+
 /// The trace, the span within it that is the parent, and whether it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -72,6 +84,16 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn one_header_is_taken_and_of_two_none() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(given(&headers), None);
+        headers.append(TRACEPARENT, HEADER.parse().unwrap());
+        assert_eq!(given(&headers), Some(HEADER));
+        headers.append(TRACEPARENT, HEADER.parse().unwrap());
+        assert_eq!(given(&headers), None);
+    }
 
     #[test]
     fn a_header_is_read_and_written_as_the_recommendation_has_it() {

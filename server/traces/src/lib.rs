@@ -13,7 +13,7 @@ mod tracer;
 mod wire;
 
 pub use collector::{Collector, CollectorError};
-pub use context::Context;
+pub use context::{Context, TRACEPARENT, given};
 pub use current::{Carried, SpanKind, carried, child, failed, note, traceparent, within};
 pub use export::{Counts, Export, StartError};
 pub use sampling::{NotARatio, Ratio};

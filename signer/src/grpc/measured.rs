@@ -4,10 +4,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bulla_traces::{Asked, Tracer, failed, note};
+use bulla_traces::{Asked, Tracer, failed, given, note};
 use tonic::Code;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Context, Poll, Service};
 use tonic::server::NamedService;
 
@@ -17,8 +17,6 @@ use crate::metrics::Metrics;
 /// The header that holds the status of an answer which is nothing but that.
 const STATUS: &str = "grpc-status";
 
-/// Names the trace that a request is part of (W3C Trace Context).
-const TRACEPARENT: &str = "traceparent";
 /// Questions about health.
 const CHECK: &str = "Check";
 /// What is asked for by strangers.
@@ -62,7 +60,7 @@ where
         let method = method(request.uri().path());
         // whoever looks after health asks every few seconds
         let is_traced = !matches!(method, CHECK | OTHER);
-        let traceparent = if is_traced { traceparent(request.headers()) } else { None };
+        let traceparent = given(request.headers()).filter(|_| is_traced).map(str::to_owned);
         let (begun, answer) = (self.measure.clock.uptime(), self.service.call(request));
         let Measure { metrics, clock, tracer } = self.measure.clone();
         let answer = async move {
@@ -88,13 +86,6 @@ where
 
 impl<S: NamedService> NamedService for Measured<S> {
     const NAME: &'static str = S::NAME;
-}
-
-/// The one trace that is named; of two nobody could say which is meant.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let mut given = headers.get_all(TRACEPARENT).iter();
-    let first = given.next().filter(|_| given.next().is_none())?;
-    first.to_str().ok().map(str::to_owned)
 }
 
 /// The name of a method of ours; what others ask for is one.
