@@ -47,21 +47,21 @@ serve() {
 }
 stop_server() { kill "$SERVER_PID" && wait "$SERVER_PID"; }
 
-# bulla_as HOME ARGS...: our client with a trust directory of its own
-bulla_as() {
-  local home=$TRUST_STATE/home/$1
-  shift
-  mkdir -p "$home"
-  env -i PATH="$PATH" HOME="$home" "${PASSPHRASES[@]}" timeout 60 \
-    "$BULLA_BIN_DIR/bulla" -s "$URL" --tlscacert "$TRUST_TLS_CA" -d "$home/trust" "$@" </dev/null
-}
-
 # refused HOME TEXT: each of our tags is refused to it as older than what it saw
 refused() {
   local said
   said=$(notary_as "$1" list "$GUN" 2>&1) && fail "$1 takes an older state of $GUN"
   echo "$said"
   grep -qi "$2" <<<"$said" || fail "$1 refuses $GUN for another reason"
+}
+
+# bulla_refuses HOME TEXT: the same of ours, with the status of what cannot be believed
+bulla_refuses() {
+  local status=0
+  bulla_as "$1" repo list "$GUN" >"$TRUST_STATE/refusal" 2>&1 || status=$?
+  cat "$TRUST_STATE/refusal"
+  expect "$status" 3 "the status of bulla"
+  grep -q "$2" "$TRUST_STATE/refusal" || fail "$1 refuses $GUN for another reason"
 }
 
 restored() {
@@ -99,6 +99,7 @@ restored() {
   GUN=restore.test/new tags_seen_by late; tags_new=$TAGS
   expect "$(wc -l <<<"$tags_app")" $((PUBLISHES + 3)) "tags after all publishes"
   must bulla_as late-bulla repo list restore.test/app
+  must bulla_as late-bulla repo list restore.test/own
   stop_server
 
   # as it was before: who saw more refuses it
@@ -108,6 +109,7 @@ restored() {
   serve behind
   GUN=restore.test/app tags_seen_by early
   cp -a "$TRUST_STATE/home/late" "$TRUST_STATE/home/late-copy"
+  cp -a "$TRUST_STATE/home/late-bulla" "$TRUST_STATE/home/late-bulla-copy"
   GUN=restore.test/app refused late-copy "version\|checksum\|rollback"
   stop_server
 
@@ -145,6 +147,23 @@ restored() {
   expect "$STATUS" 2 "the status when a publisher has to go on"
   grep -q "^restore.test/own: .*its publisher signs the snapshot" <<<"$OUT" || fail "that is not told"
   grep -q "^restore.test/app: snapshot 100[0-9]\{3\}, timestamp 100[0-9]\{3\}$" <<<"$OUT" || fail "the versions are not moved on"
+  # notary takes the older targets, and bulla does not, until as many versions as were lost of each role are published again:
+  # by bulla from a fresh trust directory with the same keys, by notary from where it is
+  GUN=restore.test/app
+  serve alone
+  GUN=restore.test/own bulla_refuses late-bulla-copy "snapshot version [0-9]* is lower than current version"
+  GUN=restore.test/own refused late-copy "snapshot\|version"
+  tags_seen_by late-copy
+  expect "$(cut -d' ' -f1 <<<"$TAGS" | xargs)" "first second" "what notary takes"
+  bulla_refuses late-bulla-copy "targets version [0-9]* is lower than current version"
+  mkdir -p "$TRUST_STATE/home/again/trust" && cp -a "$TRUST_STATE/home/owner/trust/private" "$TRUST_STATE/home/again/trust/"
+  must bulla_as again repo add-hash -p "$GUN" again-0 7 --sha256 "$(sha256_of again-0)"
+  for number in $(seq 1 "$PUBLISHES"); do publish_tag owner "again-$number"; done
+  bulla_refuses late-bulla-copy "the snapshot does not list targets/ci"
+  must notary_as owner addhash -p "$GUN" delegated 7 --sha256 "$(sha256_of delegated)" --roles targets/ci
+  must bulla_as late-bulla-copy repo list "$GUN"
+  grep -q "^again-$number " <<<"$OUT" || fail "bulla does not see what is published now"
+  stop_server
   admin alone restore "$TRUST_STATE/backup.db"
   expect "$STATUS" 1 "the status of a restore into what is there already"
   grep -q "not empty" <<<"$OUT" || fail "that is not told"
