@@ -24,11 +24,6 @@ PAGE=${LISTING_PAGE:-100}
 export TRUST_LOG_LEVEL=warning
 TRUST_LIMITS='{"client_requests_per_minute": 0}'
 
-# of_server: the statements on standard input
-of_server() {
-  if [ "$ENGINE" = sqlite ]; then sqlite3 -cmd '.timeout 60000' "$TRUST_STATE/bulla-server.db"; else engine_sql notaryserver; fi
-}
-
 # fill: copies of the rows of GUN under other names
 fill() {
   local numbers="(with recursive counted(n) as (select 1 union all select n + 1 from counted where n < $REPOSITORIES - 1) select n from counted)" name=
@@ -37,7 +32,7 @@ fill() {
     postgres) numbers="(select n from generate_series(1, $REPOSITORIES - 1) n)" ;;
     mariadb) numbers="(select seq as n from seq_1_to_$((REPOSITORIES - 1)))" name="concat('list.test/tenant-', n % 7, '/app-', n)" ;;
   esac
-  of_server <<SQL
+  server_sql <<SQL
 insert into tuf_files (created_at, updated_at, gun, role, version, data, sha256)
   select created_at, updated_at, $name, role, version, data, sha256 from $numbers numbers, (select * from tuf_files where gun = '$GUN') files
 SQL

@@ -67,15 +67,6 @@ watched() {
   role targets >/dev/null || fail "what was published is not served"
 }
 
-# bulla_as HOME ARGS...: our client with a trust directory of its own; MOVED are further variables
-bulla_as() {
-  local home=$TRUST_STATE/home/$1
-  shift
-  mkdir -p "$home"
-  env -i PATH="$PATH" HOME="$home" "${PASSPHRASES[@]}" ${MOVED[@]+"${MOVED[@]}"} timeout 60 \
-    "$BULLA_BIN_DIR/bulla" -s "$URL" --tlscacert "$TRUST_TLS_CA" -d "$home/.docker/trust" "$@" </dev/null
-}
-
 # asked QUERY: what Prometheus answers, one sample a line
 asked() {
   curl -sSf --noproxy '*' --max-time 10 --get "http://127.0.0.1:$PROMETHEUS/api/v1/query" --data-urlencode "query=$1" |

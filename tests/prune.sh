@@ -20,22 +20,17 @@ PUBLISHES=${PRUNE_PUBLISHES:-500}
 export TRUST_LOG_LEVEL=warning
 TRUST_LIMITS='{"gun_publishes_per_minute": 0, "gun_key_requests_per_minute": 0, "gun_new_keys_per_hour": 0, "client_new_keys_per_hour": 0}'
 
-# of_server: the statements on standard input
-of_server() {
-  if [ "$ENGINE" = sqlite ]; then sqlite3 -cmd '.timeout 60000' "$TRUST_STATE/bulla-server.db"; else engine_sql notaryserver; fi
-}
-
 # age DAYS: as if all that is stored had been so many days longer; but for roots, whose certificates are younger
 age() {
   case $ENGINE in
     sqlite) echo "update tuf_files set created_at = created_at - $1 * 86400000000 where role <> 'root';" ;;
     postgres) echo "update tuf_files set created_at = created_at - interval '$1 days' where role <> 'root'" ;;
     mariadb) echo "update tuf_files set created_at = created_at - interval $1 day where role <> 'root'" ;;
-  esac | of_server
+  esac | server_sql
 }
 
-stored() { echo "select sum(length(data)) from tuf_files" | of_server; }
-count() { echo "select count(*) from tuf_files where role $1" | of_server; }
+stored() { echo "select sum(length(data)) from tuf_files" | server_sql; }
+count() { echo "select count(*) from tuf_files where role $1" | server_sql; }
 
 prune() {
   must "$BULLA_BIN_DIR/bulla-server" -config "$TRUST_STATE/server.json" admin prune "$@"
@@ -63,7 +58,7 @@ pruned() {
   CHILDREN+=("$publisher")
   local many=
   for _ in $(seq 1 300); do
-    many=$(echo "select distinct gun from tuf_files where gun like 'bench.test/%' and role = 'timestamp'" | of_server)
+    many=$(echo "select distinct gun from tuf_files where gun like 'bench.test/%' and role = 'timestamp'" | server_sql)
     [ -z "$many" ] || break
     sleep 0.1
   done

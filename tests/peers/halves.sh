@@ -38,6 +38,20 @@ notary_as() {
     timeout 60 notary -s "$URL" --tlscacert "$TRUST_TLS_CA" -d "$home/trust" "$@" </dev/null
 }
 
+# bulla_as HOME ARGS...: ours, with the same trust directory; MOVED are further variables
+bulla_as() {
+  local home=$TRUST_STATE/home/$1
+  shift
+  mkdir -p "$home"
+  env -i PATH="$PATH" HOME="$home" "${PASSPHRASES[@]}" ${MOVED[@]+"${MOVED[@]}"} \
+    timeout 60 "$BULLA_BIN_DIR/bulla" -s "$URL" --tlscacert "$TRUST_TLS_CA" -d "$home/trust" "$@" </dev/null
+}
+
+# server_sql: the statements on standard input, of the database of the server
+server_sql() {
+  if [ "$ENGINE" = sqlite ]; then sqlite3 -cmd '.timeout 60000' "$TRUST_STATE/bulla-server.db"; else engine_sql notaryserver; fi
+}
+
 # served PATH: what the server answers below /v2/; not 200 is a failure
 served() { curl -sSf --noproxy '*' --cacert "$TRUST_TLS_CA" --max-time 10 "$URL/v2/$1"; }
 # status_of PATH: only the status
