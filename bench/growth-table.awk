@@ -15,10 +15,11 @@ function sorted(values, key, n,   i, j, swap) {
 END {
   title["reading"] = "timestamp by name"
   title["hashing"] = "targets by hash"
+  title["pulling"] = "whole pull check, four requests"
   title["publishing"] = "publish, 10 tags"
   print "| request | rows or replicas | processor time of server and database, µs a request: min | median | max | statements a request |"
   print "|---|---|---:|---:|---:|---:|"
-  kinds = split("reading hashing publishing", kind, " ")
+  kinds = split("reading hashing pulling publishing", kind, " ")
   for (k = 1; k <= kinds; k++) for (o = 1; o <= keys; o++) {
     split(order[o], part, SUBSEP)
     if (part[1] != kind[k]) continue

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What a request costs as the database grows: processor time of server and database,
-# and statements sent to it, for reads by name and by hash, and publishes; and with several replicas.
+# and statements sent to it, for reads by name and by hash, pull checks, and publishes; and with several replicas.
 #
 #   bench/growth.sh         measures, and writes docs/performance.md
 #
@@ -13,7 +13,7 @@
 #   BULLA_BIN_DIR                                   default: the release build
 #
 # Documents are of 10 tags, some 1 kB; 1,000,000 rows are 2 to 3 GB in TMPDIR and one to three
-# minutes.  The rest is (rows and replicas of all servers) times BENCH_ROUNDS times three times BENCH_SECONDS.
+# minutes.  The rest is (rows and replicas of all servers) times BENCH_ROUNDS times four times BENCH_SECONDS.
 # Statements are counted by pg_stat_statements, begin and commit among them; of SQLite there are none to count.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -98,6 +98,7 @@ on_each() {
 
 reading() { read_paths timestamps "$1"; }
 hashing() { read_paths hashes "$1"; }
+pulling() { read_paths pulls "$1"; }
 read_paths() { BENCH_PATHS=$work/$1 wrk -c$((16 / ${#urls[@]})) -t1 -d"${seconds}s" --latency -s "$HERE/read.lua" "$2"; }
 publishing() {
   "$bin/bulla-bench" mixed --url "$1" --ca "$TRUST_TLS_CA" --reads 0 --publishes 1 --rotations 0 --repositories 1 --tags 10 \
@@ -108,12 +109,12 @@ publishing() {
 measure() {
   local kind used_before statements_before rate errors
   # reads first: publishes add rows
-  for kind in $(printf "reading %.0s" $(seq 1 "$rounds")) $(printf "hashing %.0s" $(seq 1 "$rounds")) $(printf "publishing %.0s" $(seq 1 "$rounds")); do
+  for kind in $(printf "reading %.0s" $(seq 1 "$rounds")) $(printf "hashing %.0s" $(seq 1 "$rounds")) $(printf "pulling %.0s" $(seq 1 "$rounds")) $(printf "publishing %.0s" $(seq 1 "$rounds")); do
     used_before=$(used) statements_before=$(statements)
     read -r rate errors < <(on_each $kind)
     [ "$errors" = 0 ] && [ "$rate" != 0 ] || { echo "$kind of $server, $1: $errors errors, $rate a second" >&2; exit 1; }
     echo "$kind $server $1 $rate $(($(used) - used_before)) $(($(statements) - statements_before))" |
-      awk -v seconds="$seconds" '{ requests = $4 * seconds; printf "%s %s %s %.1f %.2f\n", $1, $2, $3, $5 * 10000 / requests, $6 / requests }' | tee -a "$results"
+      awk -v seconds="$seconds" '{ requests = $4 * seconds / ($1 == "pulling" ? 4 : 1); printf "%s %s %s %.1f %.2f\n", $1, $2, $3, $5 * 10000 / requests, $6 / requests }' | tee -a "$results"
   done
 }
 
@@ -128,6 +129,10 @@ start() {
   echo "select distinct gun from tuf_files" | sql | sed 's|.*|/v2/&/_trust/tuf/timestamp.json|' >"$work/timestamps"
   # what the newest timestamp leads to
   echo "select gun || '/_trust/tuf/targets.' || sha256 from tuf_files where role = 'targets'" | sql | sed 's|.*|/v2/&.json|' >"$work/hashes"
+  # what a client asks for that holds nothing, a request a line
+  echo "select gun || '/_trust/tuf/root;' || gun || '/_trust/tuf/timestamp;'
+    || gun || '/_trust/tuf/snapshot.' || (select sha256 from tuf_files s where s.gun = t.gun and s.role = 'snapshot') || ';'
+    || gun || '/_trust/tuf/targets.' || sha256 from tuf_files t where role = 'targets'" | sql | tr ';' '\n' | sed 's|.*|/v2/&.json|' >"$work/pulls"
   fill "$1"
 }
 
