@@ -3,15 +3,13 @@
 # server and signer, while what they watch is broken.  TAP on standard output.
 #
 #   tests/monitoring.sh [STORY ...]    of rules, names, signer, database, canary, expiry, certificate, keys, open, other-key,
-#                                      token, audit, slow, slow-signer, renewal, overtaken
+#                                      token, audit, slow, deltas, slow-signer, renewal, overtaken
 #
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
 #   CI=true         what is missing is a failure, not a skip
 #
-# The rules are the shipped ones with their times made short.  One is at
-# monitoring/alerts.test.yml only: BullaDeltasWait, for which many must ask for
-# large deltas at once.
+# The rules are the shipped ones with their times made short.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/peers/required.sh"
@@ -213,7 +211,7 @@ for program in prometheus promtool jq openssl curl sqlite3 softhsm2-util notary-
 done
 require_bulla bulla-server bulla-signer bulla
 PKI_YEARS_AGO=4 stories_begin monitoring # one story publishes as if it were years ago
-[ $# != 0 ] || set -- rules names signer database canary expiry certificate keys open other-key token audit slow slow-signer renewal overtaken
+[ $# != 0 ] || set -- rules names signer database canary expiry certificate keys open other-key token audit slow deltas slow-signer renewal overtaken
 for story in "$@"; do
   case $story in
     rules) tell "$story" "each alert fires at what it is for, and at nothing else" rules ;;
@@ -229,6 +227,7 @@ for story in "$@"; do
     token) tell "$story" "a token that goes away is told of, and the alerts end when it is back" lost_token ;;
     audit) tell "$story" "heads of the audit chain that do not arrive are told of" lost_audit ;;
     slow) tell "$story" "a database that is slow, and connections that are used up, are told of" slow_store ;;
+    deltas) tell "$story" "deltas that are wanted and not made are told of" waiting_deltas ;;
     slow-signer) tell "$story" "a signer that is slow, and one whose store does not answer, are told of" slow_signer ;;
     renewal) tell "$story" "timestamps that are not renewed are told of" not_renewed ;;
     overtaken) tell "$story" "publishes that lose again and again are told of, and go through afterwards" overtaken ;;

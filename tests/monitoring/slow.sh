@@ -47,6 +47,30 @@ slow_store() {
   fires BullaDatabaseConnectionsUsedUp
 }
 
+# catches_up SHA256...: with what is current, from each of these versions in turn
+catches_up() {
+  local held
+  while :; do for held in "$@"; do status_of "$GUN/_trust/update?root=1&have=targets:$held"; done; done
+}
+
+# readers of many versions want deltas against each of them, and what is read to make one takes two seconds
+waiting_deltas() {
+  local number held HELPERS=()
+  watched postgres
+  for number in $(seq 150); do must bulla_as publisher repo add-hash "$GUN" "tag-$number" 7 --sha256 "$(sha256_of "$number")"; done
+  for number in $(seq 48); do must bulla_as publisher repo add-hash -p "$GUN" "version-$number" 7 --sha256 "$(sha256_of "$number")"; done
+  asked_twice
+  expect "$(firing)" "" "what fires while all is well"
+  while read -r held; do meanwhile catches_up "$held"; done < <(echo "select sha256 from tuf_files
+    where gun = '$GUN' and role = 'targets' and length(data) > 16384" | engine_sql notaryserver)
+  # each makes all of them new
+  meanwhile publishes
+  meanwhile locked notaryserver tuf_files 2 60
+  fires BullaDeltasWait
+  helpers_end
+  quiet BullaDeltasWait
+}
+
 slow_signer() {
   local HELPERS=()
   watched postgres
