@@ -5,6 +5,7 @@
 #
 #   tests/install-peers.sh           install what is missing (root, Debian 12)
 #   tests/install-peers.sh --check   only say what is missing
+#   tests/install-peers.sh PACKAGE...   the same with further packages that few runs need
 #
 # Exit status: 0 everything is there, 1 the installation failed, 3 something is
 # missing and this script may not install it (not root, or not Debian 12).
@@ -14,6 +15,9 @@ set -u
 PACKAGES=(docker.io docker-registry notary skopeo containerd openssl jq bc curl
   iproute2 util-linux python3 python3-jwt python3-cryptography postgresql mariadb-server sqlite3 libfaketime wrk strace gdb
   softhsm2 opensc haproxy socat prometheus nginx-light)
+
+only_look=no
+case ${1:-} in --check) only_look=yes ;; *) PACKAGES+=("$@") ;; esac
 
 # The programs count, not the packages: another system may have them from elsewhere.
 # A docker outside /usr/bin may be any version, so Debian's own is asked for by path.
@@ -29,6 +33,8 @@ missing_packages() {
       python3) program=/usr/bin/python3 ;;
       python3-jwt) /usr/bin/python3 -c 'import jwt' 2>/dev/null || echo "$package"; continue ;;
       python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null || echo "$package"; continue ;;
+      python3-selenium) /usr/bin/python3 -c 'import selenium' 2>/dev/null || echo "$package"; continue ;;
+      chromium-driver) program=chromedriver ;;
       postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && command -v psql >/dev/null || echo "$package"; continue ;;
       mariadb-server) program=mariadbd; command -v mariadb-install-db >/dev/null || program=mariadb-install-db ;;
       prometheus) program=prometheus; command -v promtool >/dev/null || program=promtool ;;
@@ -48,7 +54,7 @@ if [ ${#missing[@]} = 0 ]; then
   exit 0
 fi
 echo "peers: missing ${missing[*]}"
-[ "${1:-}" != --check ] || exit 3
+[ $only_look = no ] || exit 3
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")
 if [ "$(id -u)" != 0 ] || [ "$release" != "debian 12" ]; then

@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::expiry::survey::Survey;
 use crate::health::{Health, Standing};
-use crate::http::{AnswerMemory, Compressed, LargeUploads, UploadMemory};
+use crate::http::{AnswerMemory, Compressed, LargeUploads, TokenFault, UploadMemory};
 use crate::keys::RoleKeys;
 use crate::metrics::{Expiry, Metrics, Others, SignerCalls};
 use crate::publish::Publisher;
@@ -87,6 +87,16 @@ pub enum StartError {
         "this build opens no such database yet: set \"storage\": {{\"backend\": \"sqlite\", \"db_url\": \"server.db\"}}"
     )]
     NoSuchStorage,
+    /// The file of the console's token holds none.
+    #[error("{path}, named by {key}, holds no token: {fault}", path = .path.display())]
+    ConsoleToken {
+        /// The key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: TokenFault,
+    },
     /// The signer's address or certificates cannot be used.
     #[error("trust_service cannot be used")]
     Signer(#[from] GrpcSettingsError),

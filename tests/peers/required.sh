@@ -15,10 +15,10 @@ skip_all() {
   exit 0
 }
 
-# require_peers: installs what is missing where that is allowed.
+# require_peers PACKAGE...: installs what is missing where that is allowed, with packages that few runs need.
 require_peers() {
   local said status=0
-  said=$("$REPOSITORY/tests/install-peers.sh" 2>&1) || status=$?
+  said=$("$REPOSITORY/tests/install-peers.sh" "$@" 2>&1) || status=$?
   case $status in
     0) grep '^peers:' <<<"$said" | sed 's/^/# /' ;;
     3) skip_all "$(tail -1 <<<"$said")" ;;

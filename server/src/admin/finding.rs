@@ -194,7 +194,7 @@ impl Trouble {
     }
 
     /// What should be there and what is, on one line.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         format!("expected {}; found {}", printable(&self.expected()), printable(&self.found()))
     }
 

@@ -12,21 +12,21 @@ use crate::printable::printable;
 
 /// What is known of a role.
 #[derive(Debug, Default)]
-pub(super) struct ShownRole {
+pub(crate) struct ShownRole {
     /// As its rows name it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// How many versions are stored.
-    pub(super) stored: u64,
+    pub(crate) stored: u64,
     /// Of the newest file; none without one, or when its row holds no number.
-    pub(super) version: Option<i64>,
+    pub(crate) version: Option<i64>,
     /// Of the newest file; none when it cannot be read.
-    pub(super) expires: Option<UtcTime>,
+    pub(crate) expires: Option<UtcTime>,
     /// Of the newest file's bytes.
-    pub(super) sha256: Option<Sha256>,
+    pub(crate) sha256: Option<Sha256>,
     /// Who may sign it; none when no document that can be read says so.
-    pub(super) grant: Option<KeyGrant>,
+    pub(crate) grant: Option<KeyGrant>,
     /// What is wrong with it.
-    pub(super) troubles: Vec<Trouble>,
+    pub(crate) troubles: Vec<Trouble>,
 }
 
 impl ShownRole {

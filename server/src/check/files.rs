@@ -13,7 +13,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Finding;
 use crate::app::{self, StartError};
 use crate::auth::RootBundle;
-use crate::config::{Config, StorageConfig, TlsFiles, TracingConfig, TrustConfig};
+use crate::config::{Config, ConsoleConfig, StorageConfig, TlsFiles, TracingConfig, TrustConfig};
+use crate::http::Console;
 use crate::serve::tls::Tls;
 use crate::signer::grpc::GrpcSigner;
 use crate::watched::NamedFile;
@@ -55,6 +56,9 @@ pub(super) fn look(config: &Config, now: UtcTime) -> Vec<Finding> {
             Ok(pem) => findings.extend(certificates(&file, &pem, Use::Authority, now)),
             Err(error) => findings.push(Finding::refused(&error)),
         }
+    }
+    if let Some(console) = &config.console {
+        findings.extend(console_token(console));
     }
     if let Some(file) = config.tracing.as_ref().and_then(|tracing| tracing.ca_file.as_ref()) {
         let file = NamedFile::new(TracingConfig::CA_FILE, file);
@@ -126,6 +130,13 @@ fn sqlite(path: &Path) -> Finding {
         Finding::Good(format!("storage.db_url: {shown} is not there; the first start makes it"))
     } else {
         Finding::Refused(format!("storage.db_url: the directory of {shown} is not there"))
+    }
+}
+
+fn console_token(console: &ConsoleConfig) -> Option<Finding> {
+    match Console::start(console) {
+        Ok(_) => private_key(ConsoleConfig::TOKEN_FILE, &console.token_file),
+        Err(error) => Some(Finding::refused(&error)),
     }
 }
 

@@ -58,6 +58,9 @@ pub async fn check(
             if let Some(address) = &config.metrics.address {
                 report.findings.extend(listen("metrics.http_addr", address).await);
             }
+            if let Some(console) = &config.console {
+                report.findings.extend(listen("console.http_addr", &console.address).await);
+            }
             report.findings.extend(files::look(&config, now));
             if config.auth.is_none() {
                 let said = "no authentication: who reaches the port may read, publish and delete everything";

@@ -137,6 +137,15 @@ pub enum ConfigError {
         /// Why not.
         fault: CollectorError,
     },
+    /// The console's token would cross the network for all to read.
+    #[error(
+        "console.http_addr {address:?} is reached by other machines, and the server has no certificate: set \
+         server.tls_cert_file and server.tls_key_file, or listen on 127.0.0.1"
+    )]
+    OpenConsole {
+        /// The address.
+        address: String,
+    },
     /// Two keys that only make sense together.
     #[error("{given} is set without {missing}: add {line}, or take {given} out", line = key::example_line(.missing))]
     Half {

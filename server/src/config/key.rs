@@ -3,7 +3,7 @@
 //! Each section declares its keys beside the code that reads them, in a `KEYS` of its own; [`SECTIONS`] joins them.
 //! What is in no table is warned of as unknown, and its environment variable as naming nothing.
 
-use super::{limits, metrics, rates, renewal, sections, storage, tracing};
+use super::{console, limits, metrics, rates, renewal, sections, storage, tracing};
 
 /// A key that this server reads.
 #[derive(Debug)]
@@ -19,8 +19,16 @@ pub(super) struct Key {
 }
 
 /// All keys, in the order in which the reference checks them.
-pub(super) const SECTIONS: &[&[Key]] =
-    &[sections::KEYS, storage::KEYS, limits::KEYS, rates::KEYS, renewal::KEYS, metrics::KEYS, tracing::KEYS];
+pub(super) const SECTIONS: &[&[Key]] = &[
+    sections::KEYS,
+    storage::KEYS,
+    limits::KEYS,
+    rates::KEYS,
+    renewal::KEYS,
+    metrics::KEYS,
+    console::KEYS,
+    tracing::KEYS,
+];
 
 /// What the reference reads and this server does not.
 pub(super) const UNSUPPORTED: &[&str] = &[

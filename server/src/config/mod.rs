@@ -1,5 +1,6 @@
 //! What the configuration file says, checked when read: the reference's JSON with our own keys beside it.
 
+mod console;
 mod document;
 mod error;
 mod examine;
@@ -16,6 +17,7 @@ mod tracing;
 
 use std::path::Path;
 
+pub use console::ConsoleConfig;
 pub use document::{ENVIRONMENT_PREFIX, Origin};
 pub use error::{ConfigError, Warning};
 pub use examine::{Examination, Setting};
@@ -56,6 +58,8 @@ pub struct Config {
     pub renewal: RenewalSettings,
     /// `metrics`: what the page of metrics tells.
     pub metrics: MetricsConfig,
+    /// `console`: the pages for a browser, if there are to be any.
+    pub console: Option<ConsoleConfig>,
     /// `tracing`: where spans of requests are sent to, if anywhere.
     pub tracing: Option<TracingConfig>,
 }
@@ -89,6 +93,7 @@ impl Config {
         let limits = Limits::read(document)?;
         let renewal = renewal::read(document)?;
         let metrics = MetricsConfig::read(document)?;
+        let console = ConsoleConfig::read(document)?;
         let tracing = TracingConfig::read(document)?;
         Ok(Self {
             log_level,
@@ -101,6 +106,7 @@ impl Config {
             limits,
             renewal,
             metrics,
+            console,
             tracing,
         })
     }
@@ -118,6 +124,7 @@ impl Config {
             Limits::read(document).err(),
             renewal::read(document).err(),
             MetricsConfig::read(document).err(),
+            ConsoleConfig::read(document).err(),
             TracingConfig::read(document).err(),
         ];
         refused.into_iter().flatten().collect()

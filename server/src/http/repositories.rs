@@ -4,7 +4,7 @@ use hyper::header::{HeaderValue, LINK};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::query::value;
+use super::query::{encoded, value};
 use super::{Answer, answer};
 use crate::app::App;
 use crate::auth::{ListAccess, Visible};
@@ -49,10 +49,7 @@ fn limit(query: &str) -> Result<u32, ApiError> {
 
 /// Where the next page is, as registries say it (RFC 8288).
 fn link(last: &str, limit: u32) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte);
-    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    let last: String = last.bytes().map(one).collect();
-    format!("</v2/_trust/repositories?n={limit}&last={last}>; rel=\"next\"")
+    format!("</v2/_trust/repositories?n={limit}&last={}>; rel=\"next\"", encoded(last))
 }
 
 #[cfg(test)]

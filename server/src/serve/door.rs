@@ -22,19 +22,21 @@ use super::stall::StallGuard;
 use super::tls::{self, Tls};
 use crate::app::App;
 use crate::config::Limits;
-use crate::http::{self, Answer, NoPlace};
+use crate::http::{self, Answer, Console, NoPlace};
 use crate::rate::{Client, Share, Shares};
 
 /// How long the loop rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections of those who watch. They are few, and what they hold is in no account of memory.
 const MOST_WATCHERS: usize = 64;
+/// Connections of browsers, of which each opens up to six.
+const MOST_VISITORS: usize = 64;
 
 /// Who comes in at a door.
-#[derive(Debug, Clone, Copy)]
 enum Guests {
     Clients,
     Watchers,
+    Visitors(Box<Console>),
 }
 
 /// Connections of one door do not take the place of those of another: clients that hold all of theirs leave it to be
@@ -63,6 +65,11 @@ impl Door {
     /// For those who watch this process.
     pub(super) fn for_watchers(app: &Arc<App>) -> Arc<Self> {
         Self::new(app, Guests::Watchers, None, app.limits.connections.min(MOST_WATCHERS))
+    }
+
+    /// For those who look at the console.
+    pub(super) fn for_visitors(app: &Arc<App>, console: Console, tls: Option<Arc<Tls>>) -> Arc<Self> {
+        Self::new(app, Guests::Visitors(Box::new(console)), tls, app.limits.connections.min(MOST_VISITORS))
     }
 
     fn new(app: &Arc<App>, guests: Guests, tls: Option<Arc<Tls>>, most: usize) -> Arc<Self> {
@@ -174,9 +181,10 @@ impl Door {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        match self.guests {
+        match &self.guests {
             Guests::Clients => http::respond(&self.app, peer.ip(), request).await,
             Guests::Watchers => http::tell(&self.app, &request).await,
+            Guests::Visitors(console) => console.answer(&self.app, peer.ip(), &request).await,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::admin;
 use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::Console;
 use crate::logging::STARTUP;
 use crate::spans;
 use crate::watched::{Look, Watched};
@@ -39,6 +40,8 @@ pub struct Listeners {
     pub public: TcpListener,
     /// For those who watch, where `metrics.http_addr` is set.
     pub metrics: Option<TcpListener>,
+    /// For those who administer, where `console.http_addr` is set.
+    pub console: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -48,11 +51,9 @@ impl Listeners {
     /// [`StartError::Listen`] for the first that cannot be listened on.
     pub async fn bind(config: &Config) -> Result<Self, StartError> {
         let public = bind(&config.listen.address).await?;
-        let metrics = match &config.metrics.address {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
-        Ok(Self { public, metrics })
+        let metrics = bind_some(config.metrics.address.as_ref()).await?;
+        let console = bind_some(config.console.as_ref().map(|console| &console.address)).await?;
+        Ok(Self { public, metrics, console })
     }
 }
 
@@ -84,14 +85,17 @@ pub async fn run_watching(
 ) -> Result<(), StartError> {
     let (tls, files_of_tls) = config.listen.tls.as_ref().map(Tls::start).transpose()?.unzip();
     let (is_open, settings) = (config.auth.is_none(), config.renewal);
+    let (console, token) = config.console.as_ref().map(Console::start).transpose()?.unzip();
+    let is_console_local = config.console.as_ref().is_some_and(|console| console.is_local);
     let (tracer, export) = spans::start(config.tracing.as_ref(), &clock)?;
     let (app, mut watched) = App::new(config, clock).await?;
     let app = Arc::new(app.traced_by(tracer));
     watched.extend(files_of_tls);
+    watched.extend(token);
     if is_open {
         warn!(target: STARTUP, "no authentication: who reaches the port may read, publish and delete everything");
     }
-    let Listeners { public, metrics } = listeners;
+    let Listeners { public, metrics, console: console_listener } = listeners;
     match public.local_addr() {
         Ok(address) if tls.is_none() && !address.ip().is_loopback() => {
             warn!(target: STARTUP, %address, "listening without TLS on an address that others reach: put a proxy with TLS before it");
@@ -101,6 +105,9 @@ pub async fn run_watching(
     }
     if let Some(Ok(address)) = metrics.as_ref().map(TcpListener::local_addr) {
         info!(%address, "telling metrics, readiness and liveness");
+    }
+    if let Some(Ok(address)) = console_listener.as_ref().map(TcpListener::local_addr) {
+        info!(%address, tls = !is_console_local, "showing the console");
     }
     let renewal = tokio::spawn({
         let app = Arc::clone(&app);
@@ -117,10 +124,12 @@ pub async fn run_watching(
     let watching = tokio::spawn(look_at_files(watched, looks));
     let connections = GracefulShutdown::new();
     let (stop, stopping) = watch::channel(());
+    let visitors = console.map(|console| Door::for_visitors(&app, console, tls.clone().filter(|_| !is_console_local)));
     let (clients, watchers) = (Door::for_clients(&app, tls), Door::for_watchers(&app));
     tokio::select! {
         () = clients.accept(public, &connections, &stopping) => {}
-        () = accept_watchers(&watchers, metrics, &connections, &stopping) => {}
+        () = accept_some(Some(&watchers), metrics, &connections, &stopping) => {}
+        () = accept_some(visitors.as_ref(), console_listener, &connections, &stopping) => {}
         () = shutdown => {}
     }
     drop(stop);
@@ -168,6 +177,13 @@ async fn bind(address: &str) -> Result<TcpListener, StartError> {
     }
 }
 
+async fn bind_some(address: Option<&String>) -> Result<Option<TcpListener>, StartError> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Whether [`bind`] could make something of an address; nothing is listened on.
 ///
 /// # Errors
@@ -181,15 +197,15 @@ pub(crate) async fn resolve(address: &str) -> Result<(), StartError> {
     }
 }
 
-/// Lets in those who watch; without a listener for them, does nothing for ever.
-async fn accept_watchers(
-    door: &Arc<Door>,
+/// Lets in who comes to a door that is not always there; without a listener for it, does nothing for ever.
+async fn accept_some(
+    door: Option<&Arc<Door>>,
     listener: Option<TcpListener>,
     connections: &GracefulShutdown,
     stopping: &watch::Receiver<()>,
 ) {
-    match listener {
-        Some(listener) => door.accept(listener, connections, stopping).await,
+    match door.zip(listener) {
+        Some((door, listener)) => door.accept(listener, connections, stopping).await,
         None => std::future::pending().await,
     }
 }

@@ -278,7 +278,12 @@ impl MetadataStore for MemoryStore {
 
     async fn file_keys(&self, gun: &Gun, after: Option<i64>, limit: u32) -> Result<Vec<FileKey>, StoreError> {
         let rows = self.files(gun, after, limit).await?;
-        let key = |row: FileRow| FileKey { id: row.id, role: row.role, version: Some(row.version) };
+        let key = |row: FileRow| FileKey {
+            id: row.id,
+            role: row.role,
+            version: Some(row.version),
+            created_at: row.created_at,
+        };
         Ok(rows.into_iter().map(key).collect())
     }
 

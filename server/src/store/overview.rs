@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tuf_schema::BaseRole;
+use tuf_schema::{BaseRole, UtcTime};
 
 /// Which repositories are told of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,4 +81,6 @@ pub struct FileKey {
     pub role: String,
     /// The version in the row; `None` when it is no number.
     pub version: Option<i64>,
+    /// When it was stored; `None` when the row has no date.
+    pub created_at: Option<UtcTime>,
 }

@@ -6,6 +6,7 @@ mod binary;
 mod check;
 mod codings;
 mod conditional;
+mod console;
 mod encodings;
 mod health;
 mod http2;

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// Where `metrics.http_addr` is set.
     pub(crate) metrics_port: Option<u16>,
+    /// Where `console.http_addr` is set.
+    console_port: Option<u16>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), StartError>>,
     _folder: TempDir,
@@ -52,10 +54,11 @@ impl Server {
         let listeners = Listeners::bind(&config).await.unwrap();
         let port_of = |listener: &TcpListener| listener.local_addr().unwrap().port();
         let (port, metrics_port) = (port_of(&listeners.public), listeners.metrics.as_ref().map(port_of));
+        let console_port = listeners.console.as_ref().map(port_of);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
         let running = tokio::spawn(bulla_server::run(config, listeners, Arc::new(SystemClock), shutdown));
-        Self { port, metrics_port, stop: Some(stop), running, _folder: folder }
+        Self { port, metrics_port, console_port, stop: Some(stop), running, _folder: folder }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -66,6 +69,15 @@ impl Server {
     pub(crate) async fn watch(&self, method: &str, path: &str) -> Answer {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         exchange(self.connect_to_watch().await, head.as_bytes()).await
+    }
+
+    /// Asks at the address of the console.
+    pub(crate) async fn visit(&self, method: &str, path: &str, authorization: &str) -> Answer {
+        let given =
+            if authorization.is_empty() { String::new() } else { format!("Authorization: {authorization}\r\n") };
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{given}\r\n");
+        let stream = TcpStream::connect(("127.0.0.1", self.console_port.unwrap())).await.unwrap();
+        exchange(stream, head.as_bytes()).await
     }
 
     /// A connection to the address of metrics.

@@ -179,6 +179,8 @@ async fn files_are_named_page_by_page_without_their_bytes(subject: Subject) {
     let rows = subject.store.files(&gun("a"), None, 10).await.unwrap();
     let ids: Vec<i64> = first.iter().chain(&rest).map(|key| key.id).collect();
     assert_eq!(ids, rows.iter().map(|row| row.id).collect::<Vec<_>>());
+    let dates: Vec<_> = first.iter().chain(&rest).map(|key| key.created_at).collect();
+    assert_eq!(dates, rows.iter().map(|row| row.created_at).collect::<Vec<_>>());
     assert!(keys("c", None, 10).await.is_empty());
 }
 

@@ -80,9 +80,14 @@ pub(super) fn to_file_row(row: &mut Row) -> Result<FileRow, StoreError> {
     })
 }
 
-/// The columns id, role, version.
+/// The columns id, role, version, created_at.
 pub(super) fn to_file_key(row: &Row) -> Result<FileKey, StoreError> {
-    Ok(FileKey { id: number(row, 0)?, role: text(row, 1)?.to_owned(), version: row.number(2).ok().flatten() })
+    Ok(FileKey {
+        id: number(row, 0)?,
+        role: text(row, 1)?.to_owned(),
+        version: row.number(2).ok().flatten(),
+        created_at: row.time(3).ok().flatten().and_then(|micros| from_micros(micros).ok()),
+    })
 }
 
 /// The GUN in the first column. The reference may have stored what is none of ours: it is told of and left out.

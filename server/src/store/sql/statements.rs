@@ -183,7 +183,7 @@ impl<E: Engine> Statements<E> {
                  ORDER BY id LIMIT $3"
             )),
             file_keys: Statement::new(&format!(
-                "SELECT id, role, version FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
+                "SELECT id, role, version, created_at FROM tuf_files WHERE {gun} AND id > $2 AND deleted_at IS NULL \
                  ORDER BY id LIMIT $3"
             )),
             overview: Statement::new(&overview::of_page(&same_gun)),
