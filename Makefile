@@ -57,6 +57,7 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	  VERDICTS_COUNT=500 VERDICTS_ENGINE=$$engine $(phase) "same verdict as the reference, on $$engine" tests/verdicts.sh; \
 	done
 	@$(phase) "alerts on a real Prometheus" tests/monitoring.sh
+	@$(phase) "the description of the API" tests/openapi.sh
 	@$(phase) "the console in a browser" tests/console.sh
 	@LISTING_REPOSITORIES=10000 $(phase) "10,000 repositories listed" tests/listing.sh
 	@PRUNE_PUBLISHES=10000 $(phase) "10,000 publishes into one repository, pruned" tests/prune.sh

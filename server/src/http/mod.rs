@@ -15,6 +15,7 @@ mod fetch;
 mod health;
 mod keys;
 mod multipart;
+mod openapi;
 mod operation;
 mod packing;
 mod path;

@@ -21,6 +21,8 @@ pub(super) enum TrustPath {
     Ready,
     /// `/live`: does the process answer? Ours.
     Live,
+    /// `/openapi.json`: what this API is. Ours.
+    Description,
     /// `/v2/_trust/changefeed`: the changes of every repository.
     AllChanges,
     /// `/v2/_trust/repositories`: which repositories there are. Ours.
@@ -85,6 +87,7 @@ impl TrustPath {
             "/metrics" => return Self::Metrics,
             "/ready" => return Self::Ready,
             "/live" => return Self::Live,
+            "/openapi.json" => return Self::Description,
             "/v2/_trust/changefeed" => return Self::AllChanges,
             "/v2/_trust/repositories" => return Self::Repositories,
             _ => {}

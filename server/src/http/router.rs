@@ -12,7 +12,7 @@
 //! | GET changes of a repository | Changefeed | pull |
 //! | GET changes of all | Changefeed | catalog |
 //! | GET repositories | ListRepositories | catalog, or pull of those that are told |
-//! | GET health, readiness, liveness | – | none |
+//! | GET health, readiness, liveness, the description of this API | – | none |
 //! | GET metrics, unless they have an address of their own | – | none |
 //! | other GET, HEAD, POST, PUT, DELETE | – | catalog, then 404 |
 //! | other methods | – | 405 |
@@ -29,7 +29,7 @@ use super::error::ApiError;
 use super::fetch::Asking;
 use super::operation::Operation;
 use super::path::{self, AskedRole, AskedVersion, Resource, TrustPath};
-use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, publish, repositories, update};
+use super::{Answer, access, answer, changefeed, delete, fetch, health, keys, openapi, publish, repositories, update};
 use crate::app::App;
 use crate::keys::ServerRole;
 use tuf_schema::Sha256;
@@ -46,6 +46,7 @@ pub(super) enum Route {
     Ready,
     Live,
     Metrics,
+    Description,
     AllChanges,
     Repositories,
     Publish {
@@ -99,6 +100,7 @@ impl Route {
             ("GET", TrustPath::Ready) => Self::Ready,
             ("GET", TrustPath::Live) => Self::Live,
             ("GET", TrustPath::Metrics) => Self::Metrics,
+            ("GET", TrustPath::Description) => Self::Description,
             ("GET", TrustPath::AllChanges) => Self::AllChanges,
             ("GET", TrustPath::Repositories) => Self::Repositories,
             (method, TrustPath::Repository { name, resource }) => match (method, resource) {
@@ -121,7 +123,7 @@ impl Route {
     pub(super) fn operation(&self) -> Option<Operation> {
         match self {
             Self::Redirect(_) | Self::MethodNotAllowed | Self::NotFound | Self::Ping => None,
-            Self::Health | Self::Ready | Self::Live | Self::Metrics => None,
+            Self::Health | Self::Ready | Self::Live | Self::Metrics | Self::Description => None,
             Self::AllChanges | Self::Changes { .. } => Some(Operation::Changefeed),
             Self::Repositories => Some(Operation::ListRepositories),
             Self::Publish { .. } => Some(Operation::UpdateTuf),
@@ -190,6 +192,7 @@ where
         Route::Health => Ok(health::health(app).await),
         Route::Ready => Ok(health::ready(app, query).await),
         Route::Live => Ok(health::live()),
+        Route::Description => Ok(openapi::served()),
         Route::AllChanges => {
             let access = caller.catalog()?;
             let client = caller.client(access.subject());

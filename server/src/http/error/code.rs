@@ -29,6 +29,27 @@ pub(in crate::http) enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Each of them.
+    #[cfg(test)]
+    pub(in crate::http) const EVERY: [Self; 16] = [
+        Self::NoFilename,
+        Self::InvalidRole,
+        Self::MalformedJson,
+        Self::MalformedUpload,
+        Self::InvalidUpdate,
+        Self::Version,
+        Self::MetadataNotFound,
+        Self::InvalidGun,
+        Self::InvalidParameters,
+        Self::Unauthorized,
+        Self::TooManyRequests,
+        Self::Unknown,
+        Self::UploadTooLarge,
+        Self::UnsupportedCoding,
+        Self::UploadTooSlow,
+        Self::Unavailable,
+    ];
+
     /// The code as the client gets it.
     pub(in crate::http) fn as_str(self) -> &'static str {
         match self {
@@ -72,7 +93,7 @@ impl ErrorCode {
         }
     }
 
-    pub(super) fn message(self) -> &'static str {
+    pub(in crate::http) fn message(self) -> &'static str {
         match self {
             Self::NoFilename => "No file/role name provided.",
             Self::InvalidRole => "The role you are attempting to operate on is invalid.",
