@@ -2,10 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-full test-ha lint bench fuzz certs toolchain binaries
+.PHONY: help demo serve test test-full test-ha lint bench fuzz certs toolchain binaries release static deb images
 
 phase := tests/phase.sh
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+machine := $(shell uname -m)
 export BULLA_BIN_DIR ?= $(target)/debug
 
 help: ## this list
@@ -59,6 +60,10 @@ test-full: test fuzz ## make test with more rounds, fuzzing, the previous releas
 	@$(phase) "alerts on a real Prometheus" tests/monitoring.sh
 	@$(phase) "the description of the API" tests/openapi.sh
 	@$(phase) "the console in a browser" tests/console.sh
+	@$(phase) "packages on a clean Debian" tests/packages.sh
+	@$(phase) "the Helm chart" tests/chart.sh
+	@$(phase) "static programs" $(MAKE) static
+	@BULLA_STATIC_DIR=$(target)/release-static $(phase) "images and the compose file" tests/images.sh
 	@LISTING_REPOSITORIES=10000 $(phase) "10,000 repositories listed" tests/listing.sh
 	@PRUNE_PUBLISHES=10000 $(phase) "10,000 publishes into one repository, pruned" tests/prune.sh
 	@$(phase) "tests that must notice a check taken out" tests/with-engines.sh tests/mutations/run.py
@@ -94,6 +99,26 @@ fuzz: toolchain ## each fuzz target for FUZZ_SECONDS (default 60)
 
 certs: binaries ## a development PKI in certs-dev/out, which must not exist
 	@$(BULLA_BIN_DIR)/certs-dev certs-dev/out $(foreach host,$(HOSTS),--host $(host))
+
+release: deb static ## Debian packages and static programs, in target/packages and target/release-static
+
+deb: toolchain ## Debian packages in target/packages, of a release build
+	@cargo build --release --workspace --locked --bins
+	@rm -rf $(target)/packages
+	@BULLA_BIN_DIR=$(target)/release packaging/debian/build.sh $(target)/packages
+	@cd $(target)/packages && sha256sum *.deb | tee SHA256SUMS
+
+# another directory of the target, so that flags of one build do not undo the other
+static: toolchain ## static programs in target/release-static
+	@RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(machine)-unknown-linux-gnu \
+	  -p bulla-server -p bulla-signer -p bulla --bins
+	@mkdir -p $(target)/release-static
+	@cd $(target)/$(machine)-unknown-linux-gnu/release && install -m 755 bulla-server bulla-signer bulla $(target)/release-static/
+	@cd $(target)/release-static && for program in bulla-server bulla-signer bulla; do \
+	  ! readelf -l $$program | grep -q INTERP || { echo "$$program is not static"; exit 1; }; done; sha256sum bulla-server bulla-signer bulla | tee SHA256SUMS
+
+images: static ## images of the static programs, with the docker that is there
+	@BULLA_STATIC_DIR=$(target)/release-static packaging/docker/build.sh
 
 toolchain:
 	@tests/lint/toolchain.sh

@@ -17,21 +17,11 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/peers/pki.sh"
 . "$HERE/peers/stories.sh"
 . "$HERE/peers/halves.sh"
+. "$HERE/peers/python.sh"
 EXAMPLES=${OPENAPI_EXAMPLES:-60}
 SEED=${OPENAPI_SEED:-1}
 export TRUST_LOG_LEVEL=info
 TRUST_LIMITS='{"client_requests_per_minute": 0}'
-
-# schemathesis_made: PYTHON with schemathesis, in a directory of its own beside the binaries
-schemathesis_made() {
-  local directory
-  directory=$(dirname "$BULLA_BIN_DIR")/schemathesis
-  PYTHON=$directory/bin/python
-  cmp -s "$directory/requirements.txt" "$HERE/openapi/requirements.txt" && return 0
-  rm -rf "$directory"
-  /usr/bin/python3 -m venv "$directory" && "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes \
-    --requirement "$HERE/openapi/requirements.txt" && cp "$HERE/openapi/requirements.txt" "$directory/"
-}
 
 # held_against: the server's own description and the server
 held_against() {
@@ -69,7 +59,7 @@ closed() {
 
 require_peers python3-venv
 require_bulla bulla-server bulla-signer bulla
-schemathesis_made || skip_all "schemathesis cannot be installed"
+python_with schemathesis "$HERE/openapi/requirements.txt" || skip_all "schemathesis cannot be installed"
 peer_versions
 echo "# $("$PYTHON" -m schemathesis.cli --version)"
 stories_begin openapi
