@@ -3,7 +3,8 @@
 # server and signer, while what they watch is broken.  TAP on standard output.
 #
 #   tests/monitoring.sh [STORY ...]    of rules, names, signer, database, canary, expiry, certificate, keys, open, other-key,
-#                                      token, audit, slow, deltas, slow-signer, renewal, overtaken
+#                                      token, audit, slow, deltas, slow-signer, renewal, overtaken,
+#                                      webhook
 #
 #   BULLA_BIN_DIR   where the binaries are (default: the debug build)
 #   STORIES_KEEP=1  keep the work directories (all logs)
@@ -40,18 +41,18 @@ rules() {
   done
 }
 
-# watched ENGINE: server and signer with metrics, traffic, and a Prometheus that asks both each 5 seconds, and no more
+# watched ENGINE [SECTIONS]: server, with more sections, and signer with metrics, traffic, and a Prometheus that asks both each 5 seconds, and no more
 # often: without a database they answer after 3, and Prometheus waits no longer than it rests.  The signer is
 # SIGNER_PROGRAM's, on tables of SIGNER_TABLES; STORAGE_MORE are further members of the server's storage.
 watched() {
   engine_start "$1" "$TRUST_STATE/$1" && "${SIGNER_TABLES:-engine_database}" signer && engine_database server || fail "$1 did not start"
   SIGNER_STORAGE=$(engine_storage signer) SERVER_STORAGE=$(engine_storage server | jq -c ". + ${STORAGE_MORE:-null}")
   WATCH=$(free_port) WATCH_SIGNER=$(free_port)
-  SERVER_SECTIONS="\"metrics\": {\"http_addr\": \"127.0.0.1:$WATCH\"},"
+  SERVER_SECTIONS="\"metrics\": {\"http_addr\": \"127.0.0.1:$WATCH\"}, ${2:-}"
   SIGNER_MEMBERS=", \"http_addr\": \"127.0.0.1:$WATCH_SIGNER\""
   trust_address
   start_halves bulla "${SIGNER_PROGRAM:-bulla}"
-  sed -E 's/^( *for:) .*/\1 0s/; s/\[[0-9]+[mh]\]/[20s]/g; s/offset [0-9]+[mh]/offset 20s/g' "$MONITORING/alerts.yml" >"$TRUST_STATE/alerts.yml"
+  sed -E 's/^( *for:) .*/\1 0s/; s/\[[0-9]+[mh]\]/[20s]/g; s/offset [0-9]+[mh]/offset 20s/g; s/(undelivered_seconds\) >) 900/\1 20/' "$MONITORING/alerts.yml" >"$TRUST_STATE/alerts.yml"
   sed -E "s/scrape_interval: 15s/scrape_interval: 5s/; s/evaluation_interval: 15s/evaluation_interval: 1s/; s/127.0.0.1:9443/127.0.0.1:$WATCH/; s/127.0.0.1:9444/127.0.0.1:$WATCH_SIGNER/" \
     "$MONITORING/prometheus.yml" >"$TRUST_STATE/prometheus.yml"
   PROMETHEUS=$(free_port)
@@ -161,6 +162,19 @@ soon_expired() {
   [ -n "$(asked 'bulla_seconds_to_expiry{gun="watched.test/old", role="targets"} < 11 * 86400')" ] || fail "it is not named"
 }
 
+# the age of what waits is 15 minutes in the shipped rule, and 20 seconds here
+waiting_webhook() {
+  local hook
+  openssl rand -base64 32 >"$TRUST_STATE/secret"
+  chmod 600 "$TRUST_STATE/secret"
+  hook=$(jq -nc --arg url "https://localhost:$(free_port)/" --arg secret "$TRUST_STATE/secret" \
+    '[{name: "gone", $url, secret_file: $secret, allow_private_addresses: true}]')
+  watched sqlite "\"webhooks\": $hook,"
+  asked_twice
+  fires BullaWebhookWaits
+  asked 'bulla_webhook_attempts_failed_total{webhook="gone"} > 2' | grep -q . || fail "attempts that fail are not counted"
+}
+
 short_certificate() {
   # of two days, for the signer alone
   local old=$TRUST_TLS_CERT
@@ -211,7 +225,7 @@ for program in prometheus promtool jq openssl curl sqlite3 softhsm2-util notary-
 done
 require_bulla bulla-server bulla-signer bulla
 PKI_YEARS_AGO=4 stories_begin monitoring # one story publishes as if it were years ago
-[ $# != 0 ] || set -- rules names signer database canary expiry certificate keys open other-key token audit slow deltas slow-signer renewal overtaken
+[ $# != 0 ] || set -- rules names signer database canary expiry certificate keys open other-key token audit slow deltas slow-signer renewal overtaken webhook
 for story in "$@"; do
   case $story in
     rules) tell "$story" "each alert fires at what it is for, and at nothing else" rules ;;
@@ -230,6 +244,7 @@ for story in "$@"; do
     deltas) tell "$story" "deltas that are wanted and not made are told of" waiting_deltas ;;
     slow-signer) tell "$story" "a signer that is slow, and one whose store does not answer, are told of" slow_signer ;;
     renewal) tell "$story" "timestamps that are not renewed are told of" not_renewed ;;
+    webhook) tell "$story" "a receiver that takes no events is told of" waiting_webhook ;;
     overtaken) tell "$story" "publishes that lose again and again are told of, and go through afterwards" overtaken ;;
     *) echo "Bail out! unknown story $story"; exit 1 ;;
   esac

@@ -30,6 +30,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::sql::{MySqlStore, PostgresStore, SqliteStore};
 use crate::store::{MetadataStore, StoreError};
 use crate::watched::{NamedFile, Watched};
+use crate::webhooks::{SecretError, Webhooks};
 
 /// How long one question to the signer may take.
 const SIGNER_DEADLINE: Duration = Duration::from_secs(10);
@@ -103,6 +104,18 @@ pub enum StartError {
     /// Spans cannot be sent to the collector.
     #[error("tracing cannot be used")]
     Tracing(#[from] bulla_traces::StartError),
+    /// The secret of a webhook cannot be used.
+    #[error("{path}, named by webhooks.secret_file, cannot be used", path = .path.display())]
+    WebhookSecret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: SecretError,
+    },
+    /// TLS towards webhooks is not there.
+    #[error("TLS towards webhooks cannot be used")]
+    WebhookTls(#[source] rustls::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -135,6 +148,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     pub(crate) survey: Survey,
+    pub(crate) webhooks: Webhooks,
     /// Whether the page of metrics does.
     names_repositories: bool,
     /// Whether it has an address of its own, so that it is nowhere else.
@@ -204,6 +218,7 @@ impl App {
             reader: Reader::new(Arc::clone(&store), Arc::clone(&signer), Arc::clone(&clock)),
             catch_up: CatchUp::new(&limits),
             survey: Survey::new(Arc::clone(&store), Arc::clone(&clock)),
+            webhooks: Webhooks::start(&config.webhooks, &store, &clock, watched)?,
             names_repositories: config.metrics.repository_names,
             has_metrics_apart: config.metrics.address.is_some(),
             keys: RoleKeys::new(Arc::clone(&store), Arc::clone(&signer), algorithm),
@@ -250,6 +265,8 @@ impl App {
             expiry,
             conditions,
             spans: self.tracer.counts(),
+            webhooks: &self.webhooks.tallies,
+            now,
         })
     }
 

@@ -30,6 +30,7 @@ pub mod signer;
 mod spans;
 pub mod store;
 mod watched;
+pub mod webhooks;
 
 pub use app::StartError;
 pub use serve::{Listeners, make_tables, run, run_watching};

@@ -14,11 +14,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 /// The tables and columns that are copied; the times are told apart, as not every engine holds their fractions.
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "SELECT id, gun, role, version, sha256, data FROM tuf_files ORDER BY id",
     "SELECT id, gun, version, sha256, category FROM changefeed ORDER BY id",
     "SELECT gun, used_at, snapshot_floor, timestamp_floor FROM bulla_repositories ORDER BY gun",
     "SELECT gun, version FROM bulla_renewals ORDER BY gun, version",
+    "SELECT name, place FROM bulla_webhooks ORDER BY name",
 ];
 
 const TIMES: &str = "SELECT created_at, updated_at, deleted_at FROM tuf_files ORDER BY id";
@@ -40,6 +41,10 @@ async fn source(folder: &Path) -> Scratch {
         let insert = "INSERT INTO bulla_renewals (gun, version) VALUES";
         source.execute(&format!("{insert} ('upgrade.test/notary/rotated', {version})")).await.unwrap();
     }
+    source
+        .execute("INSERT INTO bulla_webhooks VALUES ('builds', 3, 'a process that runs', 9), ('pager', 4, '', 0)")
+        .await
+        .unwrap();
     source
 }
 
@@ -211,7 +216,7 @@ async fn a_copy_that_is_killed_leaves_the_target_empty_and_the_next_one_arrives(
         grow(&source).await;
         let target = Scratch::new(&engine, folder.path()).await.unwrap();
         begun(folder.path(), &source, &target).await.kill().await.unwrap();
-        for table in ["tuf_files", "changefeed", "bulla_repositories", "bulla_renewals"] {
+        for table in ["tuf_files", "changefeed", "bulla_repositories", "bulla_renewals", "bulla_webhooks"] {
             let rows = target.number(&format!("SELECT count(*) FROM {table}")).await.unwrap();
             assert_eq!(rows, 0, "{engine:?}: {table}");
         }

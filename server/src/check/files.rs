@@ -13,11 +13,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Finding;
 use crate::app::{self, StartError};
 use crate::auth::RootBundle;
-use crate::config::{Config, ConsoleConfig, StorageConfig, TlsFiles, TracingConfig, TrustConfig};
+use crate::config::{Config, ConsoleConfig, StorageConfig, TlsFiles, TracingConfig, TrustConfig, WebhookConfig};
 use crate::http::Console;
 use crate::serve::tls::Tls;
 use crate::signer::grpc::GrpcSigner;
 use crate::watched::NamedFile;
+use crate::webhooks::{CA_FILE, Webhooks};
 
 /// How long before its end a certificate is warned of.
 const SOON_SECONDS: i64 = 14 * 24 * 60 * 60;
@@ -67,7 +68,20 @@ pub(super) fn look(config: &Config, now: UtcTime) -> Vec<Finding> {
             Err(error) => findings.push(Finding::refused(&error)),
         }
     }
+    for webhook in &config.webhooks {
+        findings.extend(receiver(webhook, now));
+    }
     findings
+}
+
+/// The files of a webhook. Its address is not shown, and nothing is sent to it.
+fn receiver(webhook: &WebhookConfig, now: UtcTime) -> Vec<Finding> {
+    if let Err(error) = Webhooks::check(webhook) {
+        return vec![Finding::refused(&error)];
+    }
+    let good = Finding::Good(format!("webhooks: the secret of {} can be used", webhook.name));
+    let authorities = webhook.ca_file.iter().flat_map(|path| described(CA_FILE, path, Use::Authority, now));
+    [good].into_iter().chain(authorities).collect()
 }
 
 fn server(files: &TlsFiles, now: UtcTime) -> Vec<Finding> {

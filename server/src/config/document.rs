@@ -147,6 +147,11 @@ impl Document {
         }
     }
 
+    /// The value of a key as it stands there.
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key).map(|entry| &entry.value)
+    }
+
     /// A text; numbers and booleans read as their text, as the reference does. An empty text counts as absent.
     pub(super) fn text(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
         match self.values.get(key).map(|entry| &entry.value) {

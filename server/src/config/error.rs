@@ -6,6 +6,7 @@ use bulla_database::dsn::{DsnWarning, SourceError};
 use bulla_traces::CollectorError;
 
 use super::key;
+use super::webhooks::WebhooksError;
 
 /// What to write where authentication is half configured.
 const AUTH_INSTEAD: &str = "set \"auth\": {\"type\": \"token\", \"options\": {\"realm\": \
@@ -146,6 +147,9 @@ pub enum ConfigError {
         /// The address.
         address: String,
     },
+    /// The list of webhooks cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksError),
     /// Two keys that only make sense together.
     #[error("{given} is set without {missing}: add {line}, or take {given} out", line = key::example_line(.missing))]
     Half {

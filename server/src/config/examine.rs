@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::document::{Document, Origin};
 use super::error::{ConfigError, Warning};
-use super::key::{self, Key};
+use super::key::{self, Key, Shown};
 use super::{Config, StorageConfig};
 
 /// What stands for a value that may hold a password.
@@ -54,11 +54,11 @@ impl Config {
 
 fn setting(key: &'static Key, document: &Document, storage: Option<&StorageConfig>) -> Setting {
     let origin = document.origin(key.name);
-    let value = match (&origin, key.is_secret, storage) {
+    let value = match (&origin, key.shown, storage) {
         (Origin::Default, ..) => key.unset.to_owned(),
-        (_, true, Some(storage)) => storage.address(),
-        (_, true, None) => NOT_SHOWN.to_owned(),
-        (_, false, _) => document.written(key.name).escape_debug().to_string(),
+        (_, Shown::Address, Some(storage)) => storage.address(),
+        (_, Shown::Address, None) | (_, Shown::Withheld, _) => NOT_SHOWN.to_owned(),
+        (_, Shown::AsWritten, _) => document.written(key.name).escape_debug().to_string(),
     };
     Setting { key: key.name, value, origin }
 }

@@ -5,16 +5,34 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
 /// A value of a configuration file.
 #[derive(Debug)]
 pub(super) enum Node {
     /// A section: names and values, in the order of the file.
     Section(Vec<(String, Self)>),
-    /// Anything else. Sections inside a list are read as values, as no key holds such a list.
+    /// Anything else. Sections inside a list are values, too, in which no name stands twice.
     Leaf(Value),
+}
+
+impl Node {
+    /// As a value. The error names a member that comes twice.
+    fn into_value(self) -> Result<Value, String> {
+        let members = match self {
+            Self::Leaf(value) => return Ok(value),
+            Self::Section(members) => members,
+        };
+        let mut object = Map::new();
+        for (name, member) in members {
+            let value = member.into_value()?;
+            if object.insert(name.clone(), value).is_some() {
+                return Err(format!("the member {name:?} is given twice"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -58,8 +76,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = sequence.next_element()? {
-            items.push(item);
+        while let Some(item) = sequence.next_element::<Node>()? {
+            items.push(item.into_value().map_err(A::Error::custom)?);
         }
         Ok(Node::Leaf(Value::Array(items)))
     }

@@ -3,7 +3,7 @@
 //! Each section declares its keys beside the code that reads them, in a `KEYS` of its own; [`SECTIONS`] joins them.
 //! What is in no table is warned of as unknown, and its environment variable as naming nothing.
 
-use super::{console, limits, metrics, rates, renewal, sections, storage, tracing};
+use super::{console, limits, metrics, rates, renewal, sections, storage, tracing, webhooks};
 
 /// A key that this server reads.
 #[derive(Debug)]
@@ -14,8 +14,19 @@ pub(super) struct Key {
     pub(super) unset: &'static str,
     /// A value as it may stand in the file, for the line to add.
     pub(super) example: &'static str,
-    /// Whether its value may hold a password.
-    pub(super) is_secret: bool,
+    /// What is shown of its value.
+    pub(super) shown: Shown,
+}
+
+/// What is shown of a key's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It as it is written.
+    AsWritten,
+    /// The address of the database that it comes to, without a password.
+    Address,
+    /// That there is one.
+    Withheld,
 }
 
 /// All keys, in the order in which the reference checks them.
@@ -28,6 +39,7 @@ pub(super) const SECTIONS: &[&[Key]] = &[
     metrics::KEYS,
     console::KEYS,
     tracing::KEYS,
+    webhooks::KEYS,
 ];
 
 /// What the reference reads and this server does not.
@@ -47,7 +59,7 @@ pub(super) const UNSUPPORTED: &[&str] = &[
 impl Key {
     /// A key that has `unset` as its default.
     pub(super) const fn new(name: &'static str, unset: &'static str) -> Self {
-        Self { name, unset, example: "\"...\"", is_secret: false }
+        Self { name, unset, example: "\"...\"", shown: Shown::AsWritten }
     }
 
     /// The same, with a value for the line to add.
@@ -55,9 +67,14 @@ impl Key {
         Self { example, ..self }
     }
 
-    /// The same, shown to nobody.
+    /// The same, of which only the address without a password is shown.
     pub(super) const fn secret(self) -> Self {
-        Self { is_secret: true, ..self }
+        Self { shown: Shown::Address, ..self }
+    }
+
+    /// The same, shown to nobody.
+    pub(super) const fn withheld(self) -> Self {
+        Self { shown: Shown::Withheld, ..self }
     }
 }
 

@@ -14,6 +14,7 @@ mod renewal;
 mod sections;
 mod storage;
 mod tracing;
+mod webhooks;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub use sections::{
 };
 pub use storage::{Database, StorageConfig};
 pub use tracing::TracingConfig;
+pub use webhooks::{Subscription, WebhookConfig, WebhooksError};
 
 use crate::read::RenewalSettings;
 use document::Document;
@@ -62,6 +64,8 @@ pub struct Config {
     pub console: Option<ConsoleConfig>,
     /// `tracing`: where spans of requests are sent to, if anywhere.
     pub tracing: Option<TracingConfig>,
+    /// `webhooks`: who is told of what happens to repositories.
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 impl Config {
@@ -95,6 +99,7 @@ impl Config {
         let metrics = MetricsConfig::read(document)?;
         let console = ConsoleConfig::read(document)?;
         let tracing = TracingConfig::read(document)?;
+        let webhooks = webhooks::read(document, warnings)?;
         Ok(Self {
             log_level,
             gun_prefixes,
@@ -108,6 +113,7 @@ impl Config {
             metrics,
             console,
             tracing,
+            webhooks,
         })
     }
 
@@ -126,6 +132,7 @@ impl Config {
             MetricsConfig::read(document).err(),
             ConsoleConfig::read(document).err(),
             TracingConfig::read(document).err(),
+            webhooks::read(document, &mut Vec::new()).err(),
         ];
         refused.into_iter().flatten().collect()
     }

@@ -100,6 +100,12 @@ impl Survey {
         Ok(())
     }
 
+    /// Looks at every repository.
+    #[cfg(test)]
+    pub(crate) async fn look_at_all(&self) {
+        self.look(&mut Place::default(), RenewalSettings::default()).await.unwrap();
+    }
+
     /// When the documents of a repository expire. What is in no form that we read has no date.
     async fn dated(&self, gun: &Gun, now: UtcTime) -> Result<Vec<(Role, UtcTime)>, StoreError> {
         let Some(newest) = readable(self.store.newest(gun).await)? else { return Ok(Vec::new()) };
@@ -114,6 +120,7 @@ impl Survey {
         dated.extend(self.date::<Timestamp>(Role::Timestamp, timestamp).await.filter(|(_, expires)| *expires < late));
         dated.extend(self.targets(gun, &newest).await?);
         let Some((expires, delegations)) = read_snapshot(snapshot).await else { return Ok(dated) };
+        self.dates().insert(snapshot.sha256, expires);
         dated.push((Role::Snapshot, expires));
         for (role, (version, sha256)) in listing::find(&*self.store, gun, &delegations).await? {
             dated.extend(self.delegation(gun, role, version, &sha256).await?);
@@ -162,7 +169,8 @@ impl Survey {
         Some((role, expires))
     }
 
-    fn remembered(&self, sha256: &Sha256) -> Option<UtcTime> {
+    /// When the document with this digest expires, if it was looked at.
+    pub(crate) fn remembered(&self, sha256: &Sha256) -> Option<UtcTime> {
         self.dates().get(sha256).copied()
     }
 

@@ -15,6 +15,7 @@ mod publishes;
 mod requests;
 mod signer_calls;
 mod spans;
+mod webhooks;
 
 pub(crate) use deltas::DeltaOutcome;
 pub(crate) use expiry::Expiry;
@@ -26,9 +27,11 @@ use std::sync::Arc;
 
 use bulla_database::PoolUse;
 use bulla_traces::Counts;
+use tuf_schema::UtcTime;
 
 use crate::clock::Clock;
 use crate::health::Standing;
+use crate::webhooks::Tally;
 use latency::Latency;
 use page::Page;
 use publishes::Publishes;
@@ -49,6 +52,8 @@ pub(crate) struct Others<'a> {
     pub(crate) expiry: Expiry,
     pub(crate) conditions: &'a [Standing],
     pub(crate) spans: Counts,
+    pub(crate) webhooks: &'a [Arc<Tally>],
+    pub(crate) now: UtcTime,
 }
 
 impl Metrics {
@@ -80,6 +85,7 @@ impl Metrics {
         others.expiry.write(&mut page);
         conditions::write(&mut page, others.conditions);
         spans::write(&mut page, &others.spans);
+        webhooks::write(&mut page, others.webhooks, others.now);
         page.finish()
     }
 }

@@ -117,6 +117,10 @@ pub async fn run_watching(
         let app = Arc::clone(&app);
         async move { app.survey.run(settings, &SystemRandom::new()).await }
     });
+    let webhooks = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.webhooks.run(&app.survey).await }
+    });
     let missing = tokio::spawn({
         let app = Arc::clone(&app);
         async move { admin::tell_missing(&*app.store, &*app.signer, &app.clock).await }
@@ -138,11 +142,12 @@ pub async fn run_watching(
         warn!("some requests did not end in time and were broken off");
     }
     // an update that is half made is not stored
-    for task in [renewal, survey, watching, missing] {
+    for task in [renewal, survey, webhooks, watching, missing] {
         task.abort();
         // its end, so that nothing asks the database any more when it is closed
         drop(task.await);
     }
+    app.webhooks.give_back().await;
     if tokio::time::timeout(CLOSING, app.close()).await.is_err() {
         warn!("the database was not closed in time; what was acknowledged is stored");
     }

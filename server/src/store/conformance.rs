@@ -39,6 +39,7 @@ mod overview;
 mod races;
 mod subject;
 mod upkeep;
+mod webhooks;
 
 use subject::Subject;
 

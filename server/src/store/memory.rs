@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tuf_schema::{BaseRole, Gun, Role, Sha256, UtcTime, Version};
 
+mod webhooks;
+
+use self::webhooks::Place;
 use super::overview::beginning_bytes;
 use super::{
     Aging, AgingPage, Beginning, Change, ChangeCategory, ChangeQuery, ChangeWindow, Dropped, Edition, FileKey, FileRow,
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::publish::{Origin, ValidatedUpdate};
+use crate::webhooks::WebhookName;
 
 /// Keeps everything until the process ends.
 pub struct MemoryStore {
@@ -31,6 +35,7 @@ struct State {
     repositories: BTreeMap<Gun, Repository>,
     renewals: BTreeSet<(Gun, Version)>,
     leases: BTreeMap<Lease, (String, UtcTime)>,
+    webhooks: BTreeMap<WebhookName, Place>,
 }
 
 type Versions = BTreeMap<Version, Kept>;

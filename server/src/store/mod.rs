@@ -14,6 +14,7 @@ pub mod memory;
 mod old_files;
 mod overview;
 pub mod sql;
+mod webhooks;
 
 #[cfg(test)]
 mod conformance;
@@ -24,10 +25,11 @@ pub(crate) use feed::ChangeWindow;
 pub use feed::{Change, ChangeCategory, ChangeQuery, DEFAULT_CHANGE_RECORDS};
 pub use old_files::{OldFiles, OldFilesPage};
 pub use overview::{Beginning, FileKey, OverviewPage, OverviewQuery, RepositoryRow};
+pub use webhooks::WebhookPlaces;
 
 /// Accepted metadata. Each method is one transaction.
 #[async_trait]
-pub trait MetadataStore: Send + Sync {
+pub trait MetadataStore: WebhookPlaces {
     /// The highest version of a role.
     async fn latest(&self, gun: &Gun, role: &Role) -> Result<Option<Stored>, StoreError>;
 

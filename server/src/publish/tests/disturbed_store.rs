@@ -7,8 +7,9 @@ use tuf_schema::Sha256;
 use super::*;
 use crate::store::{
     Aging, AgingPage, Dropped, FileKey, FileRow, Lease, Misfit, Newest, OldFiles, OldFilesPage, OverviewPage,
-    OverviewQuery, RenewalKey, RepositoryRow,
+    OverviewQuery, RenewalKey, RepositoryRow, WebhookPlaces,
 };
+use crate::webhooks::WebhookName;
 
 /// Counts what it is asked, and may refuse some of it.
 pub(super) struct DisturbedStore {
@@ -325,4 +326,29 @@ async fn a_deletion_that_the_database_calls_a_conflict_is_tried_again() {
 fn each_loss_doubles_the_longest_wait_up_to_a_third_of_a_second() {
     let milliseconds = [1, 2, 3, 7, 8, MAX_ATTEMPTS, u32::MAX].map(|attempts| longest_wait(attempts).as_millis());
     assert_eq!(milliseconds, [5, 10, 20, 320, 320, 320, 320]);
+}
+
+#[async_trait]
+impl WebhookPlaces for DisturbedStore {
+    async fn begin_webhook(&self, name: &WebhookName) -> Result<(), StoreError> {
+        self.stored.begin_webhook(name).await
+    }
+
+    async fn take_webhook(
+        &self,
+        name: &WebhookName,
+        holder: &str,
+        now: UtcTime,
+        seconds: u32,
+    ) -> Result<Option<i64>, StoreError> {
+        self.stored.take_webhook(name, holder, now, seconds).await
+    }
+
+    async fn move_webhook(&self, name: &WebhookName, holder: &str, from: i64, to: i64) -> Result<bool, StoreError> {
+        self.stored.move_webhook(name, holder, from, to).await
+    }
+
+    async fn give_back_webhook(&self, name: &WebhookName, holder: &str) -> Result<(), StoreError> {
+        self.stored.give_back_webhook(name, holder).await
+    }
 }

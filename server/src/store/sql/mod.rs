@@ -20,6 +20,7 @@ mod store;
 mod tests;
 mod together;
 mod unsettled;
+mod webhooks;
 mod words;
 mod write;
 

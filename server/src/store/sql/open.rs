@@ -42,13 +42,20 @@ const REFERENCE_ON_MYSQL: i64 = 5;
 
 /// Of SQLite. Step 1 stands where the first release wrote it down; that release does not start on a database with later
 /// ones in that place.
-const SQLITE_STEPS: [Step; 1] = [Step {
-    version: 2,
-    name: "repositories",
-    parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0002_repositories.sql") }],
-}];
+const SQLITE_STEPS: [Step; 2] = [
+    Step {
+        version: 2,
+        name: "repositories",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0002_repositories.sql") }],
+    },
+    Step {
+        version: 3,
+        name: "webhooks",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/sqlite/0003_webhooks.sql") }],
+    },
+];
 
-const POSTGRES_STEPS: [Step; 2] = [
+const POSTGRES_STEPS: [Step; 3] = [
     Step {
         version: 1,
         name: "tables",
@@ -65,9 +72,14 @@ const POSTGRES_STEPS: [Step; 2] = [
         name: "repositories",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0002_repositories.sql") }],
     },
+    Step {
+        version: 3,
+        name: "webhooks",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/postgres/0003_webhooks.sql") }],
+    },
 ];
 
-const MYSQL_STEPS: [Step; 2] = [
+const MYSQL_STEPS: [Step; 3] = [
     Step {
         version: 1,
         name: "tables",
@@ -83,6 +95,11 @@ const MYSQL_STEPS: [Step; 2] = [
         version: 2,
         name: "repositories",
         parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0002_repositories.sql") }],
+    },
+    Step {
+        version: 3,
+        name: "webhooks",
+        parts: &[Part { only_without: None, sql: include_str!("../../../migrations/mysql/0003_webhooks.sql") }],
     },
 ];
 

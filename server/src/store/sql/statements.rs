@@ -8,7 +8,7 @@ use super::words::{
     NEWEST_OF_A_DIGEST, Names, all_of, bytewise, greater, insert_or_leave, is, is_sha256, or_update, same_gun,
     same_own_gun,
 };
-use super::{old_files, overview};
+use super::{old_files, overview, webhooks};
 
 /// The most roles that one statement asks for.
 pub(super) const MAX_ROLES: usize = 64;
@@ -89,6 +89,8 @@ pub(super) struct Statements<E> {
     pub(super) overview_of: Statement<E>,
     pub(super) old_files: Statement<E>,
     pub(super) remove_files: Statement<E>,
+    /// See there.
+    pub(super) webhooks: webhooks::WebhookStatements<E>,
     pub(super) check: Statement<E>,
 }
 
@@ -190,6 +192,7 @@ impl<E: Engine> Statements<E> {
             overview_of: Statement::new(&overview::of_one(&same_gun)),
             old_files: Statement::new(&old_files::find::<E>()),
             remove_files: Statement::new(&old_files::remove()),
+            webhooks: webhooks::WebhookStatements::new(),
             check: Statement::new("SELECT count(*) FROM change_category"),
             names,
         }
@@ -298,7 +301,8 @@ fn number<E: Engine>(parameter: &str) -> String {
     }
 }
 
-fn own_parameter<E: Engine>(parameter: &str) -> String {
+/// A text among selected columns, likewise.
+pub(super) fn own_parameter<E: Engine>(parameter: &str) -> String {
     match E::ENGINE {
         EngineName::Sqlite | EngineName::MySql => parameter.to_owned(),
         EngineName::Postgres => format!("{parameter}::varchar"),

@@ -20,7 +20,7 @@ pub(super) struct Rows<'t> {
 enum After {
     Start,
     Id(i64),
-    Gun(String, i64),
+    Text(String, i64),
 }
 
 impl<'t> Rows<'t> {
@@ -36,16 +36,16 @@ impl<'t> Rows<'t> {
         let Table { name, key, .. } = self.table;
         let (names, keys) = (self.table.names(), key.columns());
         let rows = match (&self.after, key) {
-            (After::Gun(gun, _), Key::Gun) => {
-                let text = format!("SELECT {names} FROM {name} WHERE gun > $1 ORDER BY {keys} LIMIT {BATCH_ROWS}");
-                session.fetch(&Statement::new(&text), &[Value::Text(gun)]).await?
+            (After::Text(last, _), Key::Gun | Key::Name) => {
+                let text = format!("SELECT {names} FROM {name} WHERE {keys} > $1 ORDER BY {keys} LIMIT {BATCH_ROWS}");
+                session.fetch(&Statement::new(&text), &[Value::Text(last)]).await?
             }
-            (After::Gun(gun, version), Key::GunAndVersion) => {
+            (After::Text(gun, version), Key::GunAndVersion) => {
                 let beyond = "gun > $1 OR (gun = $1 AND version > $2)";
                 let text = format!("SELECT {names} FROM {name} WHERE {beyond} ORDER BY {keys} LIMIT {BATCH_ROWS}");
                 session.fetch(&Statement::new(&text), &[Value::Text(gun), Value::Number(*version)]).await?
             }
-            (_, Key::Gun | Key::GunAndVersion) => {
+            (_, Key::Gun | Key::GunAndVersion | Key::Name) => {
                 let text = format!("SELECT {names} FROM {name} ORDER BY {keys} LIMIT {BATCH_ROWS}");
                 session.fetch(&Statement::new(&text), &[]).await?
             }
@@ -60,7 +60,7 @@ impl<'t> Rows<'t> {
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = match last.as_slice() {
             [Cell::Number(id), ..] => After::Id(*id),
-            [Cell::Text(gun), Cell::Number(version), ..] => After::Gun(gun.clone(), *version),
+            [Cell::Text(gun), Cell::Number(version), ..] => After::Text(gun.clone(), *version),
             _ => return Ok(None),
         };
         Ok(Some(rows))

@@ -37,6 +37,8 @@ pub(super) enum Key {
     Gun,
     /// A GUN and a version.
     GunAndVersion,
+    /// The name of a webhook.
+    Name,
 }
 
 /// A row, in the order of the table's columns and in their form.
@@ -46,8 +48,9 @@ const fn column(name: &'static str, content: Content) -> Column {
     Column { name, content }
 }
 
-/// The reference's tables and ours. Leases are those of running processes, and stay behind.
-pub(super) static TABLES: [Table; 4] = [
+/// The reference's tables and ours. Leases are those of running processes, and stay behind, also those of webhooks, which go
+/// on from their place.
+pub(super) static TABLES: [Table; 5] = [
     Table {
         name: "tuf_files",
         columns: &[
@@ -90,6 +93,11 @@ pub(super) static TABLES: [Table; 4] = [
         name: "bulla_renewals",
         columns: &[column("gun", Content::Text), column("version", Content::Number)],
         key: Key::GunAndVersion,
+    },
+    Table {
+        name: "bulla_webhooks",
+        columns: &[column("name", Content::Text), column("place", Content::Number)],
+        key: Key::Name,
     },
 ];
 
@@ -181,6 +189,7 @@ impl Key {
             Self::Id => "id",
             Self::Gun => "gun",
             Self::GunAndVersion => "gun, version",
+            Self::Name => "name",
         }
     }
 }

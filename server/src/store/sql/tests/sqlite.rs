@@ -175,5 +175,8 @@ async fn the_drivers_table_of_steps_stays_as_the_first_release_left_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory).await;
     assert_eq!(pragma(&store, "SELECT group_concat(version) FROM _sqlx_migrations").await, "1");
-    assert_eq!(pragma(&store, "SELECT group_concat(component || version) FROM bulla_migrations").await, "server2");
+    assert_eq!(
+        pragma(&store, "SELECT group_concat(component || version) FROM bulla_migrations").await,
+        "server2,server3"
+    );
 }
