@@ -79,11 +79,13 @@ some_work() {
 }
 # works_for SECONDS: at it for so long, about ten times
 works_for() {
-  local until=$((SECONDS + $1)) pause=$(($1 / 10))
+  local until=$((SECONDS + $1)) pause=$(($1 / 10)) left
   while [ "$SECONDS" -lt "$until" ]; do
     WORK_DONE=$((WORK_DONE + 1))
     some_work "$WORK_DONE"
-    [ "$((SECONDS + pause))" -lt "$until" ] && sleep "$pause"
+    # no longer than there is time, and no work without a pause at its end
+    left=$((until - SECONDS))
+    [ "$left" -le 0 ] || sleep $((left < pause ? left : pause))
   done
 }
 
