@@ -36,6 +36,7 @@ missing_packages() {
       python3-venv) /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || echo "$package"; continue ;;
       python3-selenium) /usr/bin/python3 -c 'import selenium' 2>/dev/null || echo "$package"; continue ;;
       golang-go) program=go ;;
+      systemd-container) program=systemd-nspawn ;;
       chromium-driver) program=chromedriver ;;
       postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && command -v psql >/dev/null || echo "$package"; continue ;;
       mariadb-server) program=mariadbd; command -v mariadb-install-db >/dev/null || program=mariadb-install-db ;;

@@ -3,7 +3,7 @@
 # examples, upgraded, removed and purged, with publishes by the reference's
 # client; and what their units let the programs do.  TAP.
 #
-#   tests/packages.sh [STORY ...]   of made, units, lived, untouched
+#   tests/packages.sh [STORY ...]   of made, units, lived, untouched, booted
 #
 #   PACKAGES_ROOT=FILE  a tar file of the clean Debian, made by debootstrap if it is not there
 #                       (default: packages-root.tar beside BULLA_BIN_DIR)
@@ -11,8 +11,8 @@
 #   STORIES_KEEP=1      keep the work directories (all logs)
 #   CI=true             what is missing is a failure, not a skip
 #
-# Nothing boots systemd in the clean Debian: the commands of the units are run as
-# their accounts, and their system calls are held against what the units allow.
+# systemd is booted in one story.  In the others the commands of the units are run
+# as their accounts, and their system calls are held against what the units allow.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/peers/required.sh"
@@ -246,7 +246,68 @@ untouched() {
   expect_same "$TRUST_STATE/after" "$TRUST_STATE/before" "what a purge leaves behind"
 }
 
-require_peers debootstrap lintian
+# inside COMMAND...: in the Debian that was booted
+inside() { nsenter --target "$LEADER" --mount --pid --uts --ipc "$@"; }
+# told_by NAME: the last lines of its journal
+told_by() { inside journalctl --no-pager --lines 20 --output cat --unit "$1.service"; }
+# running NAME: it is, within half a minute, as its account and with nothing that it could do besides; MAIN is its PID
+running() {
+  local _ said
+  for _ in $(seq 1 300); do [ "$(inside systemctl is-active "$1.service")" = active ] && break; sleep 0.1; done
+  [ "$(inside systemctl is-active "$1.service")" = active ] || { told_by "$1"; fail "$1 is not running"; }
+  MAIN=$(inside systemctl show --value --property MainPID "$1.service")
+  [ "$MAIN" != 0 ] || { told_by "$1"; fail "$1 ended"; }
+  said=$(inside sed -nE 's/^(CapEff|NoNewPrivs|Seccomp):\t//p' "/proc/$MAIN/status" | xargs)
+  expect "$said" "0000000000000000 1 2" "capabilities, new privileges and the filter of system calls of $1"
+  expect "$(inside stat -c %U "/proc/$MAIN")" "$1" "whose process $1 is"
+}
+all_running() {
+  local name
+  for name in "${SERVICES[@]}"; do running "$name"; done
+  wait_port "${LISTEN##*:}" "$NSPAWN" bulla-server || fail "the server does not listen"
+}
+
+booted() {
+  local before
+  clean_root
+  installed "$FIRST"
+  configured
+  systemd-nspawn --quiet --register=no --keep-unit --directory "$ROOT" --console=pipe /lib/systemd/systemd >"$TRUST_STATE/boot.log" 2>&1 </dev/null &
+  NSPAWN=$!
+  CHILDREN+=("$NSPAWN")
+  for _ in $(seq 1 100); do LEADER=$(pgrep --parent "$NSPAWN" | head -1); [ -n "$LEADER" ] && break; sleep 0.1; done
+  for _ in $(seq 1 300); do [ "$(inside systemctl is-system-running 2>/dev/null)" = running ] && break; sleep 0.1; done
+  expect "$(inside systemctl is-system-running)" running "the Debian that was booted"
+  all_running
+  GUN=packages.test/booted
+  publish_tag owner first
+  must notary_as owner key rotate "$GUN" snapshot -r
+  # a reload is no restart
+  running bulla-server
+  before=$MAIN
+  must inside systemctl reload bulla-server
+  running bulla-server
+  expect "$MAIN" "$before" "the process after a reload"
+  # what is killed comes back by itself
+  inside kill -KILL "$MAIN"
+  for _ in $(seq 1 100); do [ "$(inside systemctl show --value --property MainPID bulla-server)" != "$before" ] && break; sleep 0.1; done
+  all_running
+  publish_tag owner second
+  # an upgrade restarts, and what is removed is stopped
+  before=$MAIN
+  must inside sh -c "PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg -i /packages/*_${SECOND}_*.deb"
+  all_running
+  [ "$MAIN" != "$before" ] || fail "the old program runs on after an upgrade"
+  publish_tag owner third
+  tags_seen_by reader
+  expect "$(cut -d' ' -f1 <<<"$TAGS" | xargs)" "first second third" "tags"
+  must inside sh -c "PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg --purge bulla-server"
+  expect "$(inside systemctl is-active bulla-server.service)" inactive "what was removed"
+  running bulla-signer
+  must inside systemctl stop bulla-signer
+}
+
+require_peers debootstrap lintian systemd-container
 require_bulla bulla-server bulla-signer bulla
 command -v systemd-analyze >/dev/null || skip_all "systemd-analyze is not installed"
 stories_begin packages
@@ -256,13 +317,14 @@ root_made || { echo "Bail out! debootstrap failed"; exit 1; }
 for version in "$FIRST" "$SECOND"; do
   BULLA_COMPRESSION=1 BULLA_VERSION=$version "$REPOSITORY/packaging/debian/build.sh" "$WORK/packages" >/dev/null || { echo "Bail out! the packages cannot be made"; exit 1; }
 done
-[ $# != 0 ] || set -- made units lived untouched
+[ $# != 0 ] || set -- made units lived untouched booted
 for story in "$@"; do
   case $story in
     made) tell "$story" "the same programs make the same packages, without an error that lintian knows" made ;;
     units) tell "$story" "the units take away what they can, and nothing that the programs need" units ;;
     lived) tell "$story" "installed, upgraded, removed and purged, and nothing is lost that cannot be made again" lived ;;
     untouched) tell "$story" "installed and purged without use, nothing is left behind" untouched ;;
+    booted) tell "$story" "systemd starts them with nothing that they could do besides, restarts and stops them" booted ;;
     *) echo "Bail out! unknown story $story"; exit 1 ;;
   esac
 done
